@@ -1,0 +1,220 @@
+/**
+ * The whole native contract: every class and function of the addon, in TypeScript. Nothing else in src/ touches the
+ * .node file; tests/native/contract.test.ts checks this file against it.
+ *
+ * Handles belong to the thread that made them, but the base weights behind equal `NativeBase` handles are one
+ * read-only copy for the whole process. Everything throws a plain Error whose `code` is one of `NativeErrorCode`;
+ * src/native/engine.ts turns it into a typed FedtuneError.
+ */
+
+/** Where the values of one base tensor lie. */
+export interface TensorSource {
+  /** Canonical GGUF name, e.g. `blk.0.attn_q.weight`. */
+  readonly name: string;
+  /** Index into {@link ModelDescription.files}. */
+  readonly file: number;
+  /** Byte offset of the first value in that file. */
+  readonly offset: number;
+  /** Size in bytes. */
+  readonly bytes: number;
+  /** ggml type number (0 = F32, 1 = F16, 3 = Q4_1, 8 = Q8_0, 30 = BF16, ...). */
+  readonly type: number;
+  /** ggml order: ne[0] is the contiguous (input) dimension, ne[1] the number of rows. */
+  readonly ne: readonly number[];
+}
+
+/** A decoder of the llama family, fully described and checked; made by src/model, consumed by the engine. */
+export interface ModelDescription {
+  readonly architecture: 'llama' | 'qwen2' | 'qwen3';
+  readonly numLayers: number;
+  readonly hiddenSize: number;
+  readonly numHeads: number;
+  readonly numKvHeads: number;
+  readonly headDim: number;
+  readonly ffnSize: number;
+  readonly vocabSize: number;
+  /** Longest sequence in tokens. */
+  readonly contextLength: number;
+  readonly normEps: number;
+  readonly ropeTheta: number;
+  /** Dimensions of a head that RoPE turns; usually headDim. */
+  readonly ropeDim: number;
+  /** `interleaved`: pairs (2i, 2i+1), GGUF llama; `half`: pairs (i, i + ropeDim/2), qwen and Hugging Face llama. */
+  readonly ropePairing: 'interleaved' | 'half';
+  /** Divisor of each of the ropeDim/2 frequencies (RoPE scaling: linear, llama3); absent: all 1. */
+  readonly ropeFactors?: readonly number[];
+  /** Absolute paths that `TensorSource.file` counts in. */
+  readonly files: readonly string[];
+  /** token_embd, [output], output_norm, blk.N.{attn_norm,attn_q,attn_k,attn_v,attn_output,ffn_norm,ffn_gate,ffn_up,ffn_down}.weight, optional blk.N.attn_{q,k,v}.bias, blk.N.attn_{q,k}_norm.weight. No `output.weight`: tied. */
+  readonly tensors: readonly TensorSource[];
+}
+
+export type Precision = 'f32' | 'int8';
+
+/** `auto` takes the best the processor has. A forced set that the processor lacks is an error. */
+export type KernelSet = 'auto' | 'amx' | 'vnni' | 'avx2' | 'neon' | 'portable';
+
+export interface BaseOptions {
+  readonly description: ModelDescription;
+  readonly precision: Precision;
+  readonly kernels: KernelSet;
+  /** Absolute path of ggml's base library (libggml-base), which dequantises. */
+  readonly ggmlLibrary: string;
+}
+
+/** One adapted linear layer. */
+export interface LoraModuleSpec {
+  /** Canonical module name, e.g. `blk.0.attn_q`. */
+  readonly module: string;
+  readonly rank: number;
+  /** The factor s in y = W x + s B A x. */
+  readonly scale: number;
+}
+
+export interface TrainerOptions {
+  readonly base: NativeBase;
+  readonly modules: readonly LoraModuleSpec[];
+  /** Dropout on the input of A while training. @default 0 */
+  readonly dropout?: number;
+  /** Compute threads of this trainer, 1 .. 64. */
+  readonly threads: number;
+  /** Recompute activations in the backward pass instead of keeping them. @default false */
+  readonly checkpointing?: boolean;
+}
+
+/** Packed sequences that do not see each other. */
+export interface PackedBatch {
+  /** All tokens, sequence after sequence. */
+  readonly tokens: Int32Array;
+  /** One byte a token: 1 where this token is a target (predicted from the ones before it). The first token of a sequence never counts. */
+  readonly lossMask: Uint8Array;
+  /** Length in tokens of each sequence; they sum to tokens.length. */
+  readonly lengths: Int32Array;
+}
+
+export interface EvalResult {
+  /** Negative log-likelihood in nats, per token of the batch: nll[i] is that of predicting tokens[i]; 0 where not asked for. */
+  readonly nll: Float32Array;
+  /** Sum over target tokens, float64. */
+  readonly nllSum: number;
+  readonly targets: number;
+}
+
+/** One fused AdamW step (decoupled weight decay, bias-corrected, as torch.optim.AdamW). */
+export interface StepOptions {
+  readonly learningRate: number;
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly eps: number;
+  readonly weightDecay: number;
+  /** Clip the gradient to this global norm; 0: no clipping. */
+  readonly maxGradNorm: number;
+  /** Seed of the dropout masks of this step (unsigned 32 bit). */
+  readonly dropoutSeed: number;
+  /** Proximal pull: the gradient gets proxMu * (theta - anchor). Needs `setAnchor`. 0: none. */
+  readonly proxMu: number;
+}
+
+export interface StepResult {
+  /** Mean NLL over the target tokens of all micro-batches, before the step; without the proximal term. */
+  readonly loss: number;
+  /** Global norm of the gradient over trainable entries before clipping. */
+  readonly gradNorm: number;
+  readonly targets: number;
+  readonly tokens: number;
+}
+
+export interface NativeBase {
+  readonly precision: Precision;
+  /** Kernel set in use. */
+  readonly kernels: Exclude<KernelSet, 'auto'>;
+  /** Bytes of weights held in memory (not counting those mapped from the file and used as they are). */
+  readonly bytes: number;
+  dispose(): void;
+}
+
+/**
+ * An adapter in training on a base. Values are one flat Float32Array: module after module in the order of
+ * `TrainerOptions.modules`, each A (rank x in, row-major) then B (out x rank, row-major); entry order inside q and k
+ * is that of the base file.
+ */
+export interface NativeTrainer {
+  readonly numValues: number;
+  getValues(): Float32Array;
+  /** Throws NON_FINITE on NaN or infinity. Leaves the optimizer state alone. */
+  setValues(values: Float32Array): void;
+  /** One byte an entry: 0 freezes it (no gradient, moment, decay); null: all trainable. The values stay as they are. */
+  setTrainable(mask: Uint8Array | null): void;
+  /** Anchor of the proximal term; null: none. */
+  setAnchor(anchor: Float32Array | null): void;
+  /** Added to the mean gradient before clipping (SCAFFOLD's c - c_i); null: none. */
+  setGradientOffset(offset: Float32Array | null): void;
+  /** First and second moments to zero, step count to 0. */
+  resetOptimizer(): void;
+  /** Moments and step count, to carry on elsewhere bit-equally. */
+  getOptimizerState(): { step: number; m: Float32Array; v: Float32Array };
+  setOptimizerState(state: { step: number; m: Float32Array; v: Float32Array }): void;
+  /** Forward only, without dropout. `adapter: false` scores the bare base; `all: true` fills nll for every predicted token. */
+  evaluate(batch: PackedBatch, options: { adapter: boolean; all: boolean }): EvalResult;
+  /** Gradient of the mean NLL over the targets of all micro-batches, flat as the values, without the proximal term, offset and mask. No dropout. */
+  gradient(batches: readonly PackedBatch[]): { loss: number; targets: number; gradient: Float32Array };
+  /** One optimizer step over the micro-batches, normalised by their target tokens together. */
+  step(batches: readonly PackedBatch[], options: StepOptions): StepResult;
+  /** Sum of the raw gradients (before offset, proximal term, clipping) of the steps since the last call, and their number; starts collecting at the first call. */
+  takeGradientSum(): { steps: number; sum: Float32Array };
+  /** The same three off the calling thread; BUSY while another call runs. */
+  evaluateAsync(batch: PackedBatch, options: { adapter: boolean; all: boolean }): Promise<EvalResult>;
+  gradientAsync(batches: readonly PackedBatch[]): Promise<{ loss: number; targets: number; gradient: Float32Array }>;
+  stepAsync(batches: readonly PackedBatch[], options: StepOptions): Promise<StepResult>;
+  /** Seconds spent per kernel since the last call, by name. */
+  takeProfile(): Record<string, number>;
+  /** Bytes of activations, moments and scratch. */
+  readonly bytes: number;
+  dispose(): void;
+}
+
+/** Weighted mean of `rows`, streamed: sum[i] += w * values[i] in float64, rows in the order given. */
+export interface NativeMerger {
+  /** Adds `weight * mask * values`; `mask` null: all ones. */
+  add(values: Float32Array, weight: number, mask: Uint8Array | null): void;
+  /** sum / weights per entry; where no weight came, `fallback`. */
+  finish(fallback: Float32Array): Float32Array;
+}
+
+export interface NativeBinding {
+  Base: new (options: BaseOptions) => NativeBase;
+  Trainer: new (options: TrainerOptions) => NativeTrainer;
+  Merger: new (numValues: number) => NativeMerger;
+  /** What this processor has: kernel sets in order of preference, and feature names. */
+  cpu(): { kernels: Exclude<KernelSet, 'auto'>[]; features: string[] };
+  /** Version of ggml behind `ggmlLibrary`, e.g. `0.15.0`; throws GGML_LOAD. */
+  ggmlVersion(ggmlLibrary: string): string;
+  /** Dequantises `count` values of ggml `type` from `bytes`. */
+  dequantize(ggmlLibrary: string, type: number, bytes: Uint8Array, count: number): Float32Array;
+  /** Measures peak and memory rates of `threads` threads: GFLOP/s fp32, GFLOP/s bf16 and GOP/s int8 of the best dot-product instruction, GB/s of a plain read. */
+  measurePeak(threads: number): { fp32: number; bf16: number; int8: number; read: number };
+  /** Self-tests of one kernel set against naive loops; used by tests. Returns the largest relative error by kernel. */
+  checkKernels(
+    kernels: Exclude<KernelSet, 'auto'>,
+    size: { m: number; n: number; k: number; seed: number },
+  ): Record<string, number>;
+}
+
+/** `code` of the errors that the addon throws. */
+export type NativeErrorCode =
+  | 'DISPOSED'
+  | 'BUSY'
+  | 'BAD_ARGUMENT'
+  | 'BAD_MODEL'
+  | 'MISSING_TENSOR'
+  | 'BAD_SHAPE'
+  | 'UNSUPPORTED_TYPE'
+  | 'TRUNCATED'
+  | 'TOKEN_RANGE'
+  | 'CONTEXT_LENGTH'
+  | 'NO_TARGETS'
+  | 'NON_FINITE'
+  | 'BAD_RANK'
+  | 'UNSUPPORTED_CPU'
+  | 'GGML_LOAD'
+  | 'OUT_OF_MEMORY';

@@ -1,0 +1,82 @@
+import type { Adapter, AdapterLayout } from '../adapter/layout.js';
+import type { ClientResult, Track } from '../client/job.js';
+
+/** What a strategy knows of a client. */
+export interface ClientInfo {
+  readonly id: string;
+  readonly numTrain: number;
+  /** Rank budget of this client (`rank_per_client`, memory budget or `lora_r`). */
+  readonly rank: number;
+}
+
+/** What every hook gets. All randomness comes from `random`, which is seeded by (run seed, round, purpose). */
+export interface RoundContext {
+  /** Training rounds count from 1. */
+  readonly round: number;
+  readonly numRounds: number;
+  /** The sampled clients of this round, sorted by id. */
+  readonly clients: readonly ClientInfo[];
+  /** The clients sampled for the next round, sorted by id (mutants are made for them); empty after the last. */
+  readonly nextClients: readonly ClientInfo[];
+  readonly allClients: readonly ClientInfo[];
+  /** A stream of uniform numbers in [0, 1) for one purpose; the same purpose gives the same stream. */
+  random(purpose: string): () => number;
+  /** Defaults of a training phase of this round (steps, batch size, learning rates, ...). */
+  trainPhase(overrides?: Partial<import('../client/job.js').TrainPhase>): import('../client/job.js').TrainPhase;
+}
+
+/** The server's order to one client, and what sending it costs on a real wire. */
+export interface ClientPlan {
+  readonly client: string;
+  readonly tracks: readonly Track[];
+  readonly bytesDown: number;
+}
+
+export interface AggregateResult {
+  readonly bytesUp: number;
+  /** Numbers for events.jsonl: aggregation error, lambda, c, alpha, angles, norms ... */
+  readonly metrics: Readonly<Record<string, unknown>>;
+}
+
+/** Named tensors and JSON that bring a strategy back bit by bit. */
+export interface StrategyState {
+  readonly json: unknown;
+  readonly tensors: Readonly<Record<string, Float32Array | Uint8Array>>;
+}
+
+/** Which adapters an owner could take home. Missing ones do not exist for the method. */
+export interface ClientAdapters {
+  /** What the server's merge gives everybody (as this client can use it). */
+  readonly global?: Adapter;
+  /** The owner's own adapter as it leaves the federation. */
+  readonly personalized?: Adapter;
+  /** Trained alone (method `local`). */
+  readonly local?: Adapter;
+}
+
+/** A federated method: four hooks around the fixed loop in src/server/loop.ts. */
+export interface Strategy {
+  readonly id: string;
+  /** What each sampled client receives and does. */
+  configure(context: RoundContext): ClientPlan[];
+  /** Merges the results (sorted by client id). A client that failed is absent. */
+  aggregate(results: readonly ClientResult[], context: RoundContext): AggregateResult;
+  /** The adapters that exist for a client now, never mutated. */
+  personalize(client: ClientInfo): ClientAdapters;
+  /** The merged adapter, where the method has one. */
+  global(): Adapter | undefined;
+  state(): StrategyState;
+  restore(state: StrategyState): void;
+}
+
+/** What a strategy is made from. */
+export interface StrategyInit {
+  /** Layout at the base rank with the base scale s = lora_alpha / lora_r (or / sqrt(lora_r) with rsLoRA). */
+  readonly layout: AdapterLayout;
+  /** Values of the fresh adapter: A Kaiming-uniform (a = sqrt 5, as PEFT), B zero. Equal for every client. */
+  readonly initial: Float32Array;
+  readonly clients: readonly ClientInfo[];
+  readonly seed: number;
+  /** Resolved run configuration (src/config/schema.ts). */
+  readonly config: import('../config/schema.js').RunConfig;
+}

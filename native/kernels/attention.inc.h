@@ -1,0 +1,181 @@
+// Causal attention of one sequence and one kv head with its query heads, in f32, without the T x T matrix: blocks of
+// kQB query rows against blocks of kCB keys with an online softmax; the backward pass recomputes the probabilities from lse.
+constexpr int kQB = 32, kCB = 64;
+
+inline size_t attention_scratch(const Attention& a, int max_len) {
+  const size_t d = round_up(a.head_dim, FT_VL), len = round_up(max_len, kCB);
+  // forward: k^T and v of the sequence; backward: k, v, k^T, v^T, dk, dv of it; blocks of q, o, do, dq, s, dp
+  return sizeof(float) * (6 * d * len + 5 * kQB * d + 3 * kQB * kCB + 4 * kQB) + 1024;
+}
+
+template <class T>
+inline void head_rows(const void* p, int64_t ld, int64_t t0, int rows, int col, int d, int dp, float mul, float* out) {
+  for (int t = 0; t < rows; t++, out += dp) {
+    const T* x = static_cast<const T*>(p) + (t0 + t) * ld + col;
+    FT_LOOP(d, vstore(out + i, vload(x + i) * mul), out[i] = load1(x + i) * mul)
+    for (int i = d; i < dp; i++) out[i] = 0;
+  }
+}
+template <class T>
+inline void head_out(const float* x, int dp, void* p, int64_t ld, int64_t t0, int rows, int col, int d) {
+  for (int t = 0; t < rows; t++, x += dp) {
+    T* o = static_cast<T*>(p) + (t0 + t) * ld + col;
+    FT_LOOP(d, vstore(o + i, vload(x + i)), store1(o + i, x[i]))
+  }
+}
+inline void transpose(const float* x, int rows, int cols, int ldx, float* out, int64_t ldo) {
+  for (int r = 0; r < rows; r++)
+    for (int c = 0; c < cols; c++) out[c * ldo + r] = x[r * ldx + c];
+}
+
+// C[r, 0:n) (+)= sum_k A[r, k] B[k, 0:n), n a multiple of FT_VL; 4 rows and 2 vectors at a time. at = true: A is read as A[k, r].
+template <bool AT, bool ADD>
+inline void small_gemm(const float* a, int lda, const float* b, int64_t ldb, int rows, int kk, int n, float* c, int64_t ldc) {
+  constexpr int R = 4;
+  for (int r = 0; r < rows; r += R) {
+    const int rr = rows - r < R ? rows - r : R;
+    int j = 0;
+    for (; j < n; j += 2 * FT_VL) {
+      const bool two = j + FT_VL < n;
+      vf acc[R][2] = {};
+      for (int k = 0; k < kk; k++) {
+        const vf b0 = vload(b + k * ldb + j), b1 = two ? vload(b + k * ldb + j + FT_VL) : b0;
+        for (int i = 0; i < R; i++) {
+          const int row = r + (i < rr ? i : 0);
+          const vf x = vset(AT ? a[static_cast<int64_t>(k) * lda + row] : a[static_cast<int64_t>(row) * lda + k]);
+          acc[i][0] += x * b0;
+          acc[i][1] += x * b1;
+        }
+      }
+      for (int i = 0; i < rr; i++) {
+        float* o = c + (r + i) * ldc + j;
+        vstore(o, ADD ? vload(o) + acc[i][0] : acc[i][0]);
+        if (two) vstore(o + FT_VL, ADD ? vload(o + FT_VL) + acc[i][1] : acc[i][1]);
+      }
+    }
+  }
+}
+
+template <class T>
+inline void attention_fwd_t(const Attention& a, int t0, int len, int kvh, Scratch& scratch) {
+  const int d = a.head_dim, dp = round_up(d, FT_VL), lp = round_up(len, kCB);
+  float* kt = reinterpret_cast<float*>(scratch.data);  // [dp][lp]
+  float* v = kt + static_cast<int64_t>(dp) * lp;       // [lp][dp]
+  float* q = v + static_cast<int64_t>(dp) * lp;
+  float* o = q + kQB * dp;
+  float* s = o + kQB * dp;  // [kQB][kCB]
+  float tmp[4096];
+  for (int t = 0; t < len; t += 4) {
+    const int n = len - t < 4 ? len - t : 4;
+    head_rows<T>(a.k, a.ld_qkv, t0 + t, n, kvh * d, d, dp, 1.0f, tmp);
+    transpose(tmp, n, dp, dp, kt + t, lp);
+  }
+  for (int i = 0; i < dp; i++)
+    for (int t = len; t < lp; t++) kt[static_cast<int64_t>(i) * lp + t] = 0;
+  head_rows<T>(a.v, a.ld_qkv, t0, len, kvh * d, d, dp, 1.0f, v);
+  const int group = a.heads / a.kv_heads;
+  for (int h = kvh * group; h < (kvh + 1) * group; h++) {
+    for (int q0 = 0; q0 < len; q0 += kQB) {
+      const int qn = len - q0 < kQB ? len - q0 : kQB;
+      head_rows<T>(a.q, a.ld_qkv, t0 + q0, qn, h * d, d, dp, a.scale, q);
+      float mx[kQB], sum[kQB];
+      for (int i = 0; i < qn; i++) mx[i] = -INFINITY, sum[i] = 0;
+      std::memset(o, 0, sizeof(float) * kQB * dp);
+      for (int c0 = 0; c0 < q0 + qn; c0 += kCB) {
+        const int cn = q0 + qn - c0 < kCB ? q0 + qn - c0 : kCB, cp = round_up(cn, FT_VL);
+        small_gemm<false, false>(q, dp, kt + c0, lp, qn, d, cp, s, kCB);
+        for (int i = 0; i < qn; i++) {
+          float* r = s + i * kCB;
+          const int valid = q0 + i + 1 - c0 < cn ? q0 + i + 1 - c0 : cn;
+          for (int j = valid < 0 ? 0 : valid; j < cp; j++) r[j] = -INFINITY;
+          vf m = vset(mx[i]);
+          for (int j = 0; j < cp; j += FT_VL) m = vmax(m, vload(r + j));
+          float best = mx[i];
+          for (int j = 0; j < FT_VL; j++) best = m[j] > best ? m[j] : best;
+          const float re = mx[i] == -INFINITY ? 0.0f : exp1(mx[i] - best);
+          vf acc = vset(0);
+          for (int j = 0; j < cp; j += FT_VL) {
+            const vf e = vexp(vload(r + j) - best);
+            acc += e;
+            vstore(r + j, e);
+          }
+          sum[i] = sum[i] * re + vsum(acc);
+          mx[i] = best;
+          if (re != 1.0f)
+            for (int j = 0; j < dp; j += FT_VL) vstore(o + i * dp + j, vload(o + i * dp + j) * re);
+        }
+        small_gemm<false, true>(s, kCB, v + static_cast<int64_t>(c0) * dp, dp, qn, cn, dp, o, dp);
+      }
+      for (int i = 0; i < qn; i++) {
+        a.lse[static_cast<int64_t>(h) * a.ld_lse + t0 + q0 + i] = mx[i] + std::log(sum[i]);
+        const float inv = 1.0f / sum[i];
+        for (int j = 0; j < dp; j += FT_VL) vstore(o + i * dp + j, vload(o + i * dp + j) * inv);
+      }
+      head_out<T>(o, dp, a.out, a.ld_out, t0 + q0, qn, h * d, d);
+    }
+  }
+}
+
+// p = exp(s - lse); dv += p^T do; dp = do v^T; ds = p (dp - sum(do * o)); dq = ds k; dk += ds^T q
+template <class T>
+inline void attention_bwd_t(const Attention& a, int t0, int len, int kvh, Scratch& scratch) {
+  const int d = a.head_dim, dp = round_up(d, FT_VL), lp = round_up(len, kCB);
+  const int64_t plane = static_cast<int64_t>(dp) * lp;
+  float* kt = reinterpret_cast<float*>(scratch.data);
+  float *k = kt + plane, *v = k + plane, *vt = v + plane, *dk = vt + plane, *dv = dk + plane;
+  float *q = dv + plane, *o = q + kQB * dp, *go = o + kQB * dp, *dq = go + kQB * dp;
+  float *p = dq + kQB * dp, *ds = p + kQB * kCB;
+  head_rows<T>(a.k, a.ld_qkv, t0, len, kvh * d, d, dp, 1.0f, k);
+  head_rows<T>(a.v, a.ld_qkv, t0, len, kvh * d, d, dp, 1.0f, v);
+  std::memset(k + static_cast<int64_t>(len) * dp, 0, sizeof(float) * (lp - len) * dp);
+  std::memset(v + static_cast<int64_t>(len) * dp, 0, sizeof(float) * (lp - len) * dp);
+  transpose(k, lp, dp, dp, kt, lp);
+  transpose(v, lp, dp, dp, vt, lp);
+  std::memset(dk, 0, sizeof(float) * 2 * plane);
+  const int group = a.heads / a.kv_heads;
+  for (int h = kvh * group; h < (kvh + 1) * group; h++) {
+    for (int q0 = 0; q0 < len; q0 += kQB) {
+      const int qn = len - q0 < kQB ? len - q0 : kQB;
+      head_rows<T>(a.q, a.ld_qkv, t0 + q0, qn, h * d, d, dp, a.scale, q);
+      head_rows<T>(a.out, a.ld_out, t0 + q0, qn, h * d, d, dp, 1.0f, o);
+      head_rows<T>(a.dout, a.ld_out, t0 + q0, qn, h * d, d, dp, 1.0f, go);
+      float delta[kQB];
+      for (int i = 0; i < qn; i++) {
+        vf acc = vset(0);
+        for (int j = 0; j < dp; j += FT_VL) acc += vload(o + i * dp + j) * vload(go + i * dp + j);
+        delta[i] = vsum(acc);
+      }
+      std::memset(dq, 0, sizeof(float) * kQB * dp);
+      for (int c0 = 0; c0 < q0 + qn; c0 += kCB) {
+        const int cn = q0 + qn - c0 < kCB ? q0 + qn - c0 : kCB, cp = round_up(cn, FT_VL);
+        small_gemm<false, false>(q, dp, kt + c0, lp, qn, d, cp, p, kCB);
+        small_gemm<false, false>(go, dp, vt + c0, lp, qn, d, cp, ds, kCB);
+        for (int i = 0; i < qn; i++) {
+          float *r = p + i * kCB, *g = ds + i * kCB;
+          const float l = a.lse[static_cast<int64_t>(h) * a.ld_lse + t0 + q0 + i];
+          const int valid = q0 + i + 1 - c0 < cn ? q0 + i + 1 - c0 : cn;
+          for (int j = 0; j < cp; j += FT_VL) {
+            const vf e = vexp(vload(r + j) - l);
+            vstore(r + j, e);
+            vstore(g + j, e * (vload(g + j) - delta[i]));
+          }
+          for (int j = valid < 0 ? 0 : valid; j < cp; j++) r[j] = g[j] = 0;
+        }
+        small_gemm<true, true>(p, kCB, go, dp, cn, qn, dp, dv + static_cast<int64_t>(c0) * dp, dp);
+        small_gemm<true, true>(ds, kCB, q, dp, cn, qn, dp, dk + static_cast<int64_t>(c0) * dp, dp);
+        small_gemm<false, true>(ds, kCB, k + static_cast<int64_t>(c0) * dp, dp, qn, cn, dp, dq, dp);
+      }
+      for (int i = 0; i < qn * dp; i += FT_VL) vstore(dq + i, vload(dq + i) * a.scale);
+      head_out<T>(dq, dp, a.dq, a.ld_dqkv, t0 + q0, qn, h * d, d);
+    }
+  }
+  head_out<T>(dk, dp, a.dk, a.ld_dqkv, t0, len, kvh * d, d);
+  head_out<T>(dv, dp, a.dv, a.ld_dqkv, t0, len, kvh * d, d);
+}
+
+inline void attention_fwd(const Attention& a, int t0, int len, int kvh, Scratch& s) {
+  FT_DISPATCH(attention_fwd, a.type, a, t0, len, kvh, s);
+}
+inline void attention_bwd(const Attention& a, int t0, int len, int kvh, Scratch& s) {
+  FT_DISPATCH(attention_bwd, a.type, a, t0, len, kvh, s);
+}

@@ -1,0 +1,33 @@
+// AVX-512 (F, BW, DQ, VL, VNNI).
+#include <cmath>
+#include <cstring>
+
+#include "kernels.h"
+
+#if defined(__x86_64__) || defined(_M_X64)
+#include <immintrin.h>
+
+#define FT_VL 16
+#define FT_MR 12
+
+namespace ft {
+namespace {
+#include "simd.inc.h"
+#include "gemm.inc.h"
+#include "ops.inc.h"
+#include "attention.inc.h"
+#include "table.inc.h"
+}  // namespace
+
+const KernelSet* kernels_vnni() {
+  static const KernelSet set = FT_TABLE("vnni");
+  static const bool have = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
+                           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
+  return have ? &set : nullptr;
+}
+}  // namespace ft
+#else
+namespace ft {
+const KernelSet* kernels_vnni() { return nullptr; }
+}  // namespace ft
+#endif

@@ -1,0 +1,86 @@
+// Vectors of FT_VL floats through the compiler's vector extension, so that one source serves SSE2, NEON, AVX2 and AVX-512.
+// Included inside the anonymous namespace of a set; FT_VL is set there.
+typedef float vf __attribute__((vector_size(4 * FT_VL)));
+typedef int32_t vi __attribute__((vector_size(4 * FT_VL)));
+typedef float vf_u __attribute__((vector_size(4 * FT_VL), aligned(4), may_alias));
+typedef uint16_t vh_u __attribute__((vector_size(2 * FT_VL), aligned(2), may_alias));
+typedef uint16_t vh __attribute__((vector_size(2 * FT_VL)));
+typedef uint32_t vu __attribute__((vector_size(4 * FT_VL)));
+typedef int8_t vb_u __attribute__((vector_size(FT_VL), aligned(1), may_alias));
+
+inline vf vset(float x) { return vf{} + x; }
+inline vf vload(const float* p) { return *reinterpret_cast<const vf_u*>(p); }
+inline void vstore(float* p, vf x) { *reinterpret_cast<vf_u*>(p) = x; }
+
+inline float bf16_to_f32(bf16_t h) {
+  uint32_t u = static_cast<uint32_t>(h) << 16;
+  float f;
+  std::memcpy(&f, &u, 4);
+  return f;
+}
+// Round to nearest even; NaN stays NaN.
+inline bf16_t f32_to_bf16(float f) {
+  uint32_t u;
+  std::memcpy(&u, &f, 4);
+  if ((u & 0x7fffffffu) > 0x7f800000u) return static_cast<bf16_t>((u >> 16) | 0x40);
+  return static_cast<bf16_t>((u + 0x7fffu + ((u >> 16) & 1)) >> 16);
+}
+inline vf vload(const bf16_t* p) {
+  vu u = __builtin_convertvector(*reinterpret_cast<const vh_u*>(p), vu) << 16;
+  return (vf)u;
+}
+inline void vstore(bf16_t* p, vf x) {
+#if defined(__AVX512BF16__) && FT_VL == 16
+  __m256bh h = _mm512_cvtneps_pbh((__m512)x);
+  _mm256_storeu_si256(reinterpret_cast<__m256i*>(p), (__m256i)h);
+#else
+  vu u = (vu)x;
+  vu r = (u + 0x7fffu + ((u >> 16) & 1)) >> 16;
+  vu nan = (vu)((u & 0x7fffffffu) > 0x7f800000u);
+  r = (r & ~nan) | (nan & 0x7fc0u);
+  *reinterpret_cast<vh_u*>(p) = __builtin_convertvector(r, vh);
+#endif
+}
+inline vf vload(const int8_t* p) { return __builtin_convertvector(*reinterpret_cast<const vb_u*>(p), vf); }
+
+inline float load1(const float* p) { return *p; }
+inline float load1(const bf16_t* p) { return bf16_to_f32(*p); }
+inline void store1(float* p, float x) { *p = x; }
+inline void store1(bf16_t* p, float x) { *p = f32_to_bf16(x); }
+
+// Sum of the lanes, always folded in halves.
+inline float vsum(vf x) {
+  float lane[FT_VL];
+  std::memcpy(lane, &x, sizeof lane);
+  for (int w = FT_VL / 2; w > 0; w /= 2)
+    for (int i = 0; i < w; i++) lane[i] += lane[i + w];
+  return lane[0];
+}
+inline vf vselect(vi c, vf a, vf b) {
+  vi r = (c & (vi)a) | (~c & (vi)b);
+  return (vf)r;
+}
+inline vf vmax(vf a, vf b) { return vselect(a > b, a, b); }
+inline vf vmin(vf a, vf b) { return vselect(a < b, a, b); }
+
+// exp(x): 2^n times a polynomial (Cephes' coefficients), relative error < 2e-7; 0 below -87.3, capped at 88.
+inline vf vexp(vf x) {
+  const vi under = x < vset(-87.3f);
+  x = vmin(vmax(x, vset(-87.3f)), vset(88.0f));
+  vf n = x * 1.44269504088896341f;
+  // round to nearest by adding and taking away 1.5 * 2^23
+  n = (n + 12582912.0f) - 12582912.0f;
+  vf r = x - n * 0.693359375f;
+  r = r - n * -2.12194440e-4f;
+  vf p = vset(1.9875691500e-4f);
+  p = p * r + 1.3981999507e-3f;
+  p = p * r + 8.3334519073e-3f;
+  p = p * r + 4.1665795894e-2f;
+  p = p * r + 1.6666665459e-1f;
+  p = p * r + 5.0000001201e-1f;
+  p = p * r * r + r + 1.0f;
+  vi e = (__builtin_convertvector(n, vi) + 127) << 23;
+  p = p * (vf)e;
+  return vselect(under, vset(0.0f), p);
+}
+inline float exp1(float x) { return vexp(vset(x))[0]; }

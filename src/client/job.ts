@@ -54,7 +54,7 @@ export interface ClientJob {
   readonly round: number;
   /** Derived from (run seed, round, client); orders examples and seeds dropout. */
   readonly seed: number;
-  /** Indices into the client's tokenised training examples. */
+  /** Indices of the client's training examples in the tokenised data of the run (`ClientEnv.example`). */
   readonly trainIndices: readonly number[];
   readonly tracks: readonly Track[];
 }

@@ -1,5 +1,5 @@
 import type { Adapter, AdapterLayout } from '../adapter/layout.js';
-import type { ClientResult, Track } from '../client/job.js';
+import type { ClientResult, Track, TrainPhase } from '../client/job.js';
 
 /** What a strategy knows of a client. */
 export interface ClientInfo {
@@ -21,12 +21,20 @@ export interface RoundContext {
   readonly allClients: readonly ClientInfo[];
   /** A stream of uniform numbers in [0, 1) for one purpose; the same purpose gives the same stream. */
   random(purpose: string): () => number;
-  /** Defaults of a training phase of this round (steps, batch size, learning rates, ...). */
-  trainPhase(overrides?: Partial<import('../client/job.js').TrainPhase>): import('../client/job.js').TrainPhase;
+  /**
+   * Defaults of a training phase of this client in this round: steps (`local_steps`, or `local_epochs` of its examples),
+   * batch size, learning rates. With `steps` overridden the learning rates follow: the schedule over rounds is
+   * stretched over that many steps. No mask, no anchor, no proximal term unless overridden.
+   */
+  trainPhase(client: ClientInfo, overrides?: Partial<TrainPhase>): TrainPhase;
 }
+
+/** A plan for this client trains on the examples of all clients together (`centralized`). */
+export const POOLED = '*';
 
 /** The server's order to one client, and what sending it costs on a real wire. */
 export interface ClientPlan {
+  /** A sampled client, or {@link POOLED}. */
   readonly client: string;
   readonly tracks: readonly Track[];
   readonly bytesDown: number;

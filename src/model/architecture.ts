@@ -1,0 +1,137 @@
+import { ModelError } from '../errors.js';
+import type { ModelDescription, TensorSource } from '../native/binding.js';
+
+export type Architecture = ModelDescription['architecture'];
+/** The architectures that work. */
+export const ARCHITECTURES: readonly Architecture[] = ['llama', 'qwen2', 'qwen3'];
+
+/** Throws ModelError UNSUPPORTED_ARCHITECTURE with the list of those that work. */
+export function parseArchitecture(name: string | undefined, path: string): Architecture {
+  const found = ARCHITECTURES.find((architecture) => architecture === name);
+  if (found !== undefined) return found;
+  throw new ModelError(
+    'UNSUPPORTED_ARCHITECTURE',
+    `Expected a model of architecture ${ARCHITECTURES.join(', ')} but ${path} is ${name ? `"${name}"` : 'of none'}.`,
+  );
+}
+
+/**
+ * Bounds of the hyper-parameters, far above any model that fits this engine; what they keep out is products that
+ * overflow and loops that never end.
+ */
+export const LIMITS = {
+  layers: { min: 1, max: 1024 },
+  hidden: { min: 1, max: 65_536 },
+  ffn: { min: 1, max: 1_048_576 },
+  heads: { min: 1, max: 1024 },
+  headDim: { min: 2, max: 1024 },
+  vocab: { min: 2, max: 4_194_304 },
+  context: { min: 1, max: 16_777_216 },
+} as const;
+
+type Dimensions = Omit<ModelDescription, 'files' | 'tensors' | 'ropePairing'>;
+
+interface Expected {
+  readonly name: string;
+  readonly ne: readonly number[];
+  readonly optional?: boolean;
+}
+
+function expectedTensors(d: Dimensions): Expected[] {
+  const { hiddenSize: h, ffnSize: f, headDim } = d;
+  const q = d.numHeads * headDim;
+  const kv = d.numKvHeads * headDim;
+  const bias = d.architecture === 'qwen2';
+  const norm = d.architecture === 'qwen3';
+  const list: Expected[] = [
+    { name: 'token_embd.weight', ne: [h, d.vocabSize] },
+    { name: 'output_norm.weight', ne: [h] },
+    { name: 'output.weight', ne: [h, d.vocabSize], optional: true },
+  ];
+  for (let layer = 0; layer < d.numLayers; layer++) {
+    const block = `blk.${layer}.`;
+    list.push(
+      { name: `${block}attn_norm.weight`, ne: [h] },
+      { name: `${block}attn_q.weight`, ne: [h, q] },
+      { name: `${block}attn_k.weight`, ne: [h, kv] },
+      { name: `${block}attn_v.weight`, ne: [h, kv] },
+      { name: `${block}attn_output.weight`, ne: [q, h] },
+      { name: `${block}ffn_norm.weight`, ne: [h] },
+      { name: `${block}ffn_gate.weight`, ne: [h, f] },
+      { name: `${block}ffn_up.weight`, ne: [h, f] },
+      { name: `${block}ffn_down.weight`, ne: [f, h] },
+      { name: `${block}attn_q.bias`, ne: [q], optional: !bias },
+      { name: `${block}attn_k.bias`, ne: [kv], optional: !bias },
+      { name: `${block}attn_v.bias`, ne: [kv], optional: !bias },
+    );
+    if (norm) {
+      list.push(
+        { name: `${block}attn_q_norm.weight`, ne: [headDim] },
+        { name: `${block}attn_k_norm.weight`, ne: [headDim] },
+      );
+    }
+  }
+  return list;
+}
+
+/** Tensors of llama.cpp that carry no weight of the forward pass, or that are read elsewhere. */
+const IGNORED = /^(rope_freqs\.weight|rope_factors_(long|short)\.weight|blk\.\d+\.attn_rot_embd)$/;
+
+/**
+ * Keeps the tensors that the architecture needs, in a fixed order, after checking that each is there with the shape
+ * that the hyper-parameters ask for. Unknown tensors mean a model that computes something else: refused.
+ *
+ * Throws ModelError MISSING_TENSOR, BAD_SHAPE, UNSUPPORTED_TENSOR, BAD_METADATA.
+ */
+export function checkTensors(d: Dimensions, tensors: readonly TensorSource[], path: string): TensorSource[] {
+  checkDimensions(d, path);
+  const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
+  const kept: TensorSource[] = [];
+  for (const { name, ne, optional } of expectedTensors(d)) {
+    const tensor = byName.get(name);
+    byName.delete(name);
+    if (tensor === undefined) {
+      if (optional) continue;
+      throw new ModelError('MISSING_TENSOR', `${path} has no tensor "${name}", which a ${d.architecture} model needs.`);
+    }
+    if (tensor.ne.length !== ne.length || tensor.ne.some((n, i) => n !== ne[i])) {
+      throw new ModelError(
+        'BAD_SHAPE',
+        `Expected tensor "${name}" of ${path} to have shape [${ne}] from its hyper-parameters but it has [${tensor.ne}].`,
+      );
+    }
+    kept.push(tensor);
+  }
+  const unknown = [...byName.keys()].filter((name) => !IGNORED.test(name));
+  if (unknown.length > 0) {
+    const names = unknown.slice(0, 5).join(', ');
+    throw new ModelError(
+      'UNSUPPORTED_TENSOR',
+      `${path} has ${unknown.length} tensor(s) that a ${d.architecture} model does not know: ${names}. ` +
+        'It computes something this engine would leave out.',
+    );
+  }
+  return kept;
+}
+
+function checkDimensions(d: Dimensions, path: string): void {
+  if (d.numHeads % d.numKvHeads !== 0) {
+    const came = `${d.numHeads} and ${d.numKvHeads}`;
+    throw new ModelError('BAD_METADATA', `Expected heads to be a multiple of key-value heads in ${path} but they are ${came}.`);
+  }
+  if (d.ropeDim % 2 !== 0 || d.ropeDim > d.headDim) {
+    throw new ModelError(
+      'BAD_METADATA',
+      `Expected an even RoPE dimension of at most ${d.headDim} in ${path} but it is ${d.ropeDim}.`,
+    );
+  }
+  if (!(d.normEps > 0 && d.normEps < 1)) {
+    throw new ModelError('BAD_METADATA', `Expected the norm epsilon of ${path} between 0 and 1 but it is ${d.normEps}.`);
+  }
+  if (!(d.ropeTheta > 1 && d.ropeTheta < 1e12)) {
+    throw new ModelError('BAD_METADATA', `Expected the RoPE base of ${path} between 1 and 1e12 but it is ${d.ropeTheta}.`);
+  }
+  if (d.ropeFactors?.some((factor) => !(factor > 0 && factor < 1e9))) {
+    throw new ModelError('BAD_METADATA', `Expected the RoPE factors of ${path} between 0 and 1e9.`);
+  }
+}

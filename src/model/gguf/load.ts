@@ -1,0 +1,27 @@
+import { basename } from 'node:path';
+import { sha256File } from '../sha256.js';
+import { tokenizerFromGguf } from '../tokenizer/fromGguf.js';
+import type { BaseModel } from '../types.js';
+import { describeGguf } from './describe.js';
+import { readGgufHeader } from './header.js';
+import { GgufMetadata } from './metadata.js';
+
+/** Reads and checks one GGUF file. `path` is absolute. Throws ModelError. */
+export async function loadGguf(path: string): Promise<BaseModel> {
+  const header = await readGgufHeader(path);
+  const meta = new GgufMetadata(header);
+  const description = await describeGguf(header);
+  const tokenizer = tokenizerFromGguf(meta, description.vocabSize);
+  const chatTemplate = meta.string('tokenizer.chat_template');
+  return {
+    name: meta.string('general.name') || basename(path, '.gguf'),
+    sha256: await sha256File(path),
+    format: 'gguf',
+    path,
+    description,
+    tokenizer,
+    ...(chatTemplate === undefined ? {} : { chatTemplate }),
+    permutedQk: description.architecture === 'llama',
+    embedded: false,
+  };
+}

@@ -1,0 +1,33 @@
+import { stat } from 'node:fs/promises';
+import { dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { ModelError } from '../errors.js';
+import { loadGguf } from './gguf/load.js';
+import type { BaseModel, LoadModelOptions } from './types.js';
+
+/** `datasets/` of this package, from src/model as from dist/model. */
+const DATASETS = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'datasets');
+
+/**
+ * Reads and checks a base model: its header, shapes and tokenizer, not its weights.
+ *
+ * `spec` is the path of a .gguf file or of a Hugging Face folder, `hf:owner/repo[@revision][/file]`, or `embedded`.
+ * Throws ModelError, whose `code` says what is wrong.
+ */
+export async function loadModel(spec: string, options: LoadModelOptions = {}): Promise<BaseModel> {
+  if (spec === 'embedded') {
+    const path = join(options.datasetsDir ?? DATASETS, 'base', 'tiny.gguf');
+    return { ...(await loadPath(path)), embedded: true };
+  }
+  return loadPath(resolve(spec));
+}
+
+async function loadPath(path: string): Promise<BaseModel> {
+  const found = await stat(path).catch((cause: unknown) => {
+    throw new ModelError('NOT_FOUND', `Expected a .gguf file or a Hugging Face folder at ${path} but nothing is there.`, {
+      cause,
+    });
+  });
+  if (!found.isFile()) throw new ModelError('NOT_FOUND', `${path} is not a file.`);
+  return loadGguf(path);
+}

@@ -1,0 +1,124 @@
+import { ModelError } from '../../errors.js';
+import type { GgufMetadata } from '../gguf/metadata.js';
+import { LibraryTokenizer, type TokenizerIds } from './library.js';
+import { preTokenizer, preTokenizerNames } from './preTokenizers.js';
+import { SpmTokenizer } from './spm.js';
+import type { Tokenizer } from './types.js';
+
+/** `tokenizer.ggml.token_type`. */
+const NORMAL = 1;
+const CONTROL = 3;
+const USER_DEFINED = 4;
+const BYTE = 6;
+
+/** Tokens that end a turn, by the names that chat models give them. */
+const END_OF_TURN = ['<|im_end|>', '<|eot_id|>', '<end_of_turn>', '<|end|>'];
+
+function bad(meta: GgufMetadata, message: string): ModelError {
+  return new ModelError('BAD_TOKENIZER', `The tokenizer of ${meta.path} cannot be used: ${message}.`);
+}
+
+interface Vocabulary {
+  readonly tokens: readonly string[];
+  readonly types: readonly number[];
+}
+
+function vocabularyOf(meta: GgufMetadata, rows: number): Vocabulary {
+  const tokens = meta.strings('tokenizer.ggml.tokens');
+  if (tokens === undefined || tokens.length === 0) throw bad(meta, 'it has no tokenizer.ggml.tokens');
+  if (tokens.length > rows) throw bad(meta, `it has ${tokens.length} tokens but the embedding has ${rows} rows`);
+  const types = meta.numbers('tokenizer.ggml.token_type') ?? Array<number>(tokens.length).fill(NORMAL);
+  if (types.length !== tokens.length) throw bad(meta, `it has ${tokens.length} tokens but ${types.length} token types`);
+  return { tokens, types };
+}
+
+/** Ids of the special roles; `-1` and ids past the vocabulary are what converters write for "none". */
+function idsOf(meta: GgufMetadata, { tokens }: Vocabulary): Omit<TokenizerIds, 'kind' | 'addBos'> {
+  const id = (name: string, fallback?: number): number | undefined => {
+    const value = meta.number(`tokenizer.ggml.${name}_token_id`) ?? fallback;
+    if (value === undefined || value === -1 || value === 0xffffffff) return undefined;
+    if (Number.isInteger(value) && value >= 0 && value < tokens.length) return value;
+    throw bad(meta, `its ${name} token is ${value}, outside of its ${tokens.length} tokens`);
+  };
+  const byName = END_OF_TURN.map((name) => tokens.indexOf(name)).find((found) => found >= 0);
+  const found = { bosId: id('bos'), eosId: id('eos'), eotId: id('eot', byName), unkId: id('unknown') };
+  const known = Object.entries(found).filter(([, value]) => value !== undefined);
+  return { vocabSize: tokens.length, ...Object.fromEntries(known) };
+}
+
+const ofType = ({ tokens, types }: Vocabulary, type: number): Map<string, number> =>
+  new Map(tokens.flatMap((token, id) => (types[id] === type && token !== '' ? [[token, id] as const] : [])));
+
+function bpe(meta: GgufMetadata, vocabulary: Vocabulary): Tokenizer {
+  const name = meta.string('tokenizer.ggml.pre') ?? 'default';
+  const rules = preTokenizer(name);
+  if (rules === undefined) {
+    throw bad(meta, `its pre-tokenizer "${name}" is not known; these are: ${preTokenizerNames().join(', ')}`);
+  }
+  const merges = meta.strings('tokenizer.ggml.merges');
+  if (merges === undefined) throw bad(meta, 'it has no tokenizer.ggml.merges');
+  const wrong = merges.find((merge) => merge.indexOf(' ') < 1);
+  if (wrong !== undefined) throw bad(meta, `its merge ${JSON.stringify(wrong.slice(0, 40))} is no pair`);
+  const added = [CONTROL, USER_DEFINED].flatMap((type) =>
+    [...ofType(vocabulary, type)].map(([content, id]) => ({
+      id,
+      content,
+      special: type === CONTROL,
+      normalized: false,
+    })),
+  );
+  const json = {
+    added_tokens: added,
+    normalizer: rules.normalizer,
+    pre_tokenizer: rules.preTokenizer,
+    post_processor: null,
+    decoder: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: false, use_regex: false },
+    model: {
+      type: 'BPE',
+      vocab: Object.fromEntries(vocabulary.tokens.map((token, id) => [token, id])),
+      merges,
+      ignore_merges: rules.ignoreMerges,
+    },
+  };
+  const addBos = meta.boolean('tokenizer.ggml.add_bos_token') ?? rules.ignoreMerges;
+  return new LibraryTokenizer(json, { kind: 'bpe', ...idsOf(meta, vocabulary), addBos }, meta.path);
+}
+
+function spm(meta: GgufMetadata, vocabulary: Vocabulary): Tokenizer {
+  const scores = meta.numbers('tokenizer.ggml.scores');
+  if (scores === undefined || scores.length !== vocabulary.tokens.length) {
+    const came = scores === undefined ? 'no scores' : `${scores.length} scores`;
+    throw bad(meta, `it has ${vocabulary.tokens.length} tokens but ${came}`);
+  }
+  const special = ofType(vocabulary, CONTROL);
+  const byteIds = Array<number | undefined>(256).fill(undefined);
+  for (const [token, id] of ofType(vocabulary, BYTE)) {
+    const hex = /^<0x([0-9A-Fa-f]{2})>$/.exec(token)?.[1];
+    if (hex === undefined) throw bad(meta, `its byte token ${JSON.stringify(token)} is not of the form <0x0A>`);
+    byteIds[Number.parseInt(hex, 16)] = id;
+  }
+  return new SpmTokenizer({
+    ...idsOf(meta, vocabulary),
+    tokens: vocabulary.tokens,
+    scores,
+    special,
+    userDefined: ofType(vocabulary, USER_DEFINED),
+    byteIds,
+    mergeable: new Map([...ofType(vocabulary, NORMAL), ...ofType(vocabulary, USER_DEFINED)]),
+    addBos: meta.boolean('tokenizer.ggml.add_bos_token') ?? true,
+    addSpacePrefix: meta.boolean('tokenizer.ggml.add_space_prefix') ?? true,
+  });
+}
+
+/**
+ * The tokenizer inside a GGUF file: byte-level BPE (`gpt2`) or SentencePiece by scores (`llama`). `rows` is the number
+ * of rows of the embedding. Throws ModelError BAD_TOKENIZER or BAD_METADATA.
+ */
+export function tokenizerFromGguf(meta: GgufMetadata, rows: number): Tokenizer {
+  const model = meta.string('tokenizer.ggml.model');
+  if (model !== 'gpt2' && model !== 'llama') {
+    throw bad(meta, `its kind is ${model === undefined ? 'missing' : `"${model}"`}; gpt2 and llama are known`);
+  }
+  const vocabulary = vocabularyOf(meta, rows);
+  return model === 'gpt2' ? bpe(meta, vocabulary) : spm(meta, vocabulary);
+}

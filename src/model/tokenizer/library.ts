@@ -1,0 +1,138 @@
+import { Tokenizer as Library } from '@huggingface/tokenizers';
+import { ModelError } from '../../errors.js';
+import { splitSpecial } from './special.js';
+import type { DecodeOptions, EncodeOptions, Tokenizer } from './types.js';
+
+/** An entry of `added_tokens` in a tokenizer.json. */
+export interface AddedToken {
+  readonly id: number;
+  readonly content: string;
+  readonly special: boolean;
+  readonly lstrip?: boolean;
+  readonly rstrip?: boolean;
+  readonly single_word?: boolean;
+  readonly normalized?: boolean;
+}
+
+/** A tokenizer.json, as far as this file looks into it. */
+export interface TokenizerJson {
+  readonly added_tokens: readonly AddedToken[];
+  readonly model: { readonly ignore_merges?: boolean; readonly vocab: unknown } & Readonly<Record<string, unknown>>;
+  readonly [key: string]: unknown;
+}
+
+export interface TokenizerIds {
+  readonly kind: Tokenizer['kind'];
+  readonly vocabSize: number;
+  readonly bosId?: number;
+  readonly eosId?: number;
+  readonly eotId?: number;
+  readonly unkId?: number;
+  readonly addBos: boolean;
+}
+
+function construct(json: object, where: string): Library {
+  try {
+    return new Library(json, { clean_up_tokenization_spaces: false });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new ModelError('BAD_TOKENIZER', `The tokenizer of ${where} cannot be used: ${reason}.`, { cause });
+  }
+}
+
+/** A model that looks whole words up (`ignore_merges`) must not find control tokens in text of users. */
+function withoutSpecial(json: TokenizerJson, special: ReadonlyMap<string, number>): TokenizerJson {
+  const added_tokens = json.added_tokens.filter((token) => !token.special);
+  const { vocab } = json.model;
+  if (json.model.ignore_merges !== true || typeof vocab !== 'object' || vocab === null) return { ...json, added_tokens };
+  const kept = Object.fromEntries(Object.entries(vocab).filter(([token]) => !special.has(token)));
+  return { ...json, added_tokens, model: { ...json.model, vocab: kept } };
+}
+
+/** A tokenizer.json run by @huggingface/tokenizers. */
+export class LibraryTokenizer implements Tokenizer {
+  readonly kind: Tokenizer['kind'];
+  readonly vocabSize: number;
+  readonly bosId?: number;
+  readonly eosId?: number;
+  readonly eotId?: number;
+  readonly unkId?: number;
+  readonly addBos: boolean;
+  readonly specialTokens: ReadonlyMap<string, number>;
+  readonly #specialIds: ReadonlyMap<number, string>;
+  /** Knows no control tokens. */
+  readonly #plain: Library;
+  /** Knows them all; made when first needed, and only where cutting them out by hand would not do the same. */
+  #full: Library | undefined;
+  readonly #json: TokenizerJson;
+  readonly #where: string;
+  readonly #cutByHand: boolean;
+
+  constructor(json: TokenizerJson, ids: TokenizerIds, where: string) {
+    this.kind = ids.kind;
+    this.vocabSize = ids.vocabSize;
+    this.bosId = ids.bosId;
+    this.eosId = ids.eosId;
+    this.eotId = ids.eotId;
+    this.unkId = ids.unkId;
+    this.addBos = ids.addBos;
+    const special = json.added_tokens.filter((token) => token.special);
+    this.specialTokens = new Map(special.map(({ content, id }) => [content, id]));
+    this.#specialIds = new Map(special.map(({ content, id }) => [id, content]));
+    this.#cutByHand = ids.kind === 'bpe';
+    this.#json = json;
+    this.#where = where;
+    this.#plain = construct(withoutSpecial(json, this.specialTokens), where);
+  }
+
+  encode(text: string, options: EncodeOptions = {}): number[] {
+    if (options.special !== true || this.specialTokens.size === 0) return this.#run(this.#plain, text);
+    if (!this.#cutByHand) {
+      this.#full ??= construct(this.#json, this.#where);
+      return this.#run(this.#full, text);
+    }
+    return splitSpecial(text, this.specialTokens).flatMap((part) =>
+      part.id === undefined ? this.#run(this.#plain, part.text) : [part.id],
+    );
+  }
+
+  /** The library drops what it cannot encode when there is no unknown token, and gives `undefined` ids otherwise. */
+  #run(library: Library, text: string): number[] {
+    if (text === '') return [];
+    const { ids } = library.encode(text, { add_special_tokens: false });
+    return ids.map((id: number | undefined) => {
+      const known = id ?? this.unkId;
+      if (known !== undefined && known < this.vocabSize) return known;
+      throw new ModelError('BAD_TOKENIZER', `The tokenizer of ${this.#where} gave id ${id}; it has ${this.vocabSize}.`);
+    });
+  }
+
+  decode(ids: readonly number[] | Int32Array, options: DecodeOptions = {}): string {
+    const kept = options.special === true ? Array.from(ids) : Array.from(ids).filter((id) => !this.#specialIds.has(id));
+    const groups: string[] = [];
+    let run: number[] = [];
+    const flush = () => {
+      if (run.length > 0) groups.push(this.#plain.decode(run, { skip_special_tokens: false }));
+      run = [];
+    };
+    for (const id of kept) {
+      const special = this.#specialIds.get(id);
+      if (special === undefined) {
+        if (this.#plain.id_to_token(id) !== undefined) run.push(id);
+        continue;
+      }
+      flush();
+      groups.push(special);
+    }
+    flush();
+    return groups.join('');
+  }
+
+  tokenToId(token: string): number | undefined {
+    return this.specialTokens.get(token) ?? this.#plain.token_to_id(token);
+  }
+
+  idToToken(id: number): string | undefined {
+    return this.#specialIds.get(id) ?? this.#plain.id_to_token(id);
+  }
+}

@@ -1,0 +1,85 @@
+import { z } from 'zod';
+
+const count = z.int().positive();
+
+/** How the data is divided among owners, who takes part, and for how long. */
+export const federationKeys = {
+  partition: z
+    .enum(['natural', 'iid', 'category', 'dirichlet', 'shards', 'quantity'])
+    .default('natural')
+    .describe('How examples are divided: by their owner, evenly, one client a category, or skewed.'),
+  num_clients: count
+    .max(100_000)
+    .nullable()
+    .default(null)
+    .describe('Number of clients; null: 8 where the partition makes them, else as many as the data has.'),
+  dirichlet_alpha: z
+    .number()
+    .positive()
+    .default(0.5)
+    .describe('Concentration of `dirichlet`: small values give clients of few categories.'),
+  shards_per_client: count.default(2).describe('Category-sorted shards that each client gets under `shards`.'),
+  quantity_alpha: z.number().positive().default(1).describe('Concentration of client sizes under `quantity`.'),
+  min_examples: count.default(2).describe('A partition that leaves a client with fewer training examples is refused.'),
+  clients_per_round: count.nullable().default(null).describe('Clients sampled a round; null: by `participation`.'),
+  participation: z.number().positive().max(1).default(1).describe('Share of the clients sampled a round.'),
+  sampling: z
+    .enum(['uniform', 'size'])
+    .default('uniform')
+    .describe('Sample clients uniformly or in proportion to their size.'),
+  min_clients: count.default(1).describe('A round with fewer results than this stops the run, state saved.'),
+  retries: z
+    .int()
+    .min(0)
+    .max(100)
+    .default(1)
+    .describe('How often a client whose job failed is tried again in a round.'),
+  num_rounds: z.int().min(0).max(1_000_000).default(10).describe('Training rounds.'),
+  eval_every: z
+    .int()
+    .min(0)
+    .default(1)
+    .describe('Evaluate after every so many rounds; 0: only at the start and the end.'),
+  also_local: z
+    .boolean()
+    .default(false)
+    .describe('Train each client alone as well, with the same steps on the same examples, and report it as `local`.'),
+  finetune_epochs: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe('Local epochs of every client after the last round (`tuned`).'),
+  finetune_steps: z.int().min(0).default(0).describe('Local optimizer steps after the last round, instead of epochs.'),
+  take_home: z
+    .enum(['best_on_validation', 'base', 'local', 'global', 'personalized', 'tuned'])
+    .default('best_on_validation')
+    .describe('Which adapter an owner goes home with.'),
+  dropout_rate: z.number().min(0).max(1).default(0).describe('Chance that a sampled client drops out of a round.'),
+  devices: z
+    .array(
+      z.strictObject({
+        name: z.string().min(1).describe('Name of the kind of device.'),
+        tokens_per_second: z.number().positive().describe('Training speed.'),
+        upload_mbps: z.number().positive().default(20).describe('Upload bandwidth, megabits a second.'),
+        download_mbps: z.number().positive().default(100).describe('Download bandwidth, megabits a second.'),
+        share: z.number().positive().default(1).describe('Relative share of clients that have this device.'),
+      }),
+    )
+    .default([])
+    .describe('Device profiles of the virtual clock; none: no clock.'),
+  deadline: z
+    .number()
+    .positive()
+    .nullable()
+    .default(null)
+    .describe('Virtual seconds after which a round closes; null: never.'),
+  late: z
+    .enum(['drop', 'discount'])
+    .default('drop')
+    .describe('An update after the deadline is dropped, or joins a later round discounted by its age.'),
+  async_buffer: count
+    .nullable()
+    .default(null)
+    .describe('Asynchronous mode: the server merges whenever so many updates have arrived; null: synchronous rounds.'),
+  staleness_exponent: z.number().min(0).default(0.5).describe('An update that is a rounds old counts (1 + a)^-x.'),
+};

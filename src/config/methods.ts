@@ -1,0 +1,53 @@
+/** Every method by its id; `docs/methods.md` has a page for each. */
+export const METHODS = [
+  'fedavg',
+  'local',
+  'centralized',
+  'fedprox',
+  'scaffold',
+  'ditto',
+  'fedavgm',
+  'fedadagrad',
+  'fedadam',
+  'fedyogi',
+  'ffa-lora',
+  'fedsa-lora',
+  'rolora',
+  'hetlora',
+  'flexlora',
+  'flora',
+  'fedex-lora',
+  'perfit',
+] as const;
+export type MethodId = (typeof METHODS)[number];
+
+/** Methods that can merge adapters of unlike ranks. */
+export const MIXED_RANK_METHODS: readonly string[] = ['perfit', 'hetlora', 'flexlora', 'flora', 'local'];
+
+/** Factor-wise means that a robust merge can stand in for. */
+export const ROBUST_METHODS: readonly string[] = ['fedavg', 'fedprox', 'ffa-lora', 'fedsa-lora', 'rolora', 'perfit'];
+
+/** Methods whose update can be moved onto a later global adapter, as late and asynchronous updates must be. */
+export const REBASABLE_METHODS: readonly string[] = [
+  'fedavg',
+  'fedprox',
+  'fedavgm',
+  'fedadagrad',
+  'fedadam',
+  'fedyogi',
+  'ffa-lora',
+  'perfit',
+];
+
+/** Methods that keep one averaged adapter, which a mutation can start from. */
+export const MUTABLE_METHODS: readonly string[] = [
+  'fedavg',
+  'fedprox',
+  'fedavgm',
+  'fedadagrad',
+  'fedadam',
+  'fedyogi',
+  'ffa-lora',
+  'fedsa-lora',
+  'perfit',
+];

@@ -1,0 +1,31 @@
+/** Shapes of the models that the benchmarks build with random weights. The vocabulary is that of the model named. */
+export const SHAPES = {
+  'smollm2-135m': {
+    architecture: 'llama',
+    vocabSize: 49152,
+    hiddenSize: 576,
+    ffnSize: 1536,
+    numLayers: 30,
+    numHeads: 9,
+    numKvHeads: 3,
+    headDim: 64,
+    contextLength: 8192,
+    normEps: 1e-5,
+    ropeTheta: 100000,
+    tied: true,
+  },
+  'qwen2.5-0.5b': {
+    architecture: 'qwen2',
+    vocabSize: 151936,
+    hiddenSize: 896,
+    ffnSize: 4864,
+    numLayers: 24,
+    numHeads: 14,
+    numKvHeads: 2,
+    headDim: 64,
+    contextLength: 32768,
+    normEps: 1e-6,
+    ropeTheta: 1000000,
+    tied: true,
+  },
+};

@@ -1,0 +1,127 @@
+"""Times PyTorch + transformers + PEFT on one case; prints one JSON line. Run by benchmarks/peers.mjs."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import resource
+import sys
+import time
+
+import peft
+import torch
+import transformers
+from models import collate, load_case, make_random
+
+TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
+
+
+def parse_args() -> argparse.Namespace:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--case", required=True, help="JSON written by benchmarks/lib/cases.mjs")
+    parser.add_argument("--mode", choices=["fp32", "bf16", "bf16-weights"], default="fp32")
+    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--threads", type=int, default=0, help="0: as PyTorch chooses")
+    parser.add_argument("--steps", type=int, default=5, help="timed steps")
+    parser.add_argument("--warmup", type=int, default=2)
+    parser.add_argument("--verbose", action="store_true")
+    return parser.parse_args()
+
+
+def build(case: dict, mode: str, compiled: bool):
+    """The PEFT model, and what runs its forward pass (compiled or not)."""
+    model = make_random(case["shape"])
+    if mode == "bf16-weights":
+        model = model.to(torch.bfloat16)
+    lora = peft.LoraConfig(
+        r=case["rank"], lora_alpha=2 * case["rank"], lora_dropout=0.0, target_modules=TARGETS, task_type="CAUSAL_LM"
+    )
+    model = peft.get_peft_model(model, lora)
+    model.train()
+    return model, torch.compile(model) if compiled else model
+
+
+def make_optimizer(model) -> torch.optim.Optimizer:
+    return torch.optim.AdamW([p for p in model.parameters() if p.requires_grad], lr=1e-4, weight_decay=0.0)
+
+
+def train_step(forward, optimizer, batch, mode: str) -> float:
+    context = torch.autocast("cpu", dtype=torch.bfloat16) if mode.startswith("bf16") else contextlib.nullcontext()
+    optimizer.zero_grad(set_to_none=True)
+    with context:
+        loss = forward(**batch).loss
+    loss.backward()
+    optimizer.step()
+    return loss.item()
+
+
+def time_steps(case: dict, args: argparse.Namespace) -> dict:
+    """Seconds of each timed step after the warm-up; the examples come in the order of the case, over and over."""
+    model, forward = build(case, args.mode, args.compile)
+    optimizer = make_optimizer(model)
+    examples = case["clients"][0]["steps"]
+    batches = [collate(step) for step in examples]
+    counted = [
+        {"tokens": sum(len(e["tokens"]) for e in s), "targets": sum(sum(e["mask"][1:]) for e in s), "examples": len(s)}
+        for s in examples
+    ]
+    steps, start = [], time.perf_counter()
+    for i in range(args.warmup + args.steps):
+        if i == args.warmup:
+            warmup_seconds = time.perf_counter() - start
+        at = i % len(batches)
+        before = time.perf_counter()
+        loss = train_step(forward, optimizer, batches[at], args.mode)
+        seconds = time.perf_counter() - before
+        if args.verbose:
+            print(f"step {i}: {seconds:.2f} s, loss {loss:.4f}", file=sys.stderr)
+        if i >= args.warmup:
+            steps.append({"seconds": seconds, "loss": loss, **counted[at]})
+    return {"steps": steps, "warmup_seconds": warmup_seconds}
+
+
+def time_federation(case: dict, args: argparse.Namespace) -> dict:
+    """Wall seconds of all clients of all rounds one after the other, FedAvg between rounds; compiling counts."""
+    start = time.perf_counter()
+    model, forward = build(case, args.mode, args.compile)
+    trainable = [p for p in model.parameters() if p.requires_grad]
+    shared = [p.detach().clone() for p in trainable]
+    targets = 0
+    for _ in range(case["rounds"]):
+        total = [torch.zeros_like(p, dtype=torch.float64) for p in shared]
+        for client in case["clients"]:
+            with torch.no_grad():
+                for parameter, value in zip(trainable, shared):
+                    parameter.copy_(value)
+            optimizer = make_optimizer(model)
+            for step in client["steps"]:
+                train_step(forward, optimizer, collate(step), args.mode)
+                targets += sum(sum(e["mask"][1:]) for e in step)
+            for sum_, parameter in zip(total, trainable):
+                sum_ += parameter.detach().double() / len(case["clients"])
+        shared = [sum_.to(old.dtype) for sum_, old in zip(total, shared)]
+    return {"wall_seconds": time.perf_counter() - start, "targets": targets}
+
+
+def main() -> None:
+    args = parse_args()
+    if args.threads:
+        torch.set_num_threads(args.threads)
+    case = load_case(args.case)
+    run = time_federation if case["name"] == "federation" else time_steps
+    result = run(case, args)
+    # Kibibytes on Linux, bytes on macOS.
+    unit = 1 if sys.platform == "darwin" else 1024
+    result |= {
+        "peer": f"pytorch-{args.mode}{'-compile' if args.compile else ''}",
+        "case": case["name"],
+        "threads": torch.get_num_threads(),
+        "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,
+        "versions": {"torch": torch.__version__, "transformers": transformers.__version__, "peft": peft.__version__},
+    }
+    print(json.dumps(result))
+
+
+if __name__ == "__main__":
+    main()

@@ -3,12 +3,15 @@ import type { Adapter } from '../adapter/layout.js';
 /** Local optimisation of one client in one round. */
 export interface TrainPhase {
   readonly kind: 'train';
-  /** Optimizer steps of `batchSize` examples. */
+  /** Optimizer steps; each sees `gradientAccumulationSteps` micro-batches of `batchSize` examples. */
   readonly steps: number;
   readonly batchSize: number;
   readonly gradientAccumulationSteps: number;
   /** Learning rate of each step, `steps` values (the schedule over rounds is already applied). */
   readonly learningRates: readonly number[];
+  readonly beta1: number;
+  readonly beta2: number;
+  readonly eps: number;
   readonly weightDecay: number;
   /** 0: no clipping. */
   readonly maxGradNorm: number;
@@ -38,12 +41,16 @@ export interface SearchPhase {
   readonly rewind: boolean;
 }
 
+/** Id of the one client of `centralized`, which owns everybody's training examples. */
+export const POOLED_CLIENT = 'pooled';
+
 export type Phase = TrainPhase | SearchPhase;
 
 /** One stream of local work: phases one after the other on one adapter, optimizer fresh at each phase. */
 export interface Track {
   /** `main` is what is uploaded; others (ditto's `personal`) stay with the client's record on the server side of a simulation. */
   readonly name: string;
+  /** What the track starts from. Its mask, if any, holds in every phase until a search replaces it. */
   readonly adapter: Adapter;
   readonly phases: readonly Phase[];
 }

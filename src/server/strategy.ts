@@ -4,7 +4,10 @@ import type { ClientResult, Track, TrainPhase } from '../client/job.js';
 /** What a strategy knows of a client. */
 export interface ClientInfo {
   readonly id: string;
+  /** Training examples. */
   readonly numTrain: number;
+  /** Target tokens of the training examples. */
+  readonly numTargets: number;
   /** Rank budget of this client (`rank_per_client`, memory budget or `lora_r`). */
   readonly rank: number;
 }
@@ -60,6 +63,8 @@ export interface ClientAdapters {
   readonly personalized?: Adapter;
   /** Trained alone (method `local`). */
   readonly local?: Adapter;
+  /** One byte an entry: 0 must stay as it is in local fine-tuning (a frozen branch or factor). Absent: all may train. */
+  readonly trainable?: Uint8Array;
 }
 
 /** A federated method: four hooks around the fixed loop in src/server/loop.ts. */
@@ -73,6 +78,7 @@ export interface Strategy {
   personalize(client: ClientInfo): ClientAdapters;
   /** The merged adapter, where the method has one. */
   global(): Adapter | undefined;
+  /** Everything that the rest of the run needs, taken between rounds (after `aggregate`, before `configure`). */
   state(): StrategyState;
   restore(state: StrategyState): void;
 }
@@ -83,8 +89,11 @@ export interface StrategyInit {
   readonly layout: AdapterLayout;
   /** Values of the fresh adapter: A Kaiming-uniform (a = sqrt 5, as PEFT), B zero. Equal for every client. */
   readonly initial: Float32Array;
+  /** Every client of the run, sorted by id; for `centralized` the one pooled client. */
   readonly clients: readonly ClientInfo[];
   readonly seed: number;
-  /** Resolved run configuration (src/config/schema.ts). */
-  readonly config: import('../config/schema.js').RunConfig;
+  /** The run file's keys that methods read; a resolved RunConfig has them all. */
+  readonly config: MethodOptions;
+  /** Makes the native merge. @default the TypeScript one, equal to the bit */
+  readonly createMerger?: (numValues: number) => NativeMerger;
 }

@@ -41,9 +41,6 @@ export interface SearchPhase {
   readonly rewind: boolean;
 }
 
-/** Id of the one client of `centralized`, which owns everybody's training examples. */
-export const POOLED_CLIENT = 'pooled';
-
 export type Phase = TrainPhase | SearchPhase;
 
 /** One stream of local work: phases one after the other on one adapter, optimizer fresh at each phase. */

@@ -1,5 +1,7 @@
 import type { Adapter, AdapterLayout } from '../adapter/layout.js';
 import type { ClientResult, Track, TrainPhase } from '../client/job.js';
+import type { RunConfig } from '../config/schema.js';
+import type { NativeMerger } from '../native/binding.js';
 
 /** What a strategy knows of a client. */
 export interface ClientInfo {
@@ -83,16 +85,53 @@ export interface Strategy {
   restore(state: StrategyState): void;
 }
 
+/** The keys of the run file that strategies read (src/config/keys/method.ts); a RunConfig has them all. */
+export type MethodOptions = Pick<RunConfig, MethodKey>;
+
+type MethodKey =
+  | 'method'
+  | 'lora_r'
+  | 'num_rounds'
+  | 'merge_weights'
+  | 'prox_mu'
+  | 'ditto_lambda'
+  | 'server_lr'
+  | 'server_momentum'
+  | 'server_tau'
+  | 'expansion'
+  | 'warmup_steps'
+  | 'importance_samples'
+  | 'stages'
+  | 'prune'
+  | 'prune_scope'
+  | 'rewind'
+  | 'search_every'
+  | 'search_round'
+  | 'mutation'
+  | 'alpha'
+  | 'beta_0'
+  | 'mutation_decay'
+  | 'mutation_groups'
+  | 'mutate'
+  | 'cone_degrees'
+  | 'qp_constraints'
+  | 'momentum_cap'
+  | 'centered'
+  | 'robust'
+  | 'trim_fraction'
+  | 'byzantine'
+  | 'krum_select'
+  | 'clip_norm';
+
 /** What a strategy is made from. */
 export interface StrategyInit {
   /** Layout at the base rank with the base scale s = lora_alpha / lora_r (or / sqrt(lora_r) with rsLoRA). */
   readonly layout: AdapterLayout;
   /** Values of the fresh adapter: A Kaiming-uniform (a = sqrt 5, as PEFT), B zero. Equal for every client. */
   readonly initial: Float32Array;
-  /** Every client of the run, sorted by id; for `centralized` the one pooled client. */
+  /** Every client of the run, sorted by id. */
   readonly clients: readonly ClientInfo[];
   readonly seed: number;
-  /** The run file's keys that methods read; a resolved RunConfig has them all. */
   readonly config: MethodOptions;
   /** Makes the native merge. @default the TypeScript one, equal to the bit */
   readonly createMerger?: (numValues: number) => NativeMerger;

@@ -49,6 +49,9 @@ export const methodKeys = {
     .default('module')
     .describe('perfit: rank entries within a module or over all.'),
   rewind: z.boolean().default(true).describe('perfit: go back to the received values after the search.'),
+  search_round: count
+    .default(1)
+    .describe('perfit: first round that searches; before it the expanded adapter is trained whole.'),
   search_every: z.int().min(0).default(0).describe('perfit: search again every so many rounds; 0: once.'),
   mutation: z
     .enum(['none', 'fedmut', 'fedqp'])

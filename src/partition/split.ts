@@ -33,6 +33,15 @@ function drawnShares(given: ReadonlySet<Split>, params: SplitParams): [Split, nu
   return [['train', 1 - held], ...shares];
 }
 
+function furthestBehind(
+  shares: readonly [Split, number][],
+  drawn: Readonly<Record<Split, number>>,
+  total: number,
+): Split {
+  const behind = shares.map(([name, share]) => ({ name, deficit: share * total - drawn[name] }));
+  return behind.reduce((best, other) => (other.deficit > best.deficit + 1e-9 ? other : best)).name;
+}
+
 /**
  * Goes through a client's candidates and gives each that `fits` to the split that is furthest behind its share, so
  * that shares hold whatever was dropped; what a cap leaves over is not used. Stops as soon as every cap is reached, so
@@ -62,13 +71,8 @@ export function splitCandidates(
       result.dropped++;
       continue;
     }
-    let split = fixed;
-    if (split === undefined) {
-      numDrawn++;
-      const behind = shares.map(([name, share]) => ({ name, deficit: share * numDrawn - drawn[name] }));
-      split = behind.reduce((best, other) => (other.deficit > best.deficit + 1e-9 ? other : best)).name;
-      drawn[split]++;
-    }
+    const split = fixed ?? furthestBehind(shares, drawn, ++numDrawn);
+    if (fixed === undefined) drawn[split]++;
     if (open(split)) result[split].push(index);
   }
   return result;

@@ -33,7 +33,7 @@ export const dataKeys = {
     .default('response')
     .describe('Which tokens are targets: those of the response with the end token, or all.'),
   on_long: z
-    .enum(['drop', 'truncate', 'fail'])
+    .enum(['drop', 'truncate', 'error'])
     .default('truncate')
     .describe('What happens to an example of more than `seq_length` tokens.'),
   seq_length: z.int().min(2).max(1_048_576).default(256).describe('Longest example in tokens.'),

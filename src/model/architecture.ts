@@ -117,7 +117,10 @@ export function checkTensors(d: Dimensions, tensors: readonly TensorSource[], pa
 function checkDimensions(d: Dimensions, path: string): void {
   if (d.numHeads % d.numKvHeads !== 0) {
     const came = `${d.numHeads} and ${d.numKvHeads}`;
-    throw new ModelError('BAD_METADATA', `Expected heads to be a multiple of key-value heads in ${path} but they are ${came}.`);
+    throw new ModelError(
+      'BAD_METADATA',
+      `Expected heads to be a multiple of key-value heads in ${path} but they are ${came}.`,
+    );
   }
   if (d.ropeDim % 2 !== 0 || d.ropeDim > d.headDim) {
     throw new ModelError(
@@ -126,10 +129,16 @@ function checkDimensions(d: Dimensions, path: string): void {
     );
   }
   if (!(d.normEps > 0 && d.normEps < 1)) {
-    throw new ModelError('BAD_METADATA', `Expected the norm epsilon of ${path} between 0 and 1 but it is ${d.normEps}.`);
+    throw new ModelError(
+      'BAD_METADATA',
+      `Expected the norm epsilon of ${path} between 0 and 1 but it is ${d.normEps}.`,
+    );
   }
   if (!(d.ropeTheta > 1 && d.ropeTheta < 1e12)) {
-    throw new ModelError('BAD_METADATA', `Expected the RoPE base of ${path} between 1 and 1e12 but it is ${d.ropeTheta}.`);
+    throw new ModelError(
+      'BAD_METADATA',
+      `Expected the RoPE base of ${path} between 1 and 1e12 but it is ${d.ropeTheta}.`,
+    );
   }
   if (d.ropeFactors?.some((factor) => !(factor > 0 && factor < 1e9))) {
     throw new ModelError('BAD_METADATA', `Expected the RoPE factors of ${path} between 0 and 1e9.`);

@@ -24,9 +24,13 @@ export async function loadModel(spec: string, options: LoadModelOptions = {}): P
 
 async function loadPath(path: string): Promise<BaseModel> {
   const found = await stat(path).catch((cause: unknown) => {
-    throw new ModelError('NOT_FOUND', `Expected a .gguf file or a Hugging Face folder at ${path} but nothing is there.`, {
-      cause,
-    });
+    throw new ModelError(
+      'NOT_FOUND',
+      `Expected a .gguf file or a Hugging Face folder at ${path} but nothing is there.`,
+      {
+        cause,
+      },
+    );
   });
   if (!found.isFile()) throw new ModelError('NOT_FOUND', `${path} is not a file.`);
   return loadGguf(path);

@@ -69,7 +69,10 @@ export async function describeGguf(header: GgufHeader): Promise<ModelDescription
     throw new ModelError('NOT_A_MODEL', `Expected a base model but ${header.path} is a GGUF file of type "${kind}".`);
   }
   if (meta.number('split.count') !== undefined && meta.number('split.count') !== 1) {
-    throw new ModelError('SPLIT_FILE', `${header.path} is one part of a split model. Join it with llama-gguf-split --merge.`);
+    throw new ModelError(
+      'SPLIT_FILE',
+      `${header.path} is one part of a split model. Join it with llama-gguf-split --merge.`,
+    );
   }
   const architecture = parseArchitecture(meta.string('general.architecture'), header.path);
   const key = (name: string) => `${architecture}.${name}`;
@@ -83,7 +86,10 @@ export async function describeGguf(header: GgufHeader): Promise<ModelDescription
   const headDim = meta.count(key('attention.key_length'), { ...LIMITS.headDim, default: perHead });
   const valueDim = meta.count(key('attention.value_length'), { ...LIMITS.headDim, default: headDim });
   if (valueDim !== headDim) {
-    throw new ModelError('BAD_METADATA', `Expected keys and values of ${header.path} of one length: ${headDim}, ${valueDim}.`);
+    throw new ModelError(
+      'BAD_METADATA',
+      `Expected keys and values of ${header.path} of one length: ${headDim}, ${valueDim}.`,
+    );
   }
   const ropeDim = meta.count(key('rope.dimension_count'), { ...LIMITS.headDim, default: headDim });
   const factors = await ropeFactors(meta, header, architecture, ropeDim);

@@ -35,7 +35,10 @@ async function checkStart(path: string): Promise<number> {
     const { bytesRead } = await file.read(head, 0, FIXED_BYTES, 0);
     if (bytesRead >= 4 && head.toString('latin1', 0, 4) !== 'GGUF') {
       const came = JSON.stringify(head.toString('latin1', 0, 4));
-      throw new ModelError('NOT_GGUF', `Expected a GGUF file (magic "GGUF") at ${path} but its first bytes are ${came}.`);
+      throw new ModelError(
+        'NOT_GGUF',
+        `Expected a GGUF file (magic "GGUF") at ${path} but its first bytes are ${came}.`,
+      );
     }
     if (bytesRead < FIXED_BYTES) {
       throw new ModelError('TRUNCATED', `${path} ends after ${size} bytes, inside the GGUF header. Download it again.`);
@@ -55,7 +58,10 @@ async function checkStart(path: string): Promise<number> {
 
 function checkCount(path: string, what: string, count: bigint, limit: number, bytesEach: number, size: number): void {
   if (count > BigInt(limit)) {
-    throw new ModelError('BAD_HEADER', `${path} declares ${count} ${what}; at most ${limit} are read. The file is damaged.`);
+    throw new ModelError(
+      'BAD_HEADER',
+      `${path} declares ${count} ${what}; at most ${limit} are read. The file is damaged.`,
+    );
   }
   if (Number(count) * bytesEach > size) {
     throw new ModelError('TRUNCATED', `${path} declares ${count} ${what}, more than its ${size} bytes can hold.`);
@@ -102,7 +108,10 @@ function toSource(
   }
   const ne = info.shape.map(Number);
   if (ne.length < 1 || ne.length > MAX_DIMS || ne.some((n) => n < 1)) {
-    throw new ModelError('BAD_SHAPE', `${where} has shape [${ne}]; expected 1 to ${MAX_DIMS} dimensions of at least 1.`);
+    throw new ModelError(
+      'BAD_SHAPE',
+      `${where} has shape [${ne}]; expected 1 to ${MAX_DIMS} dimensions of at least 1.`,
+    );
   }
   const bytes = tensorBytes(type, ne);
   if (bytes === undefined) {

@@ -44,7 +44,8 @@ function construct(json: object, where: string): Library {
 function withoutSpecial(json: TokenizerJson, special: ReadonlyMap<string, number>): TokenizerJson {
   const added_tokens = json.added_tokens.filter((token) => !token.special);
   const { vocab } = json.model;
-  if (json.model.ignore_merges !== true || typeof vocab !== 'object' || vocab === null) return { ...json, added_tokens };
+  if (json.model.ignore_merges !== true || typeof vocab !== 'object' || vocab === null)
+    return { ...json, added_tokens };
   const kept = Object.fromEntries(Object.entries(vocab).filter(([token]) => !special.has(token)));
   return { ...json, added_tokens, model: { ...json.model, vocab: kept } };
 }

@@ -17,7 +17,8 @@ describe.skipIf(!present)(`tokenizer parity on ${REFERENCE}`, async () => {
   const model = await loadModel(MODEL);
 
   it('texts', () => {
-    for (const { text, ids } of reference.texts) expect(model.tokenizer.encode(text, { special: true }), text).toEqual(ids);
+    for (const { text, ids } of reference.texts)
+      expect(model.tokenizer.encode(text, { special: true }), text).toEqual(ids);
   });
   it('chats', () => {
     for (const { text, ids } of reference.chats) expect(model.tokenizer.encode(text, { special: true })).toEqual(ids);

@@ -1,0 +1,26 @@
+export { type DataFile, resolveDataFiles } from './files.js';
+export { DATA_FORMATS, detectFormat } from './formats.js';
+export { microBatches, packBatch } from './pack.js';
+export { loadExamples, readExamples } from './read.js';
+export { resolveTemplate, TEMPLATE_IDS } from './templates/resolve.js';
+export type { PromptTemplate, Segment } from './templates/types.js';
+export {
+  encodeSegments,
+  promptTokens,
+  type TokenizedData,
+  type TokenizeOptions,
+  type TokenizeResult,
+  tokenizeExample,
+  tokenizeExamples,
+} from './tokenize.js';
+export type {
+  BadRow,
+  DataFormat,
+  Example,
+  LoadedData,
+  Message,
+  ReadOptions,
+  Role,
+  Split,
+  TokenizedExample,
+} from './types.js';

@@ -1,7 +1,7 @@
 import type { Adapter, AdapterLayout } from '../adapter/layout.js';
 import type { ClientResult, Track, TrainPhase } from '../client/job.js';
 import type { RunConfig } from '../config/schema.js';
-import type { NativeMerger } from '../native/binding.js';
+import type { MergeMean } from './merge/mean.js';
 
 /** What a strategy knows of a client. */
 export interface ClientInfo {
@@ -133,6 +133,6 @@ export interface StrategyInit {
   readonly clients: readonly ClientInfo[];
   readonly seed: number;
   readonly config: MethodOptions;
-  /** Makes the native merge. @default the TypeScript one, equal to the bit */
-  readonly createMerger?: (numValues: number) => NativeMerger;
+  /** The weighted mean, e.g. the engine's. @default the TypeScript one, equal to the bit */
+  readonly mergeMean?: MergeMean;
 }

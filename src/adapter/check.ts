@@ -1,0 +1,24 @@
+import { AdapterError } from '../errors.js';
+import type { Adapter } from './layout.js';
+
+/** Throws AdapterError BAD_SHAPE, NON_FINITE or MASK_VIOLATED, naming `what` the adapter is. */
+export function checkAdapter(adapter: Adapter, what: string): void {
+  const { layout, values, mask } = adapter;
+  if (values.length !== layout.size || (mask !== null && mask.length !== layout.size)) {
+    throw new AdapterError(
+      'BAD_SHAPE',
+      `Expected ${layout.size} entries in ${what} but received ${values.length} values and ${mask?.length ?? 'no'} mask entries.`,
+    );
+  }
+  for (let p = 0; p < values.length; p++) {
+    if (!Number.isFinite(values[p]!)) {
+      throw new AdapterError(
+        'NON_FINITE',
+        `Expected finite values in ${what} but entry ${p} is ${values[p]}; lower the learning rate or clip the gradient.`,
+      );
+    }
+    if (mask !== null && mask[p] === 0 && values[p] !== 0) {
+      throw new AdapterError('MASK_VIOLATED', `Expected 0 outside the mask of ${what} but entry ${p} is ${values[p]}.`);
+    }
+  }
+}

@@ -1,0 +1,156 @@
+import type { AdapterLayout, LayoutModule } from '../adapter/layout.js';
+import { AdapterError } from '../errors.js';
+
+/** How much of an adapter a pruning stage keeps. */
+export interface PruneOptions {
+  readonly prune: 'element' | 'rank';
+  readonly scope: 'module' | 'global';
+  /** r_i: a module ends with r_i * (in + out) entries (`rank`: r_i components). */
+  readonly budgetRank: number;
+  /** Stage, from 1 to `stages`. */
+  readonly stage: number;
+  readonly stages: number;
+}
+
+/** Share of a factor's even budget that `scope: "global"` never prunes, so that no A or B empties. */
+const GLOBAL_FLOOR = 0.1;
+
+/** PerFIT's importance |theta * gradient| of every entry, in float64; -1 where `mask` is 0. */
+export function importance(values: Float32Array, gradient: Float32Array, mask: Uint8Array): Float64Array {
+  return Float64Array.from(values, (value, p) => (mask[p] === 1 ? Math.abs(value * gradient[p]!) : -1));
+}
+
+/** What stage j of J keeps of `total` on the way to `budget`: total * (budget / total)^(j / J), exactly the budget at the end. */
+export function stageBudget(total: number, budget: number, stage: number, stages: number): number {
+  if (stage >= stages) return budget;
+  return Math.max(budget, Math.round(total * (budget / total) ** (stage / stages)));
+}
+
+/**
+ * The `count` candidates of the highest score, equal scores by lower index; `candidates` ascending, and so the result.
+ * Throws AdapterError EQUAL_SCORES where all candidates score the same, so that nothing is pruned arbitrarily.
+ */
+export function topCandidates(
+  scores: Float64Array,
+  candidates: readonly number[],
+  count: number,
+  where: string,
+): number[] {
+  if (count >= candidates.length) return [...candidates];
+  if (count <= 0) return [];
+  const sorted = Float64Array.from(candidates, (p) => scores[p]!).sort();
+  if (sorted[0] === sorted.at(-1)) {
+    throw new AdapterError(
+      'EQUAL_SCORES',
+      `Expected importance scores that differ in ${where} but all ${candidates.length} are ${sorted[0]}; raise warmup_steps (a fresh adapter has B = 0, so its scores are all 0) or importance_samples.`,
+    );
+  }
+  const threshold = sorted[sorted.length - count]!;
+  let ties = count;
+  for (const p of candidates) if (scores[p]! > threshold) ties--;
+  return candidates.filter((p) => scores[p]! > threshold || (scores[p] === threshold && ties-- > 0));
+}
+
+function survivors(mask: Uint8Array, start: number, end: number): number[] {
+  const result: number[] = [];
+  for (let p = start; p < end; p++) if (mask[p] === 1) result.push(p);
+  return result;
+}
+
+const moduleEnd = ({ offsetB, outDim, rank }: LayoutModule): number => offsetB + outDim * rank;
+
+function pruneElements(
+  layout: AdapterLayout,
+  scores: Float64Array,
+  mask: Uint8Array,
+  options: PruneOptions,
+): Uint8Array {
+  const { budgetRank, stage, stages } = options;
+  const next = new Uint8Array(mask.length);
+  const keep = (entries: readonly number[]): void => {
+    for (const p of entries) next[p] = 1;
+  };
+  const budgetOf = (m: LayoutModule): number => Math.min(budgetRank, m.rank) * (m.inDim + m.outDim);
+  if (options.scope === 'module') {
+    for (const module of layout.modules) {
+      const count = stageBudget(moduleEnd(module) - module.offsetA, budgetOf(module), stage, stages);
+      keep(topCandidates(scores, survivors(mask, module.offsetA, moduleEnd(module)), count, module.module));
+    }
+    return next;
+  }
+  let kept = 0;
+  for (const module of layout.modules) {
+    const rank = Math.min(budgetRank, module.rank);
+    for (const [start, end, dim] of [
+      [module.offsetA, module.offsetB, module.inDim],
+      [module.offsetB, moduleEnd(module), module.outDim],
+    ] as const) {
+      const floor = Math.ceil(GLOBAL_FLOOR * rank * dim);
+      const held = topCandidates(scores, survivors(mask, start, end), floor, module.module);
+      kept += held.length;
+      keep(held);
+    }
+  }
+  const budget = layout.modules.reduce((sum, module) => sum + budgetOf(module), 0);
+  const rest = survivors(mask, 0, mask.length).filter((p) => next[p] === 0);
+  keep(topCandidates(scores, rest, stageBudget(layout.size, budget, stage, stages) - kept, 'all modules together'));
+  return next;
+}
+
+/** Sum of the scores of a component's row of A and column of B; -1 where it is pruned. */
+function componentScore(scores: Float64Array, mask: Uint8Array, module: LayoutModule, component: number): number {
+  const rowStart = module.offsetA + component * module.inDim;
+  if (mask[rowStart] !== 1) return -1;
+  let sum = 0;
+  for (let i = 0; i < module.inDim; i++) sum += scores[rowStart + i]!;
+  for (let row = 0; row < module.outDim; row++) sum += scores[module.offsetB + row * module.rank + component]!;
+  return sum;
+}
+
+function keepComponent(mask: Uint8Array, module: LayoutModule, component: number): void {
+  mask.fill(1, module.offsetA + component * module.inDim, module.offsetA + (component + 1) * module.inDim);
+  for (let row = 0; row < module.outDim; row++) mask[module.offsetB + row * module.rank + component] = 1;
+}
+
+function pruneRanks(layout: AdapterLayout, scores: Float64Array, mask: Uint8Array, options: PruneOptions): Uint8Array {
+  const { budgetRank, stage, stages } = options;
+  const places = layout.modules.flatMap((module) => Array.from({ length: module.rank }, (_, c) => ({ module, c })));
+  const totals = Float64Array.from(places, ({ module, c }) => componentScore(scores, mask, module, c));
+  const next = new Uint8Array(mask.length);
+  const keep = (chosen: readonly number[]): void => {
+    for (const at of chosen) keepComponent(next, places[at]!.module, places[at]!.c);
+  };
+  let start = 0;
+  const held = new Set<number>();
+  for (const module of layout.modules) {
+    const alive = Array.from({ length: module.rank }, (_, c) => start + c).filter((at) => totals[at]! >= 0);
+    const count =
+      options.scope === 'module'
+        ? stageBudget(module.rank, Math.min(budgetRank, module.rank), stage, stages)
+        : Math.min(1, alive.length);
+    for (const at of topCandidates(totals, alive, count, module.module)) held.add(at);
+    start += module.rank;
+  }
+  keep([...held]);
+  if (options.scope === 'module') return next;
+  const budget = layout.modules.reduce((sum, module) => sum + Math.min(budgetRank, module.rank), 0);
+  const rest = Array.from(totals.keys()).filter((at) => totals[at]! >= 0 && !held.has(at));
+  const count = stageBudget(places.length, budget, stage, stages) - held.size;
+  keep(topCandidates(totals, rest, count, 'all modules together'));
+  return next;
+}
+
+/**
+ * One stage of PerFIT's pruning: a mask inside `mask` of exactly the stage's budget.
+ * `element`: entries with the highest score, per module or over all modules (with a floor for each factor).
+ * `rank`: whole components by the sum of their scores, `budgetRank` a module or as many on average over all modules
+ * (at least one each).
+ */
+export function pruneStage(
+  layout: AdapterLayout,
+  scores: Float64Array,
+  mask: Uint8Array,
+  options: PruneOptions,
+): Uint8Array {
+  return (options.prune === 'element' ? pruneElements : pruneRanks)(layout, scores, mask, options);
+}

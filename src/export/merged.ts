@@ -1,0 +1,124 @@
+import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { dirname } from 'node:path';
+import { gguf } from '@huggingface/gguf';
+import type { Adapter, LayoutModule } from '../adapter/layout.js';
+import { ModelError } from '../errors.js';
+import { readGgufHeader } from '../model/gguf/header.js';
+import { GGML_F16, GGML_F32, ggmlType, tensorBytes } from '../model/gguf/types.js';
+import type { TensorSource } from '../native/binding.js';
+import { encoderOf } from './encode.js';
+import { type GgufKeys, type GgufTensor, ggufUint32, writeGguf } from './ggufFile.js';
+import { checkAdapter, factors } from './modules.js';
+import type { Dequantize, ExportModel } from './types.js';
+
+export interface MergeOptions {
+  /**
+   * Type of the merged weights. `base`: each tensor's own type where it is F32, F16, BF16 or Q8_0, else F16 (rounding to
+   * 4 bits again would lose much of an adapter). Tensors without an adapter are copied as they are.
+   * @default 'base'
+   */
+  readonly type?: 'base' | 'f16' | 'f32';
+  readonly dequantize: Dequantize;
+}
+
+/** `general.file_type` of llama.cpp (llama.h, `enum llama_ftype`) for files of mostly that type. */
+const FILE_TYPES: Readonly<Record<number, number>> = { [GGML_F32]: 0, [GGML_F16]: 1 };
+
+function outputType(own: number, wanted: NonNullable<MergeOptions['type']>): number {
+  if (wanted === 'f32') return GGML_F32;
+  if (wanted === 'f16') return GGML_F16;
+  return encoderOf(own) === undefined ? GGML_F16 : own;
+}
+
+/** weights (out x in) += s B A, one row after the other. */
+function addProduct(weights: Float32Array, adapter: Adapter, module: LayoutModule): void {
+  const { inDim, outDim, rank, scale } = module;
+  const { a, b } = factors(adapter.values, module);
+  const row = new Float64Array(inDim);
+  for (let o = 0; o < outDim; o++) {
+    row.fill(0);
+    for (let r = 0; r < rank; r++) {
+      const factor = scale * b[o * rank + r]!;
+      if (factor === 0) continue;
+      for (let i = 0; i < inDim; i++) row[i] = row[i]! + factor * a[r * inDim + i]!;
+    }
+    for (let i = 0; i < inDim; i++) weights[o * inDim + i] = weights[o * inDim + i]! + row[i]!;
+  }
+}
+
+async function readBytes(base: FileHandle, tensor: TensorSource): Promise<Uint8Array> {
+  const bytes = new Uint8Array(tensor.bytes);
+  const { bytesRead } = await base.read(bytes, 0, tensor.bytes, tensor.offset);
+  if (bytesRead === tensor.bytes) return bytes;
+  throw new ModelError('TRUNCATED', `The base ends inside tensor "${tensor.name}". Download it again.`);
+}
+
+function mergedTensor(
+  base: FileHandle,
+  source: TensorSource,
+  adapter: Adapter,
+  module: LayoutModule,
+  options: MergeOptions,
+): GgufTensor {
+  const type = outputType(source.type, options.type ?? 'base');
+  return {
+    name: source.name,
+    ne: source.ne,
+    type,
+    bytes: tensorBytes(ggmlType(type)!, source.ne)!,
+    data: async () => {
+      const raw = await readBytes(base, source);
+      const weights = options.dequantize(source.type, raw, module.inDim * module.outDim);
+      addProduct(weights, adapter, module);
+      return encoderOf(type)!(weights);
+    },
+  };
+}
+
+/** All keys of the base, with the type of file that results. */
+async function keysOf(path: string, tensors: readonly GgufTensor[]): Promise<GgufKeys> {
+  const { typedMetadata } = await gguf(path, { allowLocalFile: true, typedMetadata: true });
+  const { version: _v, tensor_count: _t, kv_count: _k, ...keys } = typedMetadata as unknown as Record<string, never>;
+  const counts = new Map<number, number>();
+  for (const { type, bytes } of tensors) counts.set(type, (counts.get(type) ?? 0) + bytes);
+  const [main] = [...counts].sort((x, y) => y[1] - x[1])[0]!;
+  const fileType = FILE_TYPES[main];
+  const known: GgufKeys = fileType === undefined ? {} : { 'general.file_type': ggufUint32(fileType) };
+  return { ...(keys as GgufKeys), ...known, 'general.alignment': ggufUint32(32) };
+}
+
+/**
+ * Writes a GGUF model with the adapter merged in (W + s B A), tensor by tensor, for programs without adapters. Metadata and
+ * tokenizer come from the base file. The adapter is in the row order of the base, so nothing is permuted.
+ *
+ * Throws ModelError NOT_GGUF for a base in another format, TRUNCATED, WRITE_FAILED; AdapterError as writePeftAdapter.
+ */
+export async function writeMergedGguf(
+  file: string,
+  adapter: Adapter,
+  model: ExportModel,
+  options: MergeOptions,
+): Promise<void> {
+  if (model.format !== 'gguf') {
+    throw new ModelError(
+      'NOT_GGUF',
+      `Expected a base in a GGUF file, whose tokenizer can be copied, but ${model.path} is a Hugging Face folder. ` +
+        'Export with --format peft and merge with PEFT, or convert the base to GGUF first.',
+    );
+  }
+  checkAdapter(adapter, model.description);
+  const adapted = new Map(adapter.layout.modules.map((module) => [`${module.module}.weight`, module]));
+  const header = await readGgufHeader(model.path);
+  await mkdir(dirname(file), { recursive: true });
+  const base = await open(model.path, 'r');
+  try {
+    const tensors = header.tensors.map((source) => {
+      const module = adapted.get(source.name);
+      if (module !== undefined) return mergedTensor(base, source, adapter, module, options);
+      return { ...source, data: () => readBytes(base, source) };
+    });
+    await writeGguf(file, await keysOf(model.path, tensors), tensors);
+  } finally {
+    await base.close();
+  }
+}

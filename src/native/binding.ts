@@ -173,21 +173,26 @@ export interface NativeTrainer {
   dispose(): void;
 }
 
-/** Weighted mean of `rows`, streamed: sum[i] += w * values[i] in float64, rows in the order given. */
-export interface NativeMerger {
-  /** Adds `weight * mask * values`; `mask` null: all ones. */
-  add(values: Float32Array, weight: number, mask: Uint8Array | null): void;
-  /** sum / weights per entry; where no weight came, `fallback`. */
-  finish(fallback: Float32Array): Float32Array;
+/** One row of a weighted mean. */
+export interface MergeRow {
+  readonly values: Float32Array;
+  readonly weight: number;
+  /** One byte an entry (0 or 1); null: all ones. */
+  readonly mask: Uint8Array | null;
 }
 
 export interface NativeBinding {
   Base: new (options: BaseOptions) => NativeBase;
   Trainer: new (options: TrainerOptions) => NativeTrainer;
-  Merger: new (numValues: number) => NativeMerger;
+  /**
+   * Weighted mean per entry over the rows whose mask is 1 there, in the order given, in float64:
+   * sum(w * v) / sum(w), rounded to f32; `fallback` where no weight came. Streams over entries: beside the inputs only
+   * the result is in memory.
+   */
+  mergeMean(rows: readonly MergeRow[], fallback: Float32Array, threads: number): Float32Array;
   /** What this processor has: kernel sets in order of preference, and feature names. */
   cpu(): { kernels: Exclude<KernelSet, 'auto'>[]; features: string[] };
-  /** Version of ggml behind `ggmlLibrary`, e.g. `0.15.0`; throws GGML_LOAD. */
+  /** Version of ggml behind `ggmlLibrary`, e.g. `0.25.1`; throws GGML_LOAD. */
   ggmlVersion(ggmlLibrary: string): string;
   /** Dequantises `count` values of ggml `type` from `bytes`. */
   dequantize(ggmlLibrary: string, type: number, bytes: Uint8Array, count: number): Float32Array;

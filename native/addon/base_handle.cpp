@@ -1,0 +1,99 @@
+#include "base_handle.h"
+
+#include "convert.h"
+
+namespace ft {
+
+namespace {
+
+std::vector<double> doubles(const Napi::Value& v, const char* what) {
+  std::vector<double> out;
+  if (v.IsUndefined()) return out;
+  Napi::Array a = array(v, what);
+  for (uint32_t i = 0; i < a.Length(); i++) {
+    const Napi::Value x = a.Get(i);
+    if (!x.IsNumber()) throw Error("BAD_ARGUMENT", std::string("Expected numbers in ") + what + ".");
+    out.push_back(x.As<Napi::Number>().DoubleValue());
+  }
+  return out;
+}
+
+TensorSource tensor(const Napi::Value& v) {
+  const Napi::Object o = object(v, "a tensor");
+  TensorSource t;
+  t.name = string(o, "name");
+  t.file = static_cast<int>(integer(o, "file"));
+  t.offset = static_cast<uint64_t>(integer(o, "offset", 0, int64_t{1} << 52));
+  t.bytes = static_cast<uint64_t>(integer(o, "bytes", 0, int64_t{1} << 52));
+  t.type = static_cast<int>(integer(o, "type", 0, 1 << 16));
+  for (double n : doubles(o.Get("ne"), "ne")) {
+    if (!(n >= 1 && n <= 1e12) || n != std::floor(n)) throw Error("BAD_SHAPE", "Tensor " + t.name + " has a dimension that is no positive whole number.");
+    t.ne.push_back(static_cast<int64_t>(n));
+  }
+  return t;
+}
+
+Description description(const Napi::Value& v) {
+  const Napi::Object o = object(v, "description");
+  Description d;
+  d.architecture = string(o, "architecture");
+  d.layers = static_cast<int>(integer(o, "numLayers"));
+  d.hidden = static_cast<int>(integer(o, "hiddenSize"));
+  d.heads = static_cast<int>(integer(o, "numHeads"));
+  d.kv_heads = static_cast<int>(integer(o, "numKvHeads"));
+  d.head_dim = static_cast<int>(integer(o, "headDim"));
+  d.ffn = static_cast<int>(integer(o, "ffnSize"));
+  d.vocab = static_cast<int>(integer(o, "vocabSize"));
+  d.context = static_cast<int>(integer(o, "contextLength"));
+  d.norm_eps = static_cast<float>(number(o, "normEps"));
+  d.rope_theta = number(o, "ropeTheta");
+  d.rope_dim = static_cast<int>(integer(o, "ropeDim"));
+  const std::string pairing = string(o, "ropePairing");
+  if (pairing != "interleaved" && pairing != "half") throw Error("BAD_ARGUMENT", "Expected ropePairing interleaved or half but received \"" + pairing + "\".");
+  d.rope_interleaved = pairing == "interleaved";
+  d.rope_factors = doubles(o.Get("ropeFactors"), "ropeFactors");
+  const Napi::Array files = array(o.Get("files"), "files");
+  for (uint32_t i = 0; i < files.Length(); i++) {
+    const Napi::Value f = files.Get(i);
+    if (!f.IsString()) throw Error("BAD_ARGUMENT", "Expected paths in files.");
+    d.files.push_back(f.As<Napi::String>().Utf8Value());
+  }
+  const Napi::Array tensors = array(o.Get("tensors"), "tensors");
+  for (uint32_t i = 0; i < tensors.Length(); i++) d.tensors.push_back(tensor(tensors.Get(i)));
+  return d;
+}
+
+}  // namespace
+
+Napi::Function BaseHandle::define(Napi::Env env) {
+  return DefineClass(env, "Base",
+                     {InstanceAccessor<&BaseHandle::precision>("precision"), InstanceAccessor<&BaseHandle::kernels>("kernels"),
+                      InstanceAccessor<&BaseHandle::bytes>("bytes"), InstanceMethod<&BaseHandle::dispose>("dispose")});
+}
+
+BaseHandle::BaseHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<BaseHandle>(info) {
+  guard(info.Env(), [&] {
+    const Napi::Object o = object(info[0], "options");
+    const std::string precision = string(o, "precision");
+    if (precision != "f32" && precision != "int8") throw Error("BAD_ARGUMENT", "Expected precision f32 or int8 but received \"" + precision + "\".");
+    base_ = Base::open(description(o.Get("description")), precision == "int8", string(o, "kernels"), string(o, "ggmlLibrary"));
+  });
+}
+
+const std::shared_ptr<const Base>& BaseHandle::base() const {
+  if (!base_) throw Error("DISPOSED", "This base was disposed of. Open it again.");
+  return base_;
+}
+
+Napi::Value BaseHandle::precision(const Napi::CallbackInfo& info) {
+  return guard(info.Env(), [&]() -> Napi::Value { return Napi::String::New(info.Env(), base()->int8 ? "int8" : "f32"); });
+}
+Napi::Value BaseHandle::kernels(const Napi::CallbackInfo& info) {
+  return guard(info.Env(), [&]() -> Napi::Value { return Napi::String::New(info.Env(), base()->kernels->name); });
+}
+Napi::Value BaseHandle::bytes(const Napi::CallbackInfo& info) {
+  return guard(info.Env(), [&]() -> Napi::Value { return Napi::Number::New(info.Env(), static_cast<double>(base()->bytes)); });
+}
+void BaseHandle::dispose(const Napi::CallbackInfo&) { base_.reset(); }
+
+}  // namespace ft

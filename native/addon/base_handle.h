@@ -1,0 +1,26 @@
+// `Base` of src/native/binding.ts.
+#pragma once
+#include <napi.h>
+
+#include <memory>
+
+#include "../engine/model.h"
+
+namespace ft {
+
+class BaseHandle : public Napi::ObjectWrap<BaseHandle> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  explicit BaseHandle(const Napi::CallbackInfo& info);
+  // Throws DISPOSED.
+  const std::shared_ptr<const Base>& base() const;
+
+ private:
+  Napi::Value precision(const Napi::CallbackInfo& info);
+  Napi::Value kernels(const Napi::CallbackInfo& info);
+  Napi::Value bytes(const Napi::CallbackInfo& info);
+  void dispose(const Napi::CallbackInfo& info);
+  std::shared_ptr<const Base> base_;
+};
+
+}  // namespace ft

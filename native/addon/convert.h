@@ -1,0 +1,97 @@
+// JavaScript values in and out, checked: a wrong type is an Error, never undefined behaviour.
+#pragma once
+#include <napi.h>
+
+#include <cmath>
+#include <limits>
+
+#include "../engine/error.h"
+
+namespace ft {
+
+inline Napi::Error to_js(Napi::Env env, const Error& e) {
+  Napi::Error error = Napi::Error::New(env, e.what());
+  error.Set("code", Napi::String::New(env, e.code));
+  return error;
+}
+
+// Runs fn; a thrown Error becomes a JavaScript error with its code.
+template <class F>
+auto guard(Napi::Env env, F&& fn) -> decltype(fn()) {
+  try {
+    return fn();
+  } catch (const Error& e) {
+    throw to_js(env, e);
+  } catch (const std::bad_alloc&) {
+    throw to_js(env, Error("OUT_OF_MEMORY", "Not enough memory. Use shorter batches, fewer workers or a smaller base model."));
+  }
+}
+
+inline Napi::Object object(const Napi::Value& v, const char* what) {
+  if (!v.IsObject()) throw Error("BAD_ARGUMENT", std::string("Expected an object for ") + what + ".");
+  return v.As<Napi::Object>();
+}
+inline double number(const Napi::Object& o, const char* key) {
+  const Napi::Value v = o.Get(key);
+  if (!v.IsNumber()) throw Error("BAD_ARGUMENT", std::string("Expected a number for ") + key + ".");
+  const double x = v.As<Napi::Number>().DoubleValue();
+  if (!std::isfinite(x)) throw Error("BAD_ARGUMENT", std::string("Expected a finite number for ") + key + ".");
+  return x;
+}
+inline int64_t integer(const Napi::Object& o, const char* key, int64_t lo = 0, int64_t hi = std::numeric_limits<int32_t>::max()) {
+  const double x = number(o, key);
+  if (x != std::floor(x) || x < static_cast<double>(lo) || x > static_cast<double>(hi))
+    throw Error("BAD_ARGUMENT", std::string("Expected a whole number between ") + std::to_string(lo) + " and " + std::to_string(hi) + " for " + key + " but received " + std::to_string(x) + ".");
+  return static_cast<int64_t>(x);
+}
+inline std::string string(const Napi::Object& o, const char* key) {
+  const Napi::Value v = o.Get(key);
+  if (!v.IsString()) throw Error("BAD_ARGUMENT", std::string("Expected a string for ") + key + ".");
+  return v.As<Napi::String>().Utf8Value();
+}
+inline bool boolean(const Napi::Object& o, const char* key, bool otherwise) {
+  const Napi::Value v = o.Get(key);
+  if (v.IsUndefined()) return otherwise;
+  if (!v.IsBoolean()) throw Error("BAD_ARGUMENT", std::string("Expected true or false for ") + key + ".");
+  return v.As<Napi::Boolean>().Value();
+}
+inline Napi::Array array(const Napi::Value& v, const char* what) {
+  if (!v.IsArray()) throw Error("BAD_ARGUMENT", std::string("Expected an array for ") + what + ".");
+  return v.As<Napi::Array>();
+}
+
+template <class T>
+struct TypedName;
+template <>
+struct TypedName<Napi::Float32Array> {
+  static constexpr napi_typedarray_type type = napi_float32_array;
+  static constexpr const char* name = "Float32Array";
+};
+template <>
+struct TypedName<Napi::Int32Array> {
+  static constexpr napi_typedarray_type type = napi_int32_array;
+  static constexpr const char* name = "Int32Array";
+};
+template <>
+struct TypedName<Napi::Uint8Array> {
+  static constexpr napi_typedarray_type type = napi_uint8_array;
+  static constexpr const char* name = "Uint8Array";
+};
+
+template <class T>
+T typed(const Napi::Value& v, const char* what, int64_t length = -1) {
+  if (!v.IsTypedArray() || v.As<Napi::TypedArray>().TypedArrayType() != TypedName<T>::type)
+    throw Error("BAD_ARGUMENT", std::string("Expected a ") + TypedName<T>::name + " for " + what + ".");
+  T a = v.As<T>();
+  if (length >= 0 && static_cast<int64_t>(a.ElementLength()) != length)
+    throw Error("BAD_ARGUMENT", std::string("Expected ") + std::to_string(length) + " entries for " + what + " but received " + std::to_string(a.ElementLength()) + ".");
+  return a;
+}
+
+inline Napi::Float32Array floats(Napi::Env env, const float* x, size_t n) {
+  Napi::Float32Array a = Napi::Float32Array::New(env, n);
+  std::copy(x, x + n, a.Data());
+  return a;
+}
+
+}  // namespace ft

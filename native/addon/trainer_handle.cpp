@@ -1,0 +1,367 @@
+#include "trainer_handle.h"
+
+#include "base_handle.h"
+#include "convert.h"
+
+namespace ft {
+
+// Holds the trainer for one call; throws BUSY where another one runs.
+struct TrainerHandle::Lock {
+  explicit Lock(TrainerHandle& h) : handle(h) {
+    if (h.busy_.exchange(true)) throw Error("BUSY", "This trainer is at work in another call. Await it, or make a second trainer.");
+  }
+  ~Lock() {
+    if (!kept) handle.busy_ = false;
+  }
+  // The asynchronous call goes on holding the trainer and lets go of it itself.
+  void keep() { kept = true; }
+  TrainerHandle& handle;
+  bool kept = false;
+};
+
+// Runs work on a thread of libuv's pool and settles a promise. Keeps the trainer alive and locked meanwhile.
+class AsyncCall : public Napi::AsyncWorker {
+ public:
+  AsyncCall(Napi::Env env, TrainerHandle& handle, TrainerHandle::Work work, TrainerHandle::Finish finish)
+      : Napi::AsyncWorker(env), deferred_(Napi::Promise::Deferred::New(env)), handle_(handle), self_(Napi::Persistent(handle.Value())), work_(std::move(work)), finish_(std::move(finish)) {}
+  Napi::Promise promise() const { return deferred_.Promise(); }
+
+  void Execute() override {
+    try {
+      work_();
+    } catch (const Error& e) {
+      code_ = e.code;
+      SetError(e.what());
+    } catch (const std::bad_alloc&) {
+      code_ = "OUT_OF_MEMORY";
+      SetError("Not enough memory. Use shorter batches, fewer workers or a smaller base model.");
+    }
+  }
+  void OnOK() override {
+    handle_.busy_ = false;
+    deferred_.Resolve(finish_(Env()));
+  }
+  void OnError(const Napi::Error& e) override {
+    handle_.busy_ = false;
+    Napi::Error error = e;
+    error.Set("code", Napi::String::New(Env(), code_));
+    deferred_.Reject(error.Value());
+  }
+
+ private:
+  Napi::Promise::Deferred deferred_;
+  TrainerHandle& handle_;
+  Napi::ObjectReference self_;
+  TrainerHandle::Work work_;
+  TrainerHandle::Finish finish_;
+  const char* code_ = "";
+};
+
+Batch TrainerHandle::OwnedBatch::view() const {
+  Batch b;
+  b.tokens = tokens.data();
+  b.mask = mask.data();
+  b.lengths = lengths.data();
+  b.count = static_cast<int>(tokens.size());
+  b.sequences = static_cast<int>(lengths.size());
+  return b;
+}
+
+TrainerHandle::OwnedBatch TrainerHandle::batch(const Napi::Value& v) {
+  const Napi::Object o = object(v, "a batch");
+  const auto tokens = typed<Napi::Int32Array>(o.Get("tokens"), "tokens");
+  if (tokens.ElementLength() > (1u << 24)) throw Error("BAD_ARGUMENT", "Expected at most 16777216 tokens in a batch.");
+  const auto mask = typed<Napi::Uint8Array>(o.Get("lossMask"), "lossMask", static_cast<int64_t>(tokens.ElementLength()));
+  const auto lengths = typed<Napi::Int32Array>(o.Get("lengths"), "lengths");
+  OwnedBatch b;
+  b.tokens.assign(tokens.Data(), tokens.Data() + tokens.ElementLength());
+  b.mask.assign(mask.Data(), mask.Data() + mask.ElementLength());
+  b.lengths.assign(lengths.Data(), lengths.Data() + lengths.ElementLength());
+  return b;
+}
+
+std::vector<TrainerHandle::OwnedBatch> TrainerHandle::batches(const Napi::Value& v) {
+  std::vector<OwnedBatch> out;
+  const Napi::Array a = array(v, "batches");
+  for (uint32_t i = 0; i < a.Length(); i++) out.push_back(batch(a.Get(i)));
+  if (out.empty()) throw Error("BAD_ARGUMENT", "Expected at least one batch but received none.");
+  return out;
+}
+
+StepOptions TrainerHandle::step_options(const Napi::Value& v) {
+  const Napi::Object o = object(v, "step options");
+  StepOptions s;
+  s.learning_rate = static_cast<float>(number(o, "learningRate"));
+  s.beta1 = static_cast<float>(number(o, "beta1"));
+  s.beta2 = static_cast<float>(number(o, "beta2"));
+  s.eps = static_cast<float>(number(o, "eps"));
+  s.weight_decay = static_cast<float>(number(o, "weightDecay"));
+  s.max_grad_norm = static_cast<float>(number(o, "maxGradNorm"));
+  s.prox_mu = static_cast<float>(number(o, "proxMu"));
+  s.dropout_seed = static_cast<uint32_t>(integer(o, "dropoutSeed", 0, 4294967295LL));
+  const bool fine = s.learning_rate >= 0 && s.beta1 >= 0 && s.beta1 < 1 && s.beta2 >= 0 && s.beta2 < 1 && s.eps >= 0 && s.weight_decay >= 0 && s.max_grad_norm >= 0 && s.prox_mu >= 0;
+  if (!fine) throw Error("BAD_ARGUMENT", "Expected learningRate, eps, weightDecay, maxGradNorm and proxMu of at least 0 and betas in [0, 1).");
+  return s;
+}
+
+Napi::Function TrainerHandle::define(Napi::Env env) {
+  return DefineClass(
+      env, "Trainer",
+      {InstanceAccessor<&TrainerHandle::num_values>("numValues"), InstanceAccessor<&TrainerHandle::bytes>("bytes"),
+       InstanceMethod<&TrainerHandle::get_values>("getValues"), InstanceMethod<&TrainerHandle::set_values>("setValues"),
+       InstanceMethod<&TrainerHandle::set_trainable>("setTrainable"), InstanceMethod<&TrainerHandle::set_anchor>("setAnchor"),
+       InstanceMethod<&TrainerHandle::set_offset>("setGradientOffset"), InstanceMethod<&TrainerHandle::reset_optimizer>("resetOptimizer"),
+       InstanceMethod<&TrainerHandle::get_optimizer>("getOptimizerState"), InstanceMethod<&TrainerHandle::set_optimizer>("setOptimizerState"),
+       InstanceMethod<&TrainerHandle::sync<&TrainerHandle::evaluate_call>>("evaluate"),
+       InstanceMethod<&TrainerHandle::sync<&TrainerHandle::gradient_call>>("gradient"),
+       InstanceMethod<&TrainerHandle::sync<&TrainerHandle::step_call>>("step"),
+       InstanceMethod<&TrainerHandle::async<&TrainerHandle::evaluate_call>>("evaluateAsync"),
+       InstanceMethod<&TrainerHandle::async<&TrainerHandle::gradient_call>>("gradientAsync"),
+       InstanceMethod<&TrainerHandle::async<&TrainerHandle::step_call>>("stepAsync"),
+       InstanceMethod<&TrainerHandle::take_gradient_sum>("takeGradientSum"), InstanceMethod<&TrainerHandle::take_profile>("takeProfile"),
+       InstanceMethod<&TrainerHandle::dispose>("dispose")});
+}
+
+TrainerHandle::TrainerHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<TrainerHandle>(info) {
+  guard(info.Env(), [&] {
+    const Napi::Object o = object(info[0], "options");
+    const Napi::Object b = object(o.Get("base"), "base");
+    const Napi::Value constructor = b.Get("constructor");
+    if (!constructor.IsFunction() || !info.Env().GetInstanceData<Napi::Reference<Napi::Function>>() || !b.InstanceOf(info.Env().GetInstanceData<Napi::Reference<Napi::Function>>()->Value()))
+      throw Error("BAD_ARGUMENT", "Expected a Base of this thread for base.");
+    const auto base = BaseHandle::Unwrap(b)->base();
+    const Napi::Array modules = array(o.Get("modules"), "modules");
+    std::vector<ModuleSpec> specs;
+    for (uint32_t i = 0; i < modules.Length(); i++) {
+      const Napi::Object m = object(modules.Get(i), "a module");
+      specs.push_back({string(m, "module"), static_cast<int>(integer(m, "rank", -1 << 30)), static_cast<float>(number(m, "scale"))});
+    }
+    const double dropout = o.Get("dropout").IsUndefined() ? 0.0 : number(o, "dropout");
+    if (dropout < 0 || dropout >= 1) throw Error("BAD_ARGUMENT", "Expected dropout in [0, 1) but received " + std::to_string(dropout) + ".");
+    trainer_ = std::make_unique<Trainer>(base, specs, static_cast<float>(dropout), static_cast<int>(integer(o, "threads", 1, 64)), boolean(o, "checkpointing", false));
+  });
+}
+
+Trainer& TrainerHandle::trainer() {
+  if (!trainer_) throw Error("DISPOSED", "This trainer was disposed of. Make a new one.");
+  return *trainer_;
+}
+
+// ---- the calls that compute -----------------------------------------------------------------------------------------------
+
+std::pair<TrainerHandle::Work, TrainerHandle::Finish> TrainerHandle::evaluate_call(const Napi::CallbackInfo& info) {
+  struct Call {
+    OwnedBatch batch;
+    bool adapter, all;
+    std::vector<float> nll;
+    double sum = 0;
+  };
+  auto c = std::make_shared<Call>();
+  const Napi::Object o = object(info[1], "evaluate options");
+  c->batch = batch(info[0]);
+  c->adapter = boolean(o, "adapter", true);
+  c->all = boolean(o, "all", false);
+  Trainer& t = trainer();
+  return {[c, &t] {
+            c->nll.assign(c->batch.tokens.size(), 0.0f);
+            c->sum = t.evaluate(c->batch.view(), c->adapter, c->all, c->nll.data());
+          },
+          [c](Napi::Env env) -> Napi::Value {
+            Napi::Object r = Napi::Object::New(env);
+            r.Set("nll", floats(env, c->nll.data(), c->nll.size()));
+            r.Set("nllSum", c->sum);
+            r.Set("targets", Step::targets(c->batch.view()));
+            return r;
+          }};
+}
+
+std::pair<TrainerHandle::Work, TrainerHandle::Finish> TrainerHandle::gradient_call(const Napi::CallbackInfo& info) {
+  struct Call {
+    std::vector<OwnedBatch> batches;
+    std::vector<float> gradient;
+    double loss = 0;
+    int64_t targets = 0;
+  };
+  auto c = std::make_shared<Call>();
+  c->batches = batches(info[0]);
+  Trainer& t = trainer();
+  return {[c, &t] {
+            std::vector<Batch> views;
+            for (const auto& b : c->batches) views.push_back(b.view());
+            c->gradient.resize(t.size());
+            c->loss = t.gradient(views, {}, c->gradient.data(), &c->targets);
+          },
+          [c](Napi::Env env) -> Napi::Value {
+            Napi::Object r = Napi::Object::New(env);
+            r.Set("loss", c->loss);
+            r.Set("targets", static_cast<double>(c->targets));
+            r.Set("gradient", floats(env, c->gradient.data(), c->gradient.size()));
+            return r;
+          }};
+}
+
+std::pair<TrainerHandle::Work, TrainerHandle::Finish> TrainerHandle::step_call(const Napi::CallbackInfo& info) {
+  struct Call {
+    std::vector<OwnedBatch> batches;
+    StepOptions options;
+    StepResult result;
+  };
+  auto c = std::make_shared<Call>();
+  c->batches = batches(info[0]);
+  c->options = step_options(info[1]);
+  Trainer& t = trainer();
+  return {[c, &t] {
+            std::vector<Batch> views;
+            for (const auto& b : c->batches) views.push_back(b.view());
+            c->result = t.step(views, c->options);
+          },
+          [c](Napi::Env env) -> Napi::Value {
+            Napi::Object r = Napi::Object::New(env);
+            r.Set("loss", c->result.loss);
+            r.Set("gradNorm", c->result.grad_norm);
+            r.Set("targets", static_cast<double>(c->result.targets));
+            r.Set("tokens", static_cast<double>(c->result.tokens));
+            return r;
+          }};
+}
+
+template <std::pair<TrainerHandle::Work, TrainerHandle::Finish> (TrainerHandle::*Call)(const Napi::CallbackInfo&)>
+Napi::Value TrainerHandle::sync(const Napi::CallbackInfo& info) {
+  return guard(info.Env(), [&]() -> Napi::Value {
+    trainer();
+    Lock lock(*this);
+    auto call = (this->*Call)(info);
+    call.first();
+    return call.second(info.Env());
+  });
+}
+
+template <std::pair<TrainerHandle::Work, TrainerHandle::Finish> (TrainerHandle::*Call)(const Napi::CallbackInfo&)>
+Napi::Value TrainerHandle::async(const Napi::CallbackInfo& info) {
+  // A bad argument rejects, as one expects of a promise.
+  const Napi::Env env = info.Env();
+  try {
+    trainer();
+    Lock lock(*this);
+    auto call = (this->*Call)(info);
+    auto* worker = new AsyncCall(env, *this, std::move(call.first), std::move(call.second));
+    const Napi::Promise promise = worker->promise();
+    lock.keep();
+    worker->Queue();
+    return promise;
+  } catch (const Error& e) {
+    auto deferred = Napi::Promise::Deferred::New(env);
+    deferred.Reject(to_js(env, e).Value());
+    return deferred.Promise();
+  }
+}
+
+// ---- state ----------------------------------------------------------------------------------------------------------------
+
+Napi::Value TrainerHandle::num_values(const Napi::CallbackInfo& info) {
+  return guard(info.Env(), [&]() -> Napi::Value { return Napi::Number::New(info.Env(), static_cast<double>(trainer().size())); });
+}
+Napi::Value TrainerHandle::bytes(const Napi::CallbackInfo& info) {
+  return guard(info.Env(), [&]() -> Napi::Value { return Napi::Number::New(info.Env(), static_cast<double>(trainer().bytes())); });
+}
+Napi::Value TrainerHandle::get_values(const Napi::CallbackInfo& info) {
+  return guard(info.Env(), [&]() -> Napi::Value {
+    Trainer& t = trainer();
+    Lock lock(*this);
+    return floats(info.Env(), t.values().data(), t.values().size());
+  });
+}
+void TrainerHandle::set_values(const Napi::CallbackInfo& info) {
+  guard(info.Env(), [&] {
+    Trainer& t = trainer();
+    Lock lock(*this);
+    t.set_values(typed<Napi::Float32Array>(info[0], "values", t.size()).Data());
+  });
+}
+void TrainerHandle::set_trainable(const Napi::CallbackInfo& info) {
+  guard(info.Env(), [&] {
+    Trainer& t = trainer();
+    Lock lock(*this);
+    t.set_trainable(info[0].IsNull() ? nullptr : typed<Napi::Uint8Array>(info[0], "mask", t.size()).Data());
+  });
+}
+void TrainerHandle::set_anchor(const Napi::CallbackInfo& info) {
+  guard(info.Env(), [&] {
+    Trainer& t = trainer();
+    Lock lock(*this);
+    t.set_anchor(info[0].IsNull() ? nullptr : typed<Napi::Float32Array>(info[0], "anchor", t.size()).Data());
+  });
+}
+void TrainerHandle::set_offset(const Napi::CallbackInfo& info) {
+  guard(info.Env(), [&] {
+    Trainer& t = trainer();
+    Lock lock(*this);
+    t.set_offset(info[0].IsNull() ? nullptr : typed<Napi::Float32Array>(info[0], "offset", t.size()).Data());
+  });
+}
+void TrainerHandle::reset_optimizer(const Napi::CallbackInfo& info) {
+  guard(info.Env(), [&] {
+    Trainer& t = trainer();
+    Lock lock(*this);
+    t.reset_optimizer();
+  });
+}
+Napi::Value TrainerHandle::get_optimizer(const Napi::CallbackInfo& info) {
+  return guard(info.Env(), [&]() -> Napi::Value {
+    Trainer& t = trainer();
+    Lock lock(*this);
+    const auto& s = t.optimizer();
+    const std::vector<float> zero(s.m.empty() ? t.size() : 0, 0.0f);
+    Napi::Object r = Napi::Object::New(info.Env());
+    r.Set("step", static_cast<double>(s.step));
+    r.Set("m", floats(info.Env(), s.m.empty() ? zero.data() : s.m.data(), t.size()));
+    r.Set("v", floats(info.Env(), s.v.empty() ? zero.data() : s.v.data(), t.size()));
+    return r;
+  });
+}
+void TrainerHandle::set_optimizer(const Napi::CallbackInfo& info) {
+  guard(info.Env(), [&] {
+    Trainer& t = trainer();
+    Lock lock(*this);
+    const Napi::Object o = object(info[0], "optimizer state");
+    const auto m = typed<Napi::Float32Array>(o.Get("m"), "m", t.size()), v = typed<Napi::Float32Array>(o.Get("v"), "v", t.size());
+    Trainer::Optimizer s;
+    s.step = integer(o, "step", 0, int64_t{1} << 50);
+    s.m.assign(m.Data(), m.Data() + t.size());
+    s.v.assign(v.Data(), v.Data() + t.size());
+    for (float x : s.m)
+      if (!std::isfinite(x)) throw Error("NON_FINITE", "Expected finite moments.");
+    for (float x : s.v)
+      if (!std::isfinite(x) || x < 0) throw Error("NON_FINITE", "Expected finite second moments of at least 0.");
+    t.optimizer() = std::move(s);
+  });
+}
+Napi::Value TrainerHandle::take_gradient_sum(const Napi::CallbackInfo& info) {
+  return guard(info.Env(), [&]() -> Napi::Value {
+    Trainer& t = trainer();
+    Lock lock(*this);
+    std::vector<float> sum;
+    const int64_t steps = t.take_gradient_sum(sum);
+    Napi::Object r = Napi::Object::New(info.Env());
+    r.Set("steps", static_cast<double>(steps));
+    r.Set("sum", floats(info.Env(), sum.data(), sum.size()));
+    return r;
+  });
+}
+Napi::Value TrainerHandle::take_profile(const Napi::CallbackInfo& info) {
+  return guard(info.Env(), [&]() -> Napi::Value {
+    Trainer& t = trainer();
+    Lock lock(*this);
+    Napi::Object r = Napi::Object::New(info.Env());
+    for (const auto& [name, seconds] : t.engine().take_profile()) r.Set(name, seconds);
+    return r;
+  });
+}
+void TrainerHandle::dispose(const Napi::CallbackInfo& info) {
+  guard(info.Env(), [&] {
+    Lock lock(*this);
+    trainer_.reset();
+  });
+}
+
+}  // namespace ft

@@ -1,0 +1,62 @@
+// `Trainer` of src/native/binding.ts.
+#pragma once
+#include <napi.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+
+#include "../engine/trainer.h"
+
+namespace ft {
+
+class TrainerHandle : public Napi::ObjectWrap<TrainerHandle> {
+ public:
+  static Napi::Function define(Napi::Env env);
+  explicit TrainerHandle(const Napi::CallbackInfo& info);
+
+ private:
+  // A batch whose arrays are copied, so that the caller may change or drop them while we work.
+  struct OwnedBatch {
+    std::vector<int32_t> tokens, lengths;
+    std::vector<uint8_t> mask;
+    Batch view() const;
+  };
+  struct Lock;
+  using Work = std::function<void()>;
+  using Finish = std::function<Napi::Value(Napi::Env)>;
+
+  static OwnedBatch batch(const Napi::Value& v);
+  static std::vector<OwnedBatch> batches(const Napi::Value& v);
+  static StepOptions step_options(const Napi::Value& v);
+
+  Trainer& trainer();  // throws DISPOSED
+  // The three calls that compute: what to do off the JavaScript thread, and what to return then.
+  std::pair<Work, Finish> evaluate_call(const Napi::CallbackInfo& info);
+  std::pair<Work, Finish> gradient_call(const Napi::CallbackInfo& info);
+  std::pair<Work, Finish> step_call(const Napi::CallbackInfo& info);
+  template <std::pair<Work, Finish> (TrainerHandle::*Call)(const Napi::CallbackInfo&)>
+  Napi::Value sync(const Napi::CallbackInfo& info);
+  template <std::pair<Work, Finish> (TrainerHandle::*Call)(const Napi::CallbackInfo&)>
+  Napi::Value async(const Napi::CallbackInfo& info);
+
+  Napi::Value num_values(const Napi::CallbackInfo& info);
+  Napi::Value bytes(const Napi::CallbackInfo& info);
+  Napi::Value get_values(const Napi::CallbackInfo& info);
+  void set_values(const Napi::CallbackInfo& info);
+  void set_trainable(const Napi::CallbackInfo& info);
+  void set_anchor(const Napi::CallbackInfo& info);
+  void set_offset(const Napi::CallbackInfo& info);
+  void reset_optimizer(const Napi::CallbackInfo& info);
+  Napi::Value get_optimizer(const Napi::CallbackInfo& info);
+  void set_optimizer(const Napi::CallbackInfo& info);
+  Napi::Value take_gradient_sum(const Napi::CallbackInfo& info);
+  Napi::Value take_profile(const Napi::CallbackInfo& info);
+  void dispose(const Napi::CallbackInfo& info);
+
+  friend class AsyncCall;
+  std::unique_ptr<Trainer> trainer_;
+  std::atomic<bool> busy_{false};
+};
+
+}  // namespace ft

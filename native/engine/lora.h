@@ -1,0 +1,56 @@
+// The adapter on the device side: modules grouped by the stacked weight that they adapt.
+#pragma once
+#include <string>
+#include <vector>
+
+#include "memory.h"
+#include "model.h"
+
+namespace ft {
+
+// One adapted linear layer inside the flat vector: A [rank, in] at offset_a, B [out, rank] at offset_b.
+struct LoraModule {
+  std::string name;
+  int layer = 0, target = 0;  // target: 0 q, 1 k, 2 v, 3 o, 4 gate, 5 up, 6 down
+  int rank = 0;
+  float scale = 0;
+  int64_t offset_a = 0, offset_b = 0;
+  int in = 0, out = 0;
+  int group_col = 0;  // first of its rank columns in the group
+  int group_row = 0;  // first of its output rows in the group
+};
+
+enum GroupKind { kQkv, kO, kGateUp, kDown, kGroupKinds };
+
+// The modules that share an input. `a` is [rank][k] (rows of the modules one after the other); `b` is [n][ld_r], block
+// diagonal, times the scale: y += (x a^T) b^T for all of them at once.
+struct LoraGroup {
+  std::vector<LoraModule> modules;
+  int rank = 0, ld_r = 0, n = 0, k = 0;
+  int64_t ld_a = 0;
+  Dtype type = Dtype::F32;
+  Buffer a, b;
+  bool empty() const { return rank == 0; }
+  Mat a_mat() const { return {type, a.data(), nullptr, ld_a}; }
+  Mat b_mat() const { return {type, b.data(), nullptr, ld_r}; }
+  // Copies rows r0 .. of A and B of every module from the flat values.
+  void refresh(const KernelSet& kernels, const float* values);
+};
+
+struct ModuleSpec {
+  std::string module;
+  int rank = 0;
+  float scale = 0;
+};
+
+// All groups of an adapter: [layer][kind]. Throws BAD_ARGUMENT, BAD_RANK.
+struct Lora {
+  Lora(const Base& base, const std::vector<ModuleSpec>& specs);
+  std::vector<LoraGroup> groups;  // layer * kGroupKinds + kind
+  int64_t size = 0;
+  int lowest_layer = 0;  // the lowest adapted one
+  int max_rank = 0;      // of a group
+  LoraGroup& at(int layer, int kind) { return groups[static_cast<size_t>(layer) * kGroupKinds + kind]; }
+};
+
+}  // namespace ft

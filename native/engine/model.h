@@ -1,0 +1,67 @@
+// The description of a base model (mirrors ModelDescription in src/native/binding.ts) and its weights in memory.
+#pragma once
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "../kernels/kernels.h"
+#include "memory.h"
+
+namespace ft {
+
+struct TensorSource {
+  std::string name;
+  int file = 0;
+  uint64_t offset = 0, bytes = 0;
+  int type = 0;
+  std::vector<int64_t> ne;
+};
+
+struct Description {
+  std::string architecture;
+  int layers = 0, hidden = 0, heads = 0, kv_heads = 0, head_dim = 0, ffn = 0, vocab = 0, context = 0;
+  float norm_eps = 0;
+  double rope_theta = 0;
+  int rope_dim = 0;
+  bool rope_interleaved = false;
+  std::vector<double> rope_factors;  // empty or rope_dim / 2
+  std::vector<std::string> files;
+  std::vector<TensorSource> tensors;
+};
+
+// A frozen matrix [n, k], possibly several stacked; F32 or Q8.
+struct Weight {
+  int n = 0, k = 0;
+  Buffer values, scales;
+  Mat mat;
+};
+
+struct Layer {
+  Weight qkv, o, gate_up, down;  // qkv: rows of q, k, v one after the other; gate_up: gate, up
+  std::vector<float> attn_norm, ffn_norm, qkv_bias, q_norm, k_norm;
+};
+
+// Read-only after construction; shared by every trainer of the process.
+class Base {
+ public:
+  // Throws BAD_MODEL, MISSING_TENSOR, BAD_SHAPE, UNSUPPORTED_TYPE, TRUNCATED, UNSUPPORTED_CPU, GGML_LOAD, OUT_OF_MEMORY.
+  static std::shared_ptr<const Base> open(const Description& d, bool int8, const std::string& kernels, const std::string& ggml);
+
+  Description desc;
+  bool int8 = false;
+  const KernelSet* kernels = nullptr;
+  std::vector<Layer> layers;
+  Weight embedding, head;  // head empty: tied
+  std::vector<float> final_norm;
+  size_t bytes = 0;
+
+  Dtype act() const { return int8 ? Dtype::BF16 : Dtype::F32; }
+  const Weight& output() const { return head.n ? head : embedding; }
+  // Row `token` of the embedding (or output) matrix as f32.
+  void row(const Weight& w, int token, float* out) const;
+
+ private:
+  void load(const std::string& ggml);
+};
+
+}  // namespace ft

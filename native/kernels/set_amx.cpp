@@ -1,0 +1,4 @@
+#include "kernels.h"
+namespace ft {
+const KernelSet* kernels_amx() { return nullptr; }
+}  // namespace ft

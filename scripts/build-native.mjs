@@ -1,0 +1,78 @@
+#!/usr/bin/env node
+// Builds the training engine: ggml's headers out of the release bundle inside node-llama-cpp, then CMake through cmake-js.
+// Nothing is downloaded. Runs on `npm ci` / `npm install`; skipped where a platform package brings a built one.
+import { execFileSync, spawnSync } from 'node:child_process';
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { dirname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..');
+const require = createRequire(join(root, 'package.json'));
+const build = join(root, 'build');
+
+const install = {
+  linux: 'sudo apt-get install build-essential cmake git   (Debian, Ubuntu)',
+  darwin: 'xcode-select --install && brew install cmake git   (macOS)',
+  win32:
+    'winget install Kitware.CMake Git.Git, and with the Visual Studio installer "Desktop development with C++" and "C++ Clang tools for Windows"',
+};
+
+function fail(what, detail) {
+  const all = Object.values(install).map((line) => `  ${line}`);
+  console.error(`\nfedtune could not build its training engine: ${what}\n`);
+  if (detail) console.error(`${detail}\n`);
+  console.error(`Install what is missing and run "npm ci" again:\n${(install[process.platform] ? [`  ${install[process.platform]}`] : all).join('\n')}\n`);
+  process.exit(1);
+}
+
+function has(command) {
+  return spawnSync(command, ['--version'], { stdio: 'ignore' }).status === 0;
+}
+
+/** Folder of an installed package, whatever its `exports` hide. */
+function packageDir(name) {
+  const found = require.resolve.paths(name).map((dir) => join(dir, name)).find((dir) => existsSync(join(dir, 'package.json')));
+  return found ?? fail(`the package ${name} is missing.`, 'Install the dependencies: npm ci');
+}
+
+function hasPlatformPackage() {
+  try {
+    require.resolve(`@fedtune/${process.platform}-${process.arch}/package.json`);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+/** ggml.h of exactly the release whose libraries node-llama-cpp ships. */
+function unpackGgmlHeader() {
+  const package_ = packageDir('node-llama-cpp');
+  const bundle = join(package_, 'llama', 'gitRelease.bundle');
+  if (!existsSync(bundle)) fail('the package node-llama-cpp has no llama/gitRelease.bundle.', 'Reinstall it: npm ci');
+  const include = join(build, 'include');
+  const version = JSON.parse(readFileSync(join(package_, 'package.json'), 'utf8')).version;
+  const stamp = join(include, 'version');
+  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === version) return include;
+  mkdirSync(include, { recursive: true });
+  const clone = join(build, 'ggml.git');
+  if (!existsSync(clone)) execFileSync('git', ['clone', '--quiet', '--bare', bundle, clone], { stdio: ['ignore', 'ignore', 'inherit'] });
+  writeFileSync(join(include, 'ggml.h'), execFileSync('git', ['-C', clone, 'show', 'HEAD:ggml/include/ggml.h']));
+  writeFileSync(stamp, version);
+  return include;
+}
+
+if (hasPlatformPackage()) process.exit(0);
+if (!has('git')) fail('git is missing.');
+if (!has('cmake')) fail('CMake is missing.');
+if (process.platform !== 'win32' && !has('c++') && !has('g++') && !has('clang++')) fail('a C++ compiler is missing.');
+
+const addonApi = packageDir('node-addon-api');
+const includes = [addonApi, unpackGgmlHeader()].join(';');
+const cmakeJs = join(packageDir('cmake-js'), 'bin', 'cmake-js');
+const args = [cmakeJs, 'compile', '-d', join(root, 'native'), '-O', build, `--CDFEDTUNE_INCLUDES=${includes}`, '--silent'];
+if (process.platform === 'win32') args.push('-T', 'ClangCL');
+const started = Date.now();
+const made = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8', env: { ...process.env, CMAKE_BUILD_PARALLEL_LEVEL: process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? '2' } });
+if (made.status !== 0) fail('the compiler or CMake reported an error.', `${made.stdout ?? ''}${made.stderr ?? ''}`.slice(-4000));
+console.log(`fedtune: built the training engine in ${((Date.now() - started) / 1000).toFixed(0)} s`);

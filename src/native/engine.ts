@@ -1,0 +1,214 @@
+import { EngineError, FedtuneError, ModelError } from '../errors.js';
+import type {
+  EvalResult,
+  KernelSet,
+  LoraModuleSpec,
+  MergeRow,
+  ModelDescription,
+  NativeBase,
+  NativeErrorCode,
+  NativeTrainer,
+  PackedBatch,
+  Precision,
+  StepOptions,
+  StepResult,
+} from './binding.js';
+import { findGgmlLibrary, loadBinding } from './load.js';
+
+const MODEL_CODES: ReadonlySet<string> = new Set<NativeErrorCode>([
+  'BAD_MODEL',
+  'MISSING_TENSOR',
+  'BAD_SHAPE',
+  'UNSUPPORTED_TYPE',
+  'TRUNCATED',
+]);
+
+/** The typed error for one that the addon threw; others pass through. */
+function typed(error: unknown): unknown {
+  const code = (error as { code?: unknown } | null)?.code;
+  if (error instanceof FedtuneError || !(error instanceof Error) || typeof code !== 'string') return error;
+  const type = MODEL_CODES.has(code) ? ModelError : EngineError;
+  return new type(code, error.message, { cause: error });
+}
+
+function guard<T>(call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    throw typed(error);
+  }
+}
+
+async function guardAsync<T>(call: () => Promise<T>): Promise<T> {
+  try {
+    return await call();
+  } catch (error) {
+    throw typed(error);
+  }
+}
+
+export interface OpenBaseOptions {
+  readonly description: ModelDescription;
+  /** `f32` is the reference, `int8` keeps the base in int8 with a scale per 32 weights. @default 'int8' */
+  readonly precision?: Precision;
+  /** @default 'auto' */
+  readonly kernels?: KernelSet;
+}
+
+/** A frozen base model in memory. Equal bases in one process share their weights, across worker threads too. */
+export class Base implements Disposable {
+  /** @internal */
+  readonly native: NativeBase;
+
+  /** Throws ModelError on a file that does not hold what the description says; EngineError on the rest. */
+  constructor(options: OpenBaseOptions) {
+    this.native = guard(() => {
+      const binding = loadBinding();
+      return new binding.Base({
+        description: options.description,
+        precision: options.precision ?? 'int8',
+        kernels: options.kernels ?? 'auto',
+        ggmlLibrary: findGgmlLibrary(),
+      });
+    });
+  }
+
+  get precision(): Precision {
+    return guard(() => this.native.precision);
+  }
+  /** The kernel set in use. */
+  get kernels(): Exclude<KernelSet, 'auto'> {
+    return guard(() => this.native.kernels);
+  }
+  /** Bytes of weights in memory. */
+  get bytes(): number {
+    return guard(() => this.native.bytes);
+  }
+  /** Lets go of this handle; the weights go with the last handle and trainer. */
+  dispose(): void {
+    this.native.dispose();
+  }
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+export interface CreateTrainerOptions {
+  readonly base: Base;
+  /** The adapted linear layers, in the order of the flat vector (src/adapter/layout.ts). */
+  readonly modules: readonly LoraModuleSpec[];
+  /** Dropout on the input of A while training; the modules that share an input share the mask. @default 0 */
+  readonly dropout?: number;
+  /** Compute threads. @default 1 */
+  readonly threads?: number;
+  /** Recompute activations in the backward pass: less memory, about a third more time, the same bits. @default false */
+  readonly checkpointing?: boolean;
+}
+
+/** Options of one AdamW step; see `StepOptions` in binding.ts. */
+export type AdamWOptions = Partial<StepOptions> & Pick<StepOptions, 'learningRate'>;
+
+const STEP_DEFAULTS: Omit<StepOptions, 'learningRate'> = {
+  beta1: 0.9,
+  beta2: 0.999,
+  eps: 1e-8,
+  weightDecay: 0,
+  maxGradNorm: 0,
+  dropoutSeed: 0,
+  proxMu: 0,
+};
+
+/**
+ * A LoRA adapter in training on a base. Values are flat (see `NativeTrainer`). Calls are synchronous: use them in a
+ * worker thread, or the `...Async` ones elsewhere. Errors: EngineError with codes of `NativeErrorCode`.
+ */
+export class Trainer implements Disposable {
+  readonly #native: NativeTrainer;
+
+  constructor(options: CreateTrainerOptions) {
+    this.#native = guard(() => {
+      const binding = loadBinding();
+      return new binding.Trainer({
+        base: options.base.native,
+        modules: options.modules,
+        dropout: options.dropout ?? 0,
+        threads: options.threads ?? 1,
+        checkpointing: options.checkpointing ?? false,
+      });
+    });
+  }
+
+  get numValues(): number {
+    return guard(() => this.#native.numValues);
+  }
+  get bytes(): number {
+    return guard(() => this.#native.bytes);
+  }
+  getValues(): Float32Array {
+    return guard(() => this.#native.getValues());
+  }
+  setValues(values: Float32Array): void {
+    guard(() => this.#native.setValues(values));
+  }
+  setTrainable(mask: Uint8Array | null): void {
+    guard(() => this.#native.setTrainable(mask));
+  }
+  setAnchor(anchor: Float32Array | null): void {
+    guard(() => this.#native.setAnchor(anchor));
+  }
+  setGradientOffset(offset: Float32Array | null): void {
+    guard(() => this.#native.setGradientOffset(offset));
+  }
+  resetOptimizer(): void {
+    guard(() => this.#native.resetOptimizer());
+  }
+  getOptimizerState(): { step: number; m: Float32Array; v: Float32Array } {
+    return guard(() => this.#native.getOptimizerState());
+  }
+  setOptimizerState(state: { step: number; m: Float32Array; v: Float32Array }): void {
+    guard(() => this.#native.setOptimizerState(state));
+  }
+  /** NLL of the batch's target tokens (`all`: of every predicted token), with the adapter or without. */
+  evaluate(batch: PackedBatch, options: { adapter?: boolean; all?: boolean } = {}): EvalResult {
+    return guard(() => this.#native.evaluate(batch, { adapter: options.adapter ?? true, all: options.all ?? false }));
+  }
+  gradient(batches: readonly PackedBatch[]): { loss: number; targets: number; gradient: Float32Array } {
+    return guard(() => this.#native.gradient(batches));
+  }
+  step(batches: readonly PackedBatch[], options: AdamWOptions): StepResult {
+    return guard(() => this.#native.step(batches, { ...STEP_DEFAULTS, ...options }));
+  }
+  evaluateAsync(batch: PackedBatch, options: { adapter?: boolean; all?: boolean } = {}): Promise<EvalResult> {
+    return guardAsync(() =>
+      this.#native.evaluateAsync(batch, { adapter: options.adapter ?? true, all: options.all ?? false }),
+    );
+  }
+  gradientAsync(batches: readonly PackedBatch[]): Promise<{ loss: number; targets: number; gradient: Float32Array }> {
+    return guardAsync(() => this.#native.gradientAsync(batches));
+  }
+  stepAsync(batches: readonly PackedBatch[], options: AdamWOptions): Promise<StepResult> {
+    return guardAsync(() => this.#native.stepAsync(batches, { ...STEP_DEFAULTS, ...options }));
+  }
+  takeGradientSum(): { steps: number; sum: Float32Array } {
+    return guard(() => this.#native.takeGradientSum());
+  }
+  takeProfile(): Record<string, number> {
+    return guard(() => this.#native.takeProfile());
+  }
+  dispose(): void {
+    guard(() => this.#native.dispose());
+  }
+  [Symbol.dispose](): void {
+    this.dispose();
+  }
+}
+
+/** What this processor offers: kernel sets in order of preference, and features by name. */
+export function cpuInfo(): { kernels: Exclude<KernelSet, 'auto'>[]; features: string[] } {
+  return guard(() => loadBinding().cpu());
+}
+
+/** Weighted mean of adapters in the engine, bit-equal to the TypeScript form in src/server/merge. */
+export function mergeMean(rows: readonly MergeRow[], fallback: Float32Array, threads = 1): Float32Array {
+  return guard(() => loadBinding().mergeMean(rows, fallback, threads));
+}

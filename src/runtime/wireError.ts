@@ -12,9 +12,9 @@ export function toWireError(error: unknown): WireError {
   if (error instanceof FedtuneError) {
     return { code: error.code, message: error.message, exitCode: error.exitCode, stack: error.stack };
   }
-  const { message, stack, code } =
-    error instanceof Error ? (error as Error & { code?: unknown }) : new Error(String(error));
-  return { code: typeof code === 'string' ? code : 'WORKER', message, exitCode: 1, stack };
+  const plain = error instanceof Error ? error : new Error(String(error));
+  const code = 'code' in plain && typeof plain.code === 'string' ? plain.code : 'WORKER';
+  return { code, message: plain.message, exitCode: 1, stack: plain.stack };
 }
 
 export function fromWireError({ code, message, exitCode, stack }: WireError): FedtuneError {

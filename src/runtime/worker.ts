@@ -2,7 +2,7 @@ import { workerData } from 'piscina';
 import type { AdapterLayout } from '../adapter/layout.js';
 import { trainerModules } from '../adapter/shapes.js';
 import type { ClientJob, ClientResult } from '../client/job.js';
-import { runClientJob } from '../client/runClientJob.js';
+import { runClientJob } from '../client/run.js';
 import { scoreExamples } from '../eval/scoreExamples.js';
 import type { KernelSet, ModelDescription, Precision } from '../native/binding.js';
 import { createTrainer, openBase } from '../native/engine.js';
@@ -48,7 +48,10 @@ let env: ReturnType<typeof open> | undefined;
 export default function handle(task: WorkerTask): WorkerReply {
   try {
     env ??= open(setup);
-    const value = task.kind === 'train' ? runClientJob(task.job, env) : scoreExamples(task.job, env, setup.baseLayout);
+    const value =
+      task.kind === 'train'
+        ? runClientJob(task.job, env, () => performance.now() / 1000)
+        : scoreExamples(task.job, env, setup.baseLayout);
     return { ok: true, value };
   } catch (error) {
     return { ok: false, error: toWireError(error) };

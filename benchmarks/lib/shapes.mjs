@@ -1,4 +1,4 @@
-/** Shapes of the models that the benchmarks build with random weights. The vocabulary is that of the model named. */
+/** Shapes of the models that the benchmarks build with random weights; the vocabulary is that of the model named. */
 export const SHAPES = {
   'smollm2-135m': {
     architecture: 'llama',
@@ -24,6 +24,34 @@ export const SHAPES = {
     numKvHeads: 2,
     headDim: 64,
     contextLength: 32768,
+    normEps: 1e-6,
+    ropeTheta: 1000000,
+    tied: true,
+  },
+  'small-llama': {
+    architecture: 'llama',
+    vocabSize: 512,
+    hiddenSize: 96,
+    ffnSize: 256,
+    numLayers: 3,
+    numHeads: 6,
+    numKvHeads: 2,
+    headDim: 16,
+    contextLength: 256,
+    normEps: 1e-5,
+    ropeTheta: 10000,
+    tied: false,
+  },
+  'small-qwen2': {
+    architecture: 'qwen2',
+    vocabSize: 512,
+    hiddenSize: 64,
+    ffnSize: 160,
+    numLayers: 3,
+    numHeads: 4,
+    numKvHeads: 2,
+    headDim: 16,
+    contextLength: 256,
     normEps: 1e-6,
     ropeTheta: 1000000,
     tied: true,

@@ -29,7 +29,8 @@ export async function scoreAdapters<Key>(
       if (!outcome) {
         outcome = pool.evaluate({ adapter, indices });
         byIndices.set(indices, outcome);
-        tokens += (await outcome).tokens;
+        const done = await outcome;
+        tokens += done.tokens;
       }
       return { ...request, outcome: await outcome };
     }),

@@ -5,7 +5,7 @@ import type { ClientJob, ClientResult } from '../client/job.js';
 import { runClientJob } from '../client/run.js';
 import { scoreExamples } from '../eval/scoreExamples.js';
 import type { KernelSet, ModelDescription, Precision } from '../native/binding.js';
-import { createTrainer, openBase } from '../native/engine.js';
+import { Base, Trainer } from '../native/engine.js';
 import { makeClientEnv } from './clientEnv.js';
 import type { SharedExamples } from './sharedExamples.js';
 import type { EvalJob, EvalOutcome } from './types.js';
@@ -33,11 +33,10 @@ export type WorkerReply =
 
 function open(setup: WorkerSetup) {
   const { description, precision, kernels, threads, checkpointing, dropout } = setup;
-  const base = openBase({ description, precision, kernels });
+  const base = new Base({ description, precision, kernels });
   return makeClientEnv({
     examples: setup.examples,
-    createTrainer: (layout) =>
-      createTrainer({ base, modules: trainerModules(layout), dropout, threads, checkpointing }),
+    createTrainer: (layout) => new Trainer({ base, modules: trainerModules(layout), dropout, threads, checkpointing }),
   });
 }
 

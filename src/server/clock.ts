@@ -7,7 +7,11 @@ import type { DeviceProfile } from './types.js';
 export function deviceOf(client: string, config: Pick<RunConfig, 'seed' | 'devices'>): DeviceProfile | undefined {
   const total = config.devices.reduce((sum, { share }) => sum + share, 0);
   let mark = randomStream(config.seed, 'device', client)() * total;
-  return config.devices.find(({ share }) => (mark -= share) < 0) ?? config.devices.at(-1);
+  for (const device of config.devices) {
+    mark -= device.share;
+    if (mark < 0) return device;
+  }
+  return config.devices.at(-1);
 }
 
 /** Bytes of the result's uploaded adapter: float32 values; under a mask only those kept, and the mask as bits. */

@@ -104,6 +104,6 @@ export async function runPlans(
     }),
   );
   const results = outcomes.filter((outcome) => 'tracks' in outcome);
-  const failures = outcomes.filter((outcome) => !('tracks' in outcome));
+  const failures = outcomes.filter((outcome): outcome is PlanFailure => !('tracks' in outcome));
   return { results: results.sort((a, b) => byCode(a.client, b.client)), failures };
 }

@@ -62,9 +62,10 @@ export function encodeSegments(segments: readonly Segment[], tokenizer: Tokenize
   const ids: number[] = [];
   const marks: number[] = [];
   for (const run of runsOf(segments)) {
-    const encoded = encodeRun(run, tokenizer);
-    ids.push(...encoded);
-    for (let i = 0; i < encoded.length; i++) marks.push(run[0]!.target ? 1 : 0);
+    for (const id of encodeRun(run, tokenizer)) {
+      ids.push(id);
+      marks.push(run[0]!.target ? 1 : 0);
+    }
   }
   const { bosId, eosId, eotId } = tokenizer;
   if (tokenizer.addBos && bosId !== undefined && ids[0] !== bosId) {

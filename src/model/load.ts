@@ -3,6 +3,8 @@ import { dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ModelError } from '../errors.js';
 import { loadGguf } from './gguf/load.js';
+import { loadHf } from './hf/load.js';
+import { fetchModel } from './hub/model.js';
 import type { BaseModel, LoadModelOptions } from './types.js';
 
 /** `datasets/` of this package, from src/model as from dist/model. */
@@ -19,6 +21,10 @@ export async function loadModel(spec: string, options: LoadModelOptions = {}): P
     const path = join(options.datasetsDir ?? DATASETS, 'base', 'tiny.gguf');
     return { ...(await loadPath(path)), embedded: true };
   }
+  if (spec.startsWith('hf:')) {
+    const { path, hubId } = await fetchModel(spec, options);
+    return { ...(await loadPath(path)), name: hubId, hubId };
+  }
   return loadPath(resolve(spec));
 }
 
@@ -32,6 +38,5 @@ async function loadPath(path: string): Promise<BaseModel> {
       },
     );
   });
-  if (!found.isFile()) throw new ModelError('NOT_FOUND', `${path} is not a file.`);
-  return loadGguf(path);
+  return found.isDirectory() ? loadHf(path) : loadGguf(path);
 }

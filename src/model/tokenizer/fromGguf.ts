@@ -1,7 +1,9 @@
 import { ModelError } from '../../errors.js';
 import type { GgufMetadata } from '../gguf/metadata.js';
-import { LibraryTokenizer, type TokenizerIds } from './library.js';
+import { BpeTokenizer } from './bpe.js';
+import type { TokenizerIds } from './library.js';
 import { preTokenizer, preTokenizerNames } from './preTokenizers.js';
+import { END_OF_TURN } from './roles.js';
 import { SpmTokenizer } from './spm.js';
 import type { Tokenizer } from './types.js';
 
@@ -10,9 +12,6 @@ const NORMAL = 1;
 const CONTROL = 3;
 const USER_DEFINED = 4;
 const BYTE = 6;
-
-/** Tokens that end a turn, by the names that chat models give them. */
-const END_OF_TURN = ['<|im_end|>', '<|eot_id|>', '<end_of_turn>', '<|end|>'];
 
 function bad(meta: GgufMetadata, message: string): ModelError {
   return new ModelError('BAD_TOKENIZER', `The tokenizer of ${meta.path} cannot be used: ${message}.`);
@@ -33,7 +32,7 @@ function vocabularyOf(meta: GgufMetadata, rows: number): Vocabulary {
 }
 
 /** Ids of the special roles; `-1` and ids past the vocabulary are what converters write for "none". */
-function idsOf(meta: GgufMetadata, { tokens }: Vocabulary): Omit<TokenizerIds, 'kind' | 'addBos'> {
+function idsOf(meta: GgufMetadata, { tokens }: Vocabulary): Omit<TokenizerIds, 'addBos'> {
   const id = (name: string, fallback?: number): number | undefined => {
     const value = meta.number(`tokenizer.ggml.${name}_token_id`) ?? fallback;
     if (value === undefined || value === -1 || value === 0xffffffff) return undefined;
@@ -59,29 +58,15 @@ function bpe(meta: GgufMetadata, vocabulary: Vocabulary): Tokenizer {
   if (merges === undefined) throw bad(meta, 'it has no tokenizer.ggml.merges');
   const wrong = merges.find((merge) => merge.indexOf(' ') < 1);
   if (wrong !== undefined) throw bad(meta, `its merge ${JSON.stringify(wrong.slice(0, 40))} is no pair`);
-  const added = [CONTROL, USER_DEFINED].flatMap((type) =>
-    [...ofType(vocabulary, type)].map(([content, id]) => ({
-      id,
-      content,
-      special: type === CONTROL,
-      normalized: false,
-    })),
-  );
-  const json = {
-    added_tokens: added,
-    normalizer: rules.normalizer,
-    pre_tokenizer: rules.preTokenizer,
-    post_processor: null,
-    decoder: { type: 'ByteLevel', add_prefix_space: false, trim_offsets: false, use_regex: false },
-    model: {
-      type: 'BPE',
-      vocab: Object.fromEntries(vocabulary.tokens.map((token, id) => [token, id])),
-      merges,
-      ignore_merges: rules.ignoreMerges,
-    },
-  };
-  const addBos = meta.boolean('tokenizer.ggml.add_bos_token') ?? rules.ignoreMerges;
-  return new LibraryTokenizer(json, { kind: 'bpe', ...idsOf(meta, vocabulary), addBos }, meta.path);
+  return new BpeTokenizer({
+    ...idsOf(meta, vocabulary),
+    tokens: vocabulary.tokens,
+    merges,
+    special: ofType(vocabulary, CONTROL),
+    userDefined: ofType(vocabulary, USER_DEFINED),
+    rules,
+    addBos: meta.boolean('tokenizer.ggml.add_bos_token') ?? rules.ignoreMerges,
+  });
 }
 
 function spm(meta: GgufMetadata, vocabulary: Vocabulary): Tokenizer {

@@ -1,6 +1,5 @@
 import { Tokenizer as Library } from '@huggingface/tokenizers';
 import { ModelError } from '../../errors.js';
-import { splitSpecial } from './special.js';
 import type { DecodeOptions, EncodeOptions, Tokenizer } from './types.js';
 
 /** An entry of `added_tokens` in a tokenizer.json. */
@@ -22,7 +21,6 @@ export interface TokenizerJson {
 }
 
 export interface TokenizerIds {
-  readonly kind: Tokenizer['kind'];
   readonly vocabSize: number;
   readonly bosId?: number;
   readonly eosId?: number;
@@ -52,7 +50,7 @@ function withoutSpecial(json: TokenizerJson, special: ReadonlyMap<string, number
 
 /** A tokenizer.json run by @huggingface/tokenizers. */
 export class LibraryTokenizer implements Tokenizer {
-  readonly kind: Tokenizer['kind'];
+  readonly kind = 'json';
   readonly vocabSize: number;
   readonly bosId?: number;
   readonly eosId?: number;
@@ -63,14 +61,12 @@ export class LibraryTokenizer implements Tokenizer {
   readonly #specialIds: ReadonlyMap<number, string>;
   /** Knows no control tokens. */
   readonly #plain: Library;
-  /** Knows them all; made when first needed, and only where cutting them out by hand would not do the same. */
+  /** Knows them all; made when first needed. */
   #full: Library | undefined;
   readonly #json: TokenizerJson;
   readonly #where: string;
-  readonly #cutByHand: boolean;
 
   constructor(json: TokenizerJson, ids: TokenizerIds, where: string) {
-    this.kind = ids.kind;
     this.vocabSize = ids.vocabSize;
     this.bosId = ids.bosId;
     this.eosId = ids.eosId;
@@ -80,7 +76,6 @@ export class LibraryTokenizer implements Tokenizer {
     const special = json.added_tokens.filter((token) => token.special);
     this.specialTokens = new Map(special.map(({ content, id }) => [content, id]));
     this.#specialIds = new Map(special.map(({ content, id }) => [id, content]));
-    this.#cutByHand = ids.kind === 'bpe';
     this.#json = json;
     this.#where = where;
     this.#plain = construct(withoutSpecial(json, this.specialTokens), where);
@@ -88,13 +83,8 @@ export class LibraryTokenizer implements Tokenizer {
 
   encode(text: string, options: EncodeOptions = {}): number[] {
     if (options.special !== true || this.specialTokens.size === 0) return this.#run(this.#plain, text);
-    if (!this.#cutByHand) {
-      this.#full ??= construct(this.#json, this.#where);
-      return this.#run(this.#full, text);
-    }
-    return splitSpecial(text, this.specialTokens).flatMap((part) =>
-      part.id === undefined ? this.#run(this.#plain, part.text) : [part.id],
-    );
+    this.#full ??= construct(this.#json, this.#where);
+    return this.#run(this.#full, text);
   }
 
   /** The library drops what it cannot encode when there is no unknown token, and gives `undefined` ids otherwise. */

@@ -1,40 +1,39 @@
-/** How a byte-level BPE of a GGUF file cuts text before merging, as parts of a tokenizer.json. */
+/** How a byte-level BPE of a GGUF file cuts text into words before merging. */
 export interface PreTokenizer {
-  readonly normalizer: object | null;
-  readonly preTokenizer: object;
+  /** Unicode normal form that text is brought to first. */
+  readonly normalize: 'NFC' | null;
+  /** Cuts one after the other: each takes the pieces of the one before apart, matches and what lies between them. */
+  readonly splits: readonly RegExp[];
   /** Whole words that are in the vocabulary are taken without merging. */
   readonly ignoreMerges: boolean;
 }
 
-const GPT2 = "'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?[^\\s\\p{L}\\p{N}]+|\\s+(?!\\S)|\\s+";
-const TAIL = ' ?[^\\s\\p{L}\\p{N}]+[\\r\\n]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+';
-const WORDS = "(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+|";
+// JavaScript's \s is not Unicode's white space (it has U+FEFF and lacks U+0085); the models were trained with the latter.
+const S = '\\p{White_Space}';
+const OTHER = `[^${S}\\p{L}\\p{N}]`;
+const SPACES = `${S}+(?!\\P{White_Space})|${S}+`;
+const LINES = `${S}*[\\r\\n]+|${SPACES}`;
+const GPT2 = `'s|'t|'re|'ve|'m|'ll|'d| ?\\p{L}+| ?\\p{N}+| ?${OTHER}+|${SPACES}`;
+const CONTRACTIONS = "'[sS]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD]";
+const WORDS = `${CONTRACTIONS}|[^\\r\\n\\p{L}\\p{N}]?\\p{L}+`;
+const UPPER = '\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}';
+const LOWER = '\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}';
 /** Cased words of Mistral's Tekken vocabulary. */
-const TEKKEN_WORDS =
-  '[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]*[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]+|' +
-  '[^\\r\\n\\p{L}\\p{N}]?[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]+[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]*|';
+const CASED = `[^\\r\\n\\p{L}\\p{N}]?[${UPPER}]*[${LOWER}]+|[^\\r\\n\\p{L}\\p{N}]?[${UPPER}]+[${LOWER}]*`;
 
-const bytes = { type: 'ByteLevel', add_prefix_space: false, trim_offsets: false, use_regex: false };
-const digits = { type: 'Digits', individual_digits: true };
-const split = (regex: string) => ({ type: 'Split', pattern: { Regex: regex }, behavior: 'Isolated', invert: false });
-const sequence = (...pretokenizers: object[]) => ({ type: 'Sequence', pretokenizers: [...pretokenizers, bytes] });
-
-function plain(...pretokenizers: object[]): PreTokenizer {
-  return { normalizer: null, preTokenizer: sequence(...pretokenizers), ignoreMerges: false };
+function rules(...patterns: string[]): PreTokenizer {
+  return { normalize: null, splits: patterns.map((pattern) => new RegExp(pattern, 'gu')), ignoreMerges: false };
 }
 
-const gpt2 = plain(split(GPT2));
-const smollm = plain(digits, split(GPT2));
-const llama3 = { ...plain(split(`${WORDS}\\p{N}{1,3}|${TAIL}`)), ignoreMerges: true };
-const qwen2 = { ...plain(split(`${WORDS}\\p{N}|${TAIL}`)), normalizer: { type: 'NFC' } };
-const tekken = {
-  ...plain(split(`${TEKKEN_WORDS}\\p{N}| ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*|\\s*[\\r\\n]+|\\s+(?!\\S)|\\s+`)),
-  ignoreMerges: true,
-};
+const gpt2 = rules(GPT2);
+const smollm = rules('\\p{N}', GPT2);
+const llama3 = { ...rules(`${WORDS}|\\p{N}{1,3}| ?${OTHER}+[\\r\\n]*|${LINES}`), ignoreMerges: true };
+const qwen2 = { ...rules(`${WORDS}|\\p{N}| ?${OTHER}+[\\r\\n]*|${LINES}`), normalize: 'NFC' as const };
+const tekken = { ...rules(`${CASED}|\\p{N}| ?${OTHER}+[\\r\\n/]*|${LINES}`), ignoreMerges: true };
 /** What llama.cpp does for files that name no pre-tokenizer. */
-const fallback = plain(split('[\\p{P}\\$\\+<=>\\^~\\|]+'), split(GPT2), split('\\p{N}+'), split('[0-9][0-9][0-9]'));
+const fallback = rules('[\\p{P}\\$\\+<=>\\^~\\|]+', GPT2, '\\p{N}+', '[0-9][0-9][0-9]');
 
-/** By `tokenizer.ggml.pre`; the names and rules are those of llama.cpp (src/llama-vocab.cpp). */
+/** By `tokenizer.ggml.pre`; names and rules as in llama.cpp (src/llama-vocab.cpp). */
 const BY_NAME: Readonly<Record<string, PreTokenizer>> = {
   default: fallback,
   'gpt-2': gpt2,
@@ -58,4 +57,24 @@ export function preTokenizer(name: string): PreTokenizer | undefined {
 
 export function preTokenizerNames(): string[] {
   return Object.keys(BY_NAME);
+}
+
+/** Matches and what lies between them, in order. */
+function split(text: string, pattern: RegExp): string[] {
+  const pieces: string[] = [];
+  let start = 0;
+  for (const match of text.matchAll(pattern)) {
+    if (match.index > start) pieces.push(text.slice(start, match.index));
+    if (match[0] !== '') pieces.push(match[0]);
+    start = match.index + match[0].length;
+  }
+  if (start < text.length) pieces.push(text.slice(start));
+  return pieces;
+}
+
+/** Words of a text; joined they are the (normalised) text again. */
+export function splitWords(text: string, { normalize, splits }: PreTokenizer): string[] {
+  let pieces = [normalize === null ? text : text.normalize(normalize)];
+  for (const pattern of splits) pieces = pieces.flatMap((piece) => split(piece, pattern));
+  return pieces;
 }

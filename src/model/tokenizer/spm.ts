@@ -1,3 +1,4 @@
+import { mergeSymbols } from './merge.js';
 import { splitSpecial } from './special.js';
 import type { DecodeOptions, EncodeOptions, Tokenizer } from './types.js';
 
@@ -23,53 +24,6 @@ export interface SpmVocabulary {
 }
 
 const SPACE = '\u2581';
-
-interface Symbol {
-  text: string;
-  prev: number;
-  next: number;
-}
-
-/** A binary heap of candidate merges: highest score first, then leftmost. */
-class MergeQueue {
-  readonly #items: { left: number; text: string; score: number }[] = [];
-
-  static #before(a: { left: number; score: number }, b: { left: number; score: number }): boolean {
-    return a.score > b.score || (a.score === b.score && a.left < b.left);
-  }
-
-  push(item: { left: number; text: string; score: number }): void {
-    const items = this.#items;
-    let i = items.push(item) - 1;
-    while (i > 0) {
-      const parent = (i - 1) >> 1;
-      if (!MergeQueue.#before(items[i]!, items[parent]!)) break;
-      [items[i], items[parent]] = [items[parent]!, items[i]!];
-      i = parent;
-    }
-  }
-
-  pop(): { left: number; text: string; score: number } | undefined {
-    const items = this.#items;
-    const top = items[0];
-    const last = items.pop();
-    if (items.length > 0 && last !== undefined) {
-      items[0] = last;
-      let i = 0;
-      for (;;) {
-        const left = 2 * i + 1;
-        const right = left + 1;
-        let best = i;
-        if (left < items.length && MergeQueue.#before(items[left]!, items[best]!)) best = left;
-        if (right < items.length && MergeQueue.#before(items[right]!, items[best]!)) best = right;
-        if (best === i) break;
-        [items[i], items[best]] = [items[best]!, items[i]!];
-        i = best;
-      }
-    }
-    return top;
-  }
-}
 
 /**
  * SentencePiece BPE with scores, as GGUF files of the first llamas hold it: neighbours merge while the vocabulary has
@@ -117,35 +71,13 @@ export class SpmTokenizer implements Tokenizer {
   }
 
   #merge(text: string, ids: number[]): void {
-    const spaced = (this.#vocabulary.addSpacePrefix ? ' ' : '') + text;
-    const symbols: Symbol[] = Array.from(spaced.replaceAll(' ', SPACE), (char, i) => ({
-      text: char,
-      prev: i - 1,
-      next: i + 1,
-    }));
-    symbols.at(-1)!.next = -1;
-    const queue = new MergeQueue();
-    const consider = (left: number) => {
-      const right = left < 0 ? -1 : symbols[left]!.next;
-      if (right < 0) return;
-      const joined = symbols[left]!.text + symbols[right]!.text;
-      const id = this.#vocabulary.mergeable.get(joined);
-      if (id !== undefined) queue.push({ left, text: joined, score: this.#vocabulary.scores[id]! });
-    };
-    for (let i = 0; i < symbols.length - 1; i++) consider(i);
-    for (let best = queue.pop(); best !== undefined; best = queue.pop()) {
-      const left = symbols[best.left]!;
-      const right = left.next < 0 ? undefined : symbols[left.next]!;
-      // A candidate is stale when one of its two halves has merged with something else meanwhile.
-      if (left.text === '' || right === undefined || left.text + right.text !== best.text) continue;
-      left.text = best.text;
-      right.text = '';
-      left.next = right.next;
-      if (right.next >= 0) symbols[right.next]!.prev = best.left;
-      consider(left.prev);
-      consider(best.left);
-    }
-    for (let i = 0; i >= 0; i = symbols[i]!.next) this.#emit(symbols[i]!.text, ids);
+    const { addSpacePrefix, mergeable, scores } = this.#vocabulary;
+    const spaced = `${addSpacePrefix ? ' ' : ''}${text}`.replaceAll(' ', SPACE);
+    const pieces = mergeSymbols(Array.from(spaced), (left, right) => {
+      const id = mergeable.get(left + right);
+      return id === undefined ? undefined : scores[id]!;
+    });
+    for (const piece of pieces) this.#emit(piece, ids);
   }
 
   #emit(text: string, ids: number[]): void {

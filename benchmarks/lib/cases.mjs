@@ -38,9 +38,16 @@ async function conversations({ data, model, seqLength, count }) {
     .sort((a, b) => a.key - b.key)
     .slice(0, 2 * count)
     .map(({ example }) => example);
-  const { examples: tokenised } = tokenizeExamples(picked, { tokenizer: base.tokenizer, template, seqLength, onLong: 'drop' });
+  const { examples: tokenised } = tokenizeExamples(picked, {
+    tokenizer: base.tokenizer,
+    template,
+    seqLength,
+    onLong: 'drop',
+  });
   if (tokenised.length < count) {
-    throw new Error(`Expected at least ${count} conversations of at most ${seqLength} tokens but found ${tokenised.length}.`);
+    throw new Error(
+      `Expected at least ${count} conversations of at most ${seqLength} tokens but found ${tokenised.length}.`,
+    );
   }
   return tokenised.slice(0, count).map(({ tokens, lossMask }) => ({ tokens: [...tokens], mask: [...lossMask] }));
 }
@@ -48,12 +55,15 @@ async function conversations({ data, model, seqLength, count }) {
 const stepsOf = (examples, batch) =>
   Array.from({ length: Math.floor(examples.length / batch) }, (_, i) => examples.slice(i * batch, (i + 1) * batch));
 
-async function clientsOf(name, settings, options) {
+async function clientsOf(settings, options) {
   const shape = SHAPES[settings.shape];
   if (settings.length !== undefined) {
     const random = makeRandom(3);
     const examples = randomExamples(DISTINCT_STEPS * settings.batch, settings.length, shape.vocabSize, random);
-    return { clients: [{ id: '0', steps: stepsOf(examples, settings.batch) }], source: 'random tokens, every one a target' };
+    return {
+      clients: [{ id: '0', steps: stepsOf(examples, settings.batch) }],
+      source: 'random tokens, every one a target',
+    };
   }
   const numClients = settings.clients ?? 1;
   const perClient = settings.batch * (settings.localSteps ?? DISTINCT_STEPS);
@@ -77,7 +87,7 @@ export async function makeCase(name, options = {}) {
   }
   const settings = { ...CASES[name] };
   for (const key of ['rounds', 'localSteps']) if (options[key] !== undefined) settings[key] = options[key];
-  const { clients, source } = await clientsOf(name, settings, options);
+  const { clients, source } = await clientsOf(settings, options);
   const content = {
     name,
     shapeName: settings.shape,

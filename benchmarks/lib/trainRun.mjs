@@ -1,0 +1,65 @@
+/** Trains on one prepared case in a process of its own and prints one JSON line; started by benchmarks/train.mjs. */
+import { readFileSync } from 'node:fs';
+import { performance } from 'node:perf_hooks';
+import { openTrainer, packed, plainLayout } from './engine.mjs';
+import { runFederation } from './federation.mjs';
+import { library } from './paths.mjs';
+
+const settings = JSON.parse(process.argv[2]);
+const testCase = JSON.parse(readFileSync(settings.caseFile, 'utf8'));
+const seconds = () => performance.now() / 1000;
+
+function countStep(examples) {
+  const sum = (values) => values.reduce((total, value) => total + value, 0);
+  return {
+    tokens: sum(examples.map(({ tokens }) => tokens.length)),
+    // The first token of a sequence is never a target.
+    targets: sum(examples.map(({ mask }) => sum(mask.slice(1)))),
+    examples: examples.length,
+  };
+}
+
+async function timeSteps() {
+  const { initialValues } = await library('adapter/init.js');
+  const start = seconds();
+  const { base, trainer, layout } = await openTrainer({
+    path: settings.model,
+    layoutOf: (description) => plainLayout(description, testCase.rank),
+    precision: settings.precision,
+    kernels: settings.kernels,
+    threads: settings.threads,
+    checkpointing: settings.checkpointing,
+  });
+  const loadSeconds = seconds() - start;
+  trainer.setValues(initialValues(layout, 1));
+  const cases = testCase.clients[0].steps;
+  const steps = [];
+  for (let i = 0; i < settings.warmup + settings.steps; i++) {
+    if (i === settings.warmup) trainer.takeProfile();
+    const examples = cases[i % cases.length];
+    const before = seconds();
+    const { loss } = trainer.step([await packed(examples)], { learningRate: 1e-4 });
+    const taken = seconds() - before;
+    if (i >= settings.warmup) steps.push({ seconds: taken, loss, ...countStep(examples) });
+  }
+  return {
+    steps,
+    load_seconds: loadSeconds,
+    kernels: base.kernels,
+    base_bytes: base.bytes,
+    trainer_bytes: trainer.bytes,
+    profile: trainer.takeProfile(),
+  };
+}
+
+const result = testCase.name === 'federation' ? await runFederation(testCase, settings) : await timeSteps();
+const output = {
+  peer: `fedtune-${settings.precision}`,
+  case: testCase.name,
+  precision: settings.precision,
+  threads: settings.threads,
+  ...result,
+  // Kibibytes on every system.
+  peak_rss_bytes: process.resourceUsage().maxRSS * 1024,
+};
+console.log(JSON.stringify(output));

@@ -1,4 +1,5 @@
 import type { Adapter } from '../adapter/layout.js';
+import { maskValues } from '../adapter/masks.js';
 import { exampleStream, microBatchesOf } from './batches.js';
 import type { ClientEnv } from './env.js';
 import type { ClientJob, SearchPhase } from './job.js';
@@ -11,9 +12,6 @@ export interface SearchOutput {
   readonly tokens: number;
   readonly targets: number;
 }
-
-const applyMask = (values: Float32Array, mask: Uint8Array): Float32Array =>
-  values.map((value, p) => (mask[p] === 1 ? value : 0));
 
 /**
  * PerFIT's search on one client (arXiv 2402.16919, "foresight pruning"): warm up, score |theta * mean gradient|, prune in
@@ -44,7 +42,7 @@ export function searchAdapter(
   let mask: Uint8Array = new Uint8Array(layout.size).fill(1);
   let { tokens, targets } = warm;
   for (let stage = 1; stage <= phase.stages; stage++) {
-    const values = applyMask(warm.values, mask);
+    const values = maskValues(warm.values, mask);
     trainer.setValues(values);
     const scored = trainer.gradient(batches);
     tokens += batches.reduce((sum, batch) => sum + batch.tokens.length, 0);
@@ -52,7 +50,7 @@ export function searchAdapter(
     mask = pruneStage(layout, importance(values, scored.gradient, mask), mask, { ...phase, stage });
   }
   return {
-    adapter: { layout, mask, values: applyMask(phase.rewind ? received.values : warm.values, mask) },
+    adapter: { layout, mask, values: maskValues(phase.rewind ? received.values : warm.values, mask) },
     tokens,
     targets,
   };

@@ -5,6 +5,7 @@ import {
   scatterComponents,
 } from '../adapter/components.js';
 import type { Adapter } from '../adapter/layout.js';
+import { intersectMasks } from '../adapter/masks.js';
 import { EngineError } from '../errors.js';
 import type { NativeTrainer } from '../native/binding.js';
 import { deriveSeed } from '../random.js';
@@ -28,12 +29,6 @@ export interface TrainOutput {
   readonly meanGradient: Float32Array | null;
   readonly tokens: number;
   readonly targets: number;
-}
-
-/** Entries that are 1 in both; null stands for all ones. */
-export function intersectMasks(a: Uint8Array | null, b: Uint8Array | null): Uint8Array | null {
-  if (a === null || b === null) return a ?? b;
-  return a.map((bit, p) => bit & b[p]!);
 }
 
 function prepare(trainer: NativeTrainer, input: TrainInput, small: <T extends Uint8Array | Float32Array>(x: T) => T) {

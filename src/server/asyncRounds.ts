@@ -16,17 +16,21 @@ interface Flight {
   search: number;
 }
 
-/** Sends the adapter of now to `count` idle clients and runs their jobs; each arrives when its device is done. */
+/**
+ * Sends the adapter of now to `count` clients that neither work nor wait to be merged (`held`) and runs their jobs; each
+ * arrives when its device is done.
+ */
 async function dispatch(
   federation: Federation,
   state: LoopState,
   flight: Flight,
+  held: readonly PendingUpdate[],
   count: number,
   clock: number,
   host: LoopHost,
 ): Promise<void> {
   const { config, clients, strategy } = federation;
-  const busy = new Set(flight.pending.map(({ result }) => result.client));
+  const busy = new Set([...flight.pending, ...held].map(({ result }) => result.client));
   const chosen: RunClient[] = [];
   // The clients of a draw are taken in a fixed order; a busy one, or one that drops out, gives way to the next draw.
   for (let tries = 0; chosen.length < count && tries < 100 * count; tries++) {
@@ -87,7 +91,8 @@ export async function runAsyncRound(federation: Federation, state: LoopState, ho
   let clock = state.clock;
   host.progress({ kind: 'round', round, numRounds: config.num_rounds, clients: concurrency });
   for (let failures = 0; buffer.length < wanted; ) {
-    await dispatch(federation, state, flight, concurrency - flight.pending.length - buffer.length, clock, host);
+    const idle = concurrency - flight.pending.length - buffer.length;
+    await dispatch(federation, state, flight, buffer, idle, clock, host);
     if (flight.pending.length === 0) {
       if (++failures <= config.retries) continue;
       throw new RunError(

@@ -1,0 +1,39 @@
+import type { AdapterLayout, LayoutModule } from '../../adapter/layout.js';
+
+/** How coarse the signs of a mutation are. */
+export type MutationGroups = 'module' | 'layer' | 'stage';
+
+/** Stretches of the flat vector that share a sign. */
+export interface SignGroups {
+  readonly count: number;
+  /** Ranges [start, end) with the group and the factor (0: A, 1: B) that they belong to, in order. */
+  readonly ranges: readonly {
+    readonly start: number;
+    readonly end: number;
+    readonly group: number;
+    readonly factor: 0 | 1;
+  }[];
+}
+
+const STAGES = 3;
+
+function groupOf(kind: MutationGroups, module: LayoutModule, index: number, layers: number): number {
+  if (kind === 'module') return index;
+  return kind === 'layer' ? module.layer : Math.min(STAGES - 1, Math.floor((module.layer * STAGES) / layers));
+}
+
+/** One sign a module (A and B together), a layer, or a third of the layers. */
+export function signGroups(layout: AdapterLayout, kind: MutationGroups): SignGroups {
+  const layers = Math.max(0, ...layout.modules.map(({ layer }) => layer)) + 1;
+  const names = layout.modules.map((module, index) => groupOf(kind, module, index, layers));
+  const dense = new Map([...new Set(names)].map((name, at) => [name, at]));
+  const ranges = layout.modules.flatMap((module, index) => {
+    const group = dense.get(names[index]!)!;
+    const end = module.offsetB + module.outDim * module.rank;
+    return [
+      { start: module.offsetA, end: module.offsetB, group, factor: 0 as const },
+      { start: module.offsetB, end, group, factor: 1 as const },
+    ];
+  });
+  return { count: dense.size, ranges };
+}

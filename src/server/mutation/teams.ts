@@ -1,0 +1,54 @@
+import blossom from 'edmonds-blossom';
+import { intersectMasks, jaccard } from '../../adapter/masks.js';
+import { shuffled } from '../../random.js';
+
+/** A client that can be mutated. */
+export interface MutableClient {
+  readonly id: string;
+  readonly mask: Uint8Array | null;
+}
+
+/** Clients whose raw mutations cancel each other: two of opposite signs, or four over the combinations of A and B. */
+export interface Team {
+  readonly members: readonly string[];
+  /** Entries that all members have; null: all. Only there is anything mutated. */
+  readonly mask: Uint8Array | null;
+}
+
+/** Jaccard is turned into whole numbers, which the matching algorithm needs to be exact. */
+const WEIGHT_SCALE = 1e6;
+
+function joined(members: readonly Team[]): Team {
+  return {
+    members: members.flatMap((team) => team.members),
+    mask: members.reduce<Uint8Array | null>((mask, team) => intersectMasks(mask, team.mask), null),
+  };
+}
+
+/** Pairs of teams that maximise the sum of mask overlaps (Jaccard), as many pairs as there can be. */
+function matched(teams: readonly Team[]): Team[] {
+  const edges: [number, number, number][] = [];
+  teams.forEach((team, i) => {
+    for (let j = i + 1; j < teams.length; j++) {
+      edges.push([i, j, 1 + Math.round(WEIGHT_SCALE * jaccard(team.mask, teams[j]!.mask))]);
+    }
+  });
+  if (edges.length === 0) return [];
+  const mates = blossom(edges, true);
+  return teams.flatMap((team, i) => (mates[i]! > i ? [joined([team, teams[mates[i]!]!])] : []));
+}
+
+function consecutive(teams: readonly Team[]): Team[] {
+  return Array.from({ length: Math.floor(teams.length / 2) }, (_, i) => joined([teams[2 * i]!, teams[2 * i + 1]!]));
+}
+
+/**
+ * Teams of `size` clients: drawn at random where the masks are all ones, else by maximum-weight matching on the overlap of
+ * masks (for fours: pairs of pairs). Clients that are left over are in no team.
+ */
+export function formTeams(clients: readonly MutableClient[], size: 2 | 4, random: () => number): Team[] {
+  const singles = shuffled(clients, random).map(({ id, mask }): Team => ({ members: [id], mask }));
+  const pair = clients.every(({ mask }) => mask === null) ? consecutive : matched;
+  const pairs = pair(singles);
+  return size === 2 ? pairs : pair(pairs);
+}

@@ -72,9 +72,10 @@ export function encodeSegments(segments: readonly Segment[], tokenizer: Tokenize
     ids.unshift(bosId);
     marks.unshift(0);
   }
+  const end = eosId ?? eotId;
   const last = ids.at(-1);
-  if (segments.at(-1)?.target === true && eosId !== undefined && last !== eosId && last !== eotId) {
-    ids.push(eosId);
+  if (segments.at(-1)?.target === true && end !== undefined && last !== eosId && last !== eotId) {
+    ids.push(end);
     marks.push(1);
   }
   return { ids, marks };

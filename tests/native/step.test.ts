@@ -1,0 +1,219 @@
+import { describe, expect, it } from 'vitest';
+import type { LoraModuleSpec } from '../../src/native/binding.js';
+import { Base, Trainer } from '../../src/native/engine.js';
+import { makeTinyModel, noise, tinyBatch } from '../support/tinyModel.js';
+
+const TARGETS = ['attn_q', 'attn_k', 'attn_v', 'attn_output', 'ffn_gate', 'ffn_up', 'ffn_down'];
+const ALL: LoraModuleSpec[] = [0, 1].flatMap((layer) =>
+  TARGETS.map((target, i) => ({ module: `blk.${layer}.${target}`, rank: 1 + (i % 3), scale: 0.5 + i / 4 })),
+);
+
+function make(params: {
+  architecture?: 'llama' | 'qwen2' | 'qwen3';
+  modules?: LoraModuleSpec[];
+  dropout?: number;
+  threads?: number;
+  checkpointing?: boolean;
+  precision?: 'f32' | 'int8';
+}) {
+  const base = new Base({
+    description: makeTinyModel(params.architecture),
+    precision: params.precision ?? 'f32',
+  });
+  const trainer = new Trainer({ base, modules: params.modules ?? ALL, ...params });
+  const next = noise(11);
+  trainer.setValues(Float32Array.from({ length: trainer.numValues }, () => next() * 0.3));
+  return trainer;
+}
+
+const meanLoss = (trainer: Trainer) => {
+  const { nllSum, targets } = trainer.evaluate(tinyBatch());
+  return nllSum / targets;
+};
+
+describe.each(['llama', 'qwen2', 'qwen3'] as const)('%s', (architecture) => {
+  it('has the gradient that central differences of its loss give', () => {
+    const trainer = make({ architecture });
+    const values = trainer.getValues();
+    const { gradient, loss } = trainer.gradient([tinyBatch()]);
+    expect(loss).toBeCloseTo(meanLoss(trainer), 6);
+    const next = noise(5);
+    for (let trial = 0; trial < 12; trial++) {
+      const direction = Float32Array.from({ length: values.length }, () => next());
+      const h = 2e-3;
+      const moved = (step: number) => {
+        trainer.setValues(values.map((v, i) => v + step * direction[i]!));
+        return meanLoss(trainer);
+      };
+      const slope = (8 * (moved(h) - moved(-h)) - (moved(2 * h) - moved(-2 * h))) / (12 * h);
+      const dot = gradient.reduce((sum, g, i) => sum + g * direction[i]!, 0);
+      expect(Math.abs(slope - dot)).toBeLessThan(2e-3 * Math.max(1, Math.abs(dot)));
+    }
+  });
+});
+
+describe('what the lowest adapted layer spares', () => {
+  it.each(TARGETS)('gives %s alone the gradient that it has among all', (target) => {
+    const all = make({});
+    const values = all.getValues();
+    // Only layer 1's one module is adapted; the rest of the adapter is switched off by B = 0 ... of rank 1 values 0.
+    const spec = ALL.find((m) => m.module === `blk.1.${target}`)!;
+    const one = make({ modules: [spec] });
+    const zeros = new Float32Array(values.length);
+    let offset = 0;
+    const sizes: Record<string, [number, number]> = {
+      attn_q: [24, 24],
+      attn_k: [24, 12],
+      attn_v: [24, 12],
+      attn_output: [24, 24],
+      ffn_gate: [24, 40],
+      ffn_up: [24, 40],
+      ffn_down: [40, 24],
+    };
+    let start = 0;
+    for (const m of ALL) {
+      const [inDim, outDim] = sizes[m.module.split('.')[2]!]!;
+      if (m.module === spec.module) start = offset;
+      offset += m.rank * (inDim + outDim);
+    }
+    zeros.set(one.getValues(), start);
+    all.setValues(zeros);
+    const expected = all.gradient([tinyBatch()]).gradient.subarray(start, start + one.numValues);
+    expect(one.gradient([tinyBatch()]).gradient).toEqual(Float32Array.from(expected));
+  });
+});
+
+describe('one step', () => {
+  const options = { learningRate: 1e-2, weightDecay: 0.1, dropoutSeed: 9 };
+
+  it.each(['f32', 'int8'] as const)('gives the same bits with checkpointing and with two threads (%s)', (precision) => {
+    const run = (extra: object) => {
+      const trainer = make({ precision, dropout: 0.1, ...extra });
+      for (let k = 0; k < 3; k++) trainer.step([tinyBatch()], { ...options, dropoutSeed: k });
+      return trainer.getValues();
+    };
+    const once = run({});
+    expect(run({ checkpointing: true })).toEqual(once);
+    expect(run({ threads: 2 })).toEqual(once);
+  });
+
+  it('normalises accumulated micro-batches by their target tokens together', () => {
+    const batch = tinyBatch();
+    const cut = 10;
+    const parts = [
+      {
+        tokens: batch.tokens.slice(0, cut),
+        lossMask: batch.lossMask.slice(0, cut),
+        lengths: batch.lengths.slice(0, 2),
+      },
+      { tokens: batch.tokens.slice(cut), lossMask: batch.lossMask.slice(cut), lengths: batch.lengths.slice(2) },
+    ];
+    const trainer = make({});
+    const whole = trainer.gradient([batch]);
+    const accumulated = trainer.gradient(parts);
+    expect(accumulated.targets).toBe(whole.targets);
+    expect(accumulated.loss).toBeCloseTo(whole.loss, 6);
+    whole.gradient.forEach((g, i) => {
+      expect(Math.abs(accumulated.gradient[i]! - g)).toBeLessThan(1e-6);
+    });
+  });
+
+  it('leaves masked entries and their moments alone', () => {
+    const trainer = make({});
+    const before = trainer.getValues();
+    const mask = Uint8Array.from(before, (_, i) => (i % 2 ? 1 : 0));
+    trainer.setTrainable(mask);
+    for (let k = 0; k < 3; k++) trainer.step([tinyBatch()], options);
+    const after = trainer.getValues();
+    const { m, v, step } = trainer.getOptimizerState();
+    expect(step).toBe(3);
+    mask.forEach((kept, i) => {
+      if (kept) return;
+      expect(after[i]).toBe(before[i]);
+      expect(m[i]).toBe(0);
+      expect(v[i]).toBe(0);
+    });
+    expect(after.some((x, i) => mask[i] && x !== before[i])).toBe(true);
+  });
+
+  it('clips to the global norm over trainable entries', () => {
+    const trainer = make({});
+    const { gradient } = trainer.gradient([tinyBatch()]);
+    const norm = Math.hypot(...gradient);
+    const { gradNorm } = trainer.step([tinyBatch()], { ...options, maxGradNorm: norm / 4 });
+    expect(gradNorm / norm).toBeCloseTo(1, 5);
+    const { m } = trainer.getOptimizerState();
+    m.forEach((moment, i) => {
+      expect(moment).toBeCloseTo((0.1 * gradient[i]!) / 4, 6);
+    });
+  });
+
+  it('adds the proximal pull and the offset to the gradient', () => {
+    const trainer = make({});
+    const values = trainer.getValues();
+    const { gradient } = trainer.gradient([tinyBatch()]);
+    const anchor = values.map((v, i) => v + Math.sin(i));
+    const offset = values.map((_, i) => Math.cos(i) / 10);
+    trainer.setAnchor(anchor);
+    trainer.setGradientOffset(offset);
+    trainer.takeGradientSum();
+    trainer.step([tinyBatch()], { ...options, proxMu: 0.5 });
+    const { m } = trainer.getOptimizerState();
+    m.forEach((moment, i) => {
+      expect(moment).toBeCloseTo(0.1 * (gradient[i]! + offset[i]! + 0.5 * (values[i]! - anchor[i]!)), 5);
+    });
+    const { steps, sum } = trainer.takeGradientSum();
+    expect(steps).toBe(1);
+    expect(sum).toEqual(gradient);
+  });
+
+  it('carries the optimizer state on bit for bit', () => {
+    const a = make({});
+    for (let k = 0; k < 4; k++) a.step([tinyBatch()], options);
+    const b = make({});
+    for (let k = 0; k < 2; k++) b.step([tinyBatch()], options);
+    const c = make({});
+    c.setValues(b.getValues());
+    c.setOptimizerState(b.getOptimizerState());
+    for (let k = 0; k < 2; k++) c.step([tinyBatch()], options);
+    expect(c.getValues()).toEqual(a.getValues());
+  });
+
+  it('drops inputs at the given rate, and keeps the mean', () => {
+    const losses = (dropout: number) => {
+      const trainer = make({ dropout });
+      const before = trainer.getValues();
+      return Array.from({ length: 60 }, (_, seed) => {
+        trainer.setValues(before);
+        return trainer.step([tinyBatch()], { learningRate: 0, dropoutSeed: seed }).loss;
+      });
+    };
+    const still = losses(0);
+    expect(new Set(still).size).toBe(1);
+    const noisy = losses(0.2);
+    expect(new Set(noisy).size).toBeGreaterThan(50);
+    const mean = noisy.reduce((a, b) => a + b) / noisy.length;
+    expect(Math.abs(mean / still[0]! - 1)).toBeLessThan(0.1);
+  });
+
+  it('does not let packed sequences see each other', () => {
+    const trainer = make({});
+    const batch = tinyBatch();
+    const packed = trainer.evaluate(batch, { all: true }).nll;
+    let at = 0;
+    for (const length of batch.lengths) {
+      const alone = trainer.evaluate(
+        {
+          tokens: batch.tokens.slice(at, at + length),
+          lossMask: batch.lossMask.slice(at, at + length),
+          lengths: Int32Array.of(length),
+        },
+        { all: true },
+      ).nll;
+      alone.forEach((x, i) => {
+        expect(packed[at + i]).toBeCloseTo(x, 5);
+      });
+      at += length;
+    }
+  });
+});

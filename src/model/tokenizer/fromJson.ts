@@ -17,6 +17,9 @@ export interface TokenizerFiles {
   readonly where: string;
 }
 
+/** What the library runs; it takes anything else for something else instead of refusing it. */
+const MODEL_TYPES = ['BPE', 'Unigram', 'WordPiece'];
+
 function bad(where: string, message: string): ModelError {
   return new ModelError('BAD_TOKENIZER', `The tokenizer of ${where} cannot be used: ${message}.`);
 }
@@ -24,6 +27,9 @@ function bad(where: string, message: string): ModelError {
 /** Entries of `model.vocab`: an object of ids, or for Unigram a list whose places are the ids. */
 function vocabularyOf({ tokenizer, where }: TokenizerFiles): Map<string, number> {
   const model = tokenizer.model as Json | undefined;
+  if (!MODEL_TYPES.includes(String(model?.type))) {
+    throw bad(where, `its model is "${String(model?.type)}"; known are ${MODEL_TYPES.join(', ')}`);
+  }
   const vocab = model?.vocab;
   if (Array.isArray(vocab)) return new Map(vocab.map((entry, id) => [String((entry as unknown[])?.[0]), id]));
   if (typeof vocab !== 'object' || vocab === null) throw bad(where, 'tokenizer.json has no model.vocab');

@@ -1,26 +1,116 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { describe, expect, it } from 'vitest';
-import { loadModel } from '../../../src/model/index.js';
+import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Tokenizer as Library } from '@huggingface/tokenizers';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { jinjaChatTemplate } from '../../../src/data/templates/jinja.js';
+import { encodeSegments } from '../../../src/data/tokenize.js';
+import type { Message } from '../../../src/data/types.js';
+import { type BaseModel, loadModel, type Tokenizer } from '../../../src/model/index.js';
+import { tokenizerFromJson } from '../../../src/model/tokenizer/fromJson.js';
+import { randomTexts } from './randomTexts.js';
 
 const MODEL = '../shared/models/SmolLM2-135M-Instruct.Q4_1.gguf';
 const REFERENCE = '../shared/reference/smollm2-135m/tokenization.json';
-const present = existsSync(MODEL) && existsSync(REFERENCE);
+const JSON_FILE = '../shared/tokenizers/smollm2/tokenizer.json';
+const present = [MODEL, REFERENCE, JSON_FILE].every((path) => existsSync(path));
 
 interface Reference {
   texts: { text: string; ids: number[] }[];
-  chats: { messages: { role: string; content: string }[]; text: string; ids: number[] }[];
+  chats: { messages: Message[]; text: string; ids: number[] }[];
 }
 
-describe.skipIf(!present)(`tokenizer parity on ${REFERENCE}`, async () => {
-  if (!present) return;
-  const reference = JSON.parse(readFileSync(REFERENCE, 'utf8')) as Reference;
-  const model = await loadModel(MODEL);
+/**
+ * The reference comes from transformers 5, whose GPT2Tokenizer drops the digit split of SmolLM2's tokenizer.json; the
+ * file itself (run by the Rust tokenizers) and llama.cpp cut before the digit, so that " \n5" starts with one token.
+ */
+const DIGIT_SPLIT = '1. Tesla\n2. Hyundai\n3. Volkswagon\n4. Chevrolet \n5. Nissan';
 
-  it('texts', () => {
-    for (const { text, ids } of reference.texts)
-      expect(model.tokenizer.encode(text, { special: true }), text).toEqual(ids);
+describe.skipIf(!present)(`tokenizer parity (needs ${MODEL}, ${REFERENCE}, ${JSON_FILE})`, () => {
+  let reference: Reference;
+  let model: BaseModel;
+  let json: Record<string, unknown>;
+  let tokenizers: Record<string, Tokenizer>;
+
+  beforeAll(async () => {
+    reference = JSON.parse(readFileSync(REFERENCE, 'utf8'));
+    model = await loadModel(MODEL);
+    json = JSON.parse(readFileSync(JSON_FILE, 'utf8'));
+    const fromJson = tokenizerFromJson({ tokenizer: json, settings: {}, config: {}, where: JSON_FILE }, 49152);
+    tokenizers = { gguf: model.tokenizer, json: fromJson };
   });
-  it('chats', () => {
-    for (const { text, ids } of reference.chats) expect(model.tokenizer.encode(text, { special: true })).toEqual(ids);
+
+  it.each(['gguf', 'json'])('%s: the ids of every text and back', (kind) => {
+    const tokenizer = tokenizers[kind]!;
+    expect(reference.texts).toHaveLength(111);
+    for (const { text, ids } of reference.texts) {
+      const came = tokenizer.encode(text, { special: true });
+      if (text === DIGIT_SPLIT) {
+        const at = ids.indexOf(216);
+        expect(came).toEqual([...ids.slice(0, at), tokenizer.tokenToId('\u0120\u010a'), ...ids.slice(at + 2)]);
+      } else expect(came, JSON.stringify(text)).toEqual(ids);
+      expect(tokenizer.decode(came, { special: true })).toBe(text);
+    }
+  });
+
+  it.each(['gguf', 'json'])('%s: chats through the template of the model', (kind) => {
+    const tokenizer = tokenizers[kind]!;
+    const template = jinjaChatTemplate('model', model.chatTemplate!, {
+      ...roles(model.tokenizer),
+      specialTokens: tokenizer.specialTokens,
+    });
+    expect(reference.chats).toHaveLength(30);
+    for (const { messages, text, ids } of reference.chats) {
+      const example = { id: '', instruction: '', input: '', output: '', messages };
+      const segments = template.render(example);
+      // The newline after the last end token is no part of a training sequence.
+      expect(`${segments.map((segment) => segment.text).join('')}\n`).toBe(text);
+      expect([...encodeSegments(segments, tokenizer).ids, ...tokenizer.encode('\n')]).toEqual(ids);
+      expect(tokenizer.encode(text, { special: true })).toEqual(ids);
+    }
+  });
+
+  it('our byte-level BPE agrees with the library on random text', () => {
+    const library = new Library(json, {});
+    // It differs from the Rust tokenizers, which ours follow, on white space that only Unicode or only JavaScript
+    // knows, and on digits outside of ASCII.
+    const without = ['\ufeff', '\u0085', '\u0663', '\u216b', '\u00bd'];
+    for (const text of randomTexts(400, 7, without)) {
+      const expected = text === '' ? [] : library.encode(text, { add_special_tokens: false }).ids;
+      expect(model.tokenizer.encode(text, { special: true }), JSON.stringify(text)).toEqual(expected);
+    }
+  });
+
+  it('a damaged tokenizer.json is a BAD_TOKENIZER', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'fedtune-tokenizer-'));
+    writeFileSync(join(folder, 'x.json'), '');
+    const damaged: Record<string, unknown>[] = [
+      {},
+      { model: null },
+      { model: { type: 'BPE' } },
+      { model: { type: 'Klingon', vocab: {}, merges: [] } },
+      { ...json, added_tokens: 'none' },
+      { ...json, added_tokens: [{ id: 1 }] },
+      { ...json, added_tokens: [{ id: 1e9, content: 'x' }] },
+      { ...json, model: { ...(json.model as object), vocab: { a: -1 } } },
+      { ...json, pre_tokenizer: { type: 'Klingon' } },
+    ];
+    for (const tokenizer of damaged) {
+      const make = () => tokenizerFromJson({ tokenizer, settings: {}, config: {}, where: 'x' }, 49152);
+      expect(make, JSON.stringify(tokenizer).slice(0, 80)).toThrow(expect.objectContaining({ code: 'BAD_TOKENIZER' }));
+    }
   });
 });
+
+/** The GGUF's tokenizer knows its BOS and EOS; a bare tokenizer.json does not. */
+function roles(tokenizer: Tokenizer): Tokenizer {
+  return {
+    ...tokenizer,
+    bosId: tokenizer.bosId,
+    eosId: tokenizer.eosId,
+    encode: tokenizer.encode.bind(tokenizer),
+    decode: tokenizer.decode.bind(tokenizer),
+    tokenToId: tokenizer.tokenToId.bind(tokenizer),
+    idToToken: tokenizer.idToToken.bind(tokenizer),
+  };
+}

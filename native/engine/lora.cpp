@@ -27,14 +27,16 @@ bool parse(const std::string& name, int layers, int& layer, int& target) {
 }  // namespace
 
 void LoraGroup::refresh(const KernelSet& kernels, const float* values) {
+  const size_t w = type == Dtype::F32 ? sizeof(float) : sizeof(bf16_t);
   for (const auto& m : modules) {
-    const size_t w = type == Dtype::F32 ? sizeof(float) : sizeof(bf16_t);
     kernels.to_act(values + m.offset_a, m.in, m.in, type, a.data() + w * m.group_col * ld_a, ld_a, 0, m.rank);
-    std::vector<float> row(m.rank);
-    for (int o = 0; o < m.out; o++) {
+    constexpr int kRows = 64;
+    std::vector<float> scaled(static_cast<size_t>(kRows) * m.rank);
+    for (int o = 0; o < m.out; o += kRows) {
+      const int rows = std::min(kRows, m.out - o);
       const float* from = values + m.offset_b + static_cast<int64_t>(o) * m.rank;
-      for (int r = 0; r < m.rank; r++) row[r] = from[r] * m.scale;
-      kernels.to_act(row.data(), m.rank, m.rank, type, b.data() + w * (static_cast<int64_t>(m.group_row + o) * ld_r + m.group_col), ld_r, 0, 1);
+      for (int i = 0; i < rows * m.rank; i++) scaled[i] = from[i] * m.scale;
+      kernels.to_act(scaled.data(), m.rank, m.rank, type, b.data() + w * (static_cast<int64_t>(m.group_row + o) * ld_r + m.group_col), ld_r, 0, rows);
     }
   }
 }

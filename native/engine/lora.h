@@ -33,7 +33,7 @@ struct LoraGroup {
   bool empty() const { return rank == 0; }
   Mat a_mat() const { return {type, a.data(), nullptr, ld_a}; }
   Mat b_mat() const { return {type, b.data(), nullptr, ld_r}; }
-  // Copies rows r0 .. of A and B of every module from the flat values.
+  // Copies A and s B of every module from the flat values.
   void refresh(const KernelSet& kernels, const float* values);
 };
 

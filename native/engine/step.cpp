@@ -5,6 +5,7 @@
 #include <cmath>
 
 #include "plan.h"
+#include "transpose.h"
 
 namespace ft {
 
@@ -139,17 +140,8 @@ void Step::rows(const char* name, int count, const std::function<void(int, int)>
 }
 
 // out [cols][ldo] = x [rows][ld] transposed, Act
-void Step::transpose_act(const void* x, int rows_, int cols, int64_t ld, void* out, int64_t ldo) {
-  rows("transpose", rows_, [&](int t0, int t1) {
-    constexpr int kBlock = 16;
-    auto move = [&](auto* to, const auto* from) {
-      for (int tb = t0; tb < t1; tb += kBlock)
-        for (int c = 0; c < cols; c++)
-          for (int t = tb, e = std::min(t1, tb + kBlock); t < e; t++) to[c * ldo + t] = from[t * ld + c];
-    };
-    if (base_->act() == Dtype::F32) move(static_cast<float*>(out), static_cast<const float*>(x));
-    else move(static_cast<bf16_t*>(out), static_cast<const bf16_t*>(x));
-  });
+void Step::transpose_act(const void* x, int count, int cols, int64_t ld, void* out, int64_t ldo) {
+  rows("lora", (count + 7) / 8, [&](int b0, int b1) { transpose_rows(base_->act(), x, ld, cols, out, ldo, b0 * 8, std::min(count, b1 * 8)); });
 }
 
 namespace {
@@ -296,16 +288,18 @@ void Step::drop_backward(const Mat& u, const LoraGroup& g, int k, Dtype type, vo
 }
 
 void Step::add_gradient(const LoraGroup& g, const float* da, const float* dbt, float* gradient) {
-  Timer timer(profile_, "lora");
   for (const auto& m : g.modules) {
-    float* a = gradient + m.offset_a;
-    const float* from = da + static_cast<int64_t>(m.group_col) * m.in;
-    for (int64_t i = 0; i < static_cast<int64_t>(m.rank) * m.in; i++) a[i] += from[i];
-    float* b = gradient + m.offset_b;
-    for (int r = 0; r < m.rank; r++) {
-      const float* row = dbt + static_cast<int64_t>(m.group_col + r) * g.n + m.group_row;
-      for (int o = 0; o < m.out; o++) b[static_cast<int64_t>(o) * m.rank + r] += m.scale * row[o];
-    }
+    rows("lora", m.out, [&](int o0, int o1) {
+      float* b = gradient + m.offset_b;
+      const float* from = dbt + static_cast<int64_t>(m.group_col) * g.n + m.group_row;
+      for (int o = o0; o < o1; o++)
+        for (int r = 0; r < m.rank; r++) b[static_cast<int64_t>(o) * m.rank + r] += m.scale * from[static_cast<int64_t>(r) * g.n + o];
+      // A along with it, cut at the same fractions
+      const int64_t size = static_cast<int64_t>(m.rank) * m.in;
+      float* a = gradient + m.offset_a;
+      const float* row = da + static_cast<int64_t>(m.group_col) * m.in;
+      for (int64_t i = size * o0 / m.out, e = size * o1 / m.out; i < e; i++) a[i] += row[i];
+    });
   }
 }
 

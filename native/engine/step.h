@@ -65,7 +65,7 @@ class Step {
   void gemm(const char* name, const Gemm& g);
   void rows(const char* name, int count, const std::function<void(int, int)>& fn);
   void add_gradient(const LoraGroup& g, const float* da, const float* dbt, float* gradient);
-  void transpose_act(const void* x, int rows, int cols, int64_t ld, void* out, int64_t ldo);
+  void transpose_act(const void* x, int count, int cols, int64_t ld, void* out, int64_t ldo);
   void qk_norm(int l, Saved& s);
   void qk_norm_backward(int l, Saved& s);
   Attention attention(Saved& s);

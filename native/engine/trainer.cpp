@@ -44,12 +44,15 @@ void Trainer::set_offset(const float* v) {
 
 void Trainer::reset_optimizer() { optimizer_ = Optimizer(); }
 
+void Trainer::refresh() {
+  if (!stale_) return;
+  step_.pool().run(static_cast<int>(lora_.groups.size()), [&](int i, int) { lora_.groups[i].refresh(*base_->kernels, values_.data()); });
+  stale_ = false;
+}
+
 double Trainer::evaluate(const Batch& b, bool adapter, bool all, float* nll) {
   step_.check(b);
-  if (adapter && stale_) {
-    for (auto& g : lora_.groups) g.refresh(*base_->kernels, values_.data());
-    stale_ = false;
-  }
+  if (adapter) refresh();
   const double sum = step_.forward(b, adapter ? &lora_ : nullptr, all, nll);
   if (!std::isfinite(sum)) throw Error("NON_FINITE", "The loss is not finite: the adapter's values are too large for this base.");
   return sum;
@@ -62,10 +65,7 @@ double Trainer::gradient(const std::vector<Batch>& batches, const Dropout& dropo
     *targets += Step::targets(b);
   }
   if (*targets == 0) throw Error("NO_TARGETS", "Expected at least one target token in the loss mask (beyond the first token of a sequence) but received none.");
-  if (stale_) {
-    for (auto& g : lora_.groups) g.refresh(*base_->kernels, values_.data());
-    stale_ = false;
-  }
+  refresh();
   std::fill(out, out + size(), 0.0f);
   double loss = 0;
   uint32_t micro = 0;

@@ -49,6 +49,9 @@ class Trainer {
   Step& engine() { return step_; }
 
  private:
+  // Brings the grouped copies of A and B up to date with values_.
+  void refresh();
+
   std::shared_ptr<const Base> base_;
   Lora lora_;
   Step step_;

@@ -1,0 +1,42 @@
+import { join } from 'node:path';
+import { type Command, Option } from 'commander';
+import { writeGgufAdapter, writePeftAdapter } from '../export/index.js';
+import { openRun } from '../run/openRun.js';
+import type { CliContext } from './context.js';
+
+interface ExportFlags {
+  readonly client: string;
+  readonly format: 'peft' | 'gguf';
+  readonly out: string;
+}
+
+/** Writes one adapter of a run; returns what was written. */
+export async function exportAdapter(run: string, { client, format, out }: ExportFlags): Promise<string> {
+  const opened = await openRun(run);
+  const adapter = await opened.readAdapter(client);
+  if (format === 'peft') {
+    await writePeftAdapter(out, adapter, opened.model, { loraDropout: opened.config.lora_dropout });
+    return out;
+  }
+  const file = join(out, 'adapter.gguf');
+  await writeGgufAdapter(file, adapter, opened.model);
+  return file;
+}
+
+/** `fedtune export`. */
+export function addExportCommand(program: Command, context: CliContext): void {
+  program
+    .command('export')
+    .description('write the adapter of an owner, or the shared one, for other programs')
+    .argument('<run>', 'run folder')
+    .requiredOption('--client <id>', 'owner id, or global')
+    .addOption(
+      new Option('--format <format>', 'peft: a folder for PEFT; gguf: a file for llama.cpp')
+        .choices(['peft', 'gguf'])
+        .makeOptionMandatory(),
+    )
+    .requiredOption('--out <dir>', 'folder to write to')
+    .action(async (run: string, flags: ExportFlags) => {
+      context.stdout.write(`${await exportAdapter(run, flags)}\n`);
+    });
+}

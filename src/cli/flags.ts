@@ -1,0 +1,53 @@
+import { type Command, Option } from 'commander';
+import { parseAssignment, valueFromText } from '../config/load.js';
+import { CONFIG_KEYS, type ConfigKey, runConfigSchema } from '../config/schema.js';
+
+/** Keys whose flags the help lists; every other key has its flag too. */
+const SHOWN: ReadonlySet<ConfigKey> = new Set([
+  'model',
+  'data',
+  'method',
+  'partition',
+  'num_clients',
+  'num_rounds',
+  'local_steps',
+  'batch_size',
+  'learning_rate',
+  'lora_r',
+  'seq_length',
+  'precision',
+  'workers',
+  'seed',
+  'output_dir',
+]);
+
+const flagOf = (key: ConfigKey): string => `--${key.replaceAll('_', '-')}`;
+const propertyOf = (key: ConfigKey): string => key.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
+
+/** Adds one flag for every key of the run file, and `--set key=value`. */
+export function addConfigFlags(command: Command): Command {
+  for (const key of CONFIG_KEYS) {
+    const field = runConfigSchema.shape[key];
+    const value = field.safeParse(true).success && !field.safeParse('x').success ? '[value]' : '<value>';
+    const option = new Option(`${flagOf(key)} ${value}`, field.description);
+    command.addOption(SHOWN.has(key) ? option : option.hideHelp());
+  }
+  return command.option('--set <key=value>', 'set any key of the run file; may be given more than once', collect, []);
+}
+
+const collect = (value: string, before: readonly string[]): string[] => [...before, value];
+
+/** The keys set by flags, then those set by `--set`. Throws ConfigError. */
+export function configOverrides(options: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const overrides: Record<string, unknown> = {};
+  for (const key of CONFIG_KEYS) {
+    const value = options[propertyOf(key)];
+    if (value === undefined) continue;
+    overrides[key] = typeof value === 'string' ? valueFromText(key, value) : value;
+  }
+  for (const assignment of options.set as string[]) {
+    const [key, value] = parseAssignment(assignment);
+    overrides[key] = value;
+  }
+  return overrides;
+}

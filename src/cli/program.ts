@@ -1,0 +1,55 @@
+import { Command, CommanderError } from 'commander';
+import { nearest } from '../config/nearest.js';
+import { CONFIG_KEYS } from '../config/schema.js';
+import { FedtuneError, InterruptedError } from '../errors.js';
+import { version } from '../version.js';
+import type { CliContext } from './context.js';
+import { addExportCommand } from './export.js';
+import { addInspectCommand } from './inspect.js';
+import { addKeysCommand } from './keys.js';
+import { addRunCommand } from './run.js';
+import { addStartCommand } from './start.js';
+
+/** The command line, without running it. */
+export function makeProgram(context: CliContext): Command {
+  const program = new Command('fedtune')
+    .description('Fine-tune small language models together with LoRA, across owners who keep their data.')
+    .version(version)
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => context.stdout.write(text),
+      writeErr: (text) => context.stderr.write(text),
+    });
+  addRunCommand(program, context);
+  addStartCommand(program, context);
+  addExportCommand(program, context);
+  addInspectCommand(program, context);
+  addKeysCommand(program, context);
+  return program;
+}
+
+function suggestion(error: CommanderError): string {
+  const flag = /unknown option '--([^']+)'/.exec(error.message)?.[1];
+  const near = flag && nearest(flag.replaceAll('-', '_'), CONFIG_KEYS);
+  return near ? `Did you mean --${near.replaceAll('_', '-')}?\n` : '';
+}
+
+/** Runs the command line; returns the exit code (0 done, 2 wrong usage or configuration, 1 anything else, 130 interrupted). */
+export async function runCli(args: readonly string[], context: CliContext): Promise<number> {
+  try {
+    await makeProgram(context).parseAsync(args, { from: 'user' });
+    return 0;
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      if (error.exitCode === 0) return 0;
+      context.stderr.write(suggestion(error));
+      return 2;
+    }
+    if (error instanceof FedtuneError) {
+      context.stderr.write(`${error instanceof InterruptedError ? '' : `${error.name}: `}${error.message}\n`);
+      return error.exitCode;
+    }
+    context.stderr.write(`${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+    return 1;
+  }
+}

@@ -1,0 +1,74 @@
+import { relative } from 'node:path';
+import type { Command } from 'commander';
+import { loadConfig } from '../config/load.js';
+import { parseConfig } from '../config/parse.js';
+import type { RunConfig } from '../config/schema.js';
+import { formatBytes, formatSeconds } from '../report/format.js';
+import { ProgressDisplay } from '../report/progress.js';
+import { scoreTable } from '../report/table.js';
+import { readRunConfig } from '../run/folder.js';
+import { type RunResult, runFederation } from '../run/runFederation.js';
+import type { CliContext } from './context.js';
+import { addConfigFlags, configOverrides } from './flags.js';
+
+interface RunFlags extends Record<string, unknown> {
+  readonly json?: boolean;
+  readonly resume?: string;
+  readonly overwrite?: boolean;
+}
+
+/** A resumed run keeps its own configuration; what is given besides must not contradict it (see src/run/resume.ts). */
+async function configOf(file: string | undefined, flags: RunFlags): Promise<RunConfig> {
+  const overrides = configOverrides(flags);
+  if (flags.resume === undefined) return loadConfig({ file, overrides });
+  const output = { output_dir: flags.resume };
+  if (file !== undefined) return loadConfig({ file, overrides: { ...overrides, ...output } });
+  return parseConfig({ ...(await readRunConfig(flags.resume)), ...overrides, ...output });
+}
+
+/** Prints the table of scores and where everything is. */
+export function printSummary(result: RunResult, context: CliContext): void {
+  const { metrics, dir } = result;
+  const { timing, traffic } = metrics;
+  context.stdout.write(`\nPerplexity on each owner's own test examples (lower is better)\n`);
+  context.stdout.write(`${scoreTable(metrics, context.stdout.isTTY)}\n\n`);
+  context.stdout.write(
+    `${formatSeconds(timing.seconds)}, ${Math.round(timing.tokens_per_second)} training tokens/s, ` +
+      `${formatBytes(timing.peak_rss_bytes)} of memory at most, ` +
+      `${formatBytes(traffic.bytes_up)} up and ${formatBytes(traffic.bytes_down)} down\n`,
+  );
+  const folder = relative(process.cwd(), dir) || '.';
+  context.stdout.write(
+    `adapters: ${folder}/adapters/<owner>, metrics: ${folder}/metrics.json, events: ${folder}/events.jsonl\n`,
+  );
+}
+
+/** `fedtune run`. */
+export function addRunCommand(program: Command, context: CliContext): void {
+  const command = program
+    .command('run')
+    .description('run a federation: from a run file, from flags, or both')
+    .argument('[config.yaml]', 'run file; flags and --set come on top of it');
+  addConfigFlags(command)
+    .option('--json', 'print the content of metrics.json to stdout, everything else to stderr')
+    .option('--resume <dir>', 'go on with the run in this folder')
+    .option('--overwrite', 'replace a run that is in the output folder')
+    .action(async (file: string | undefined, flags: RunFlags) => {
+      const config = await configOf(file, flags);
+      const display = new ProgressDisplay(context.stderr);
+      try {
+        const result = await runFederation({
+          config,
+          resume: flags.resume !== undefined,
+          overwrite: flags.overwrite ?? false,
+          signal: context.signal,
+          onProgress: (progress) => display.update(progress),
+        });
+        display.close();
+        if (flags.json) context.stdout.write(`${JSON.stringify(result.metrics)}\n`);
+        else printSummary(result, context);
+      } finally {
+        display.close();
+      }
+    });
+}

@@ -1,0 +1,126 @@
+import type { RunProgress } from '../run/runFederation.js';
+import type { Evaluation } from '../server/types.js';
+import { WHICH } from '../server/types.js';
+import { formatSeconds } from './format.js';
+
+/** The part of a stream that a display needs. */
+export interface Screen {
+  readonly isTTY?: boolean;
+  readonly columns?: number;
+  write(text: string): unknown;
+}
+
+/** Time left, from the share of the work that is done; the first round also holds what happens once. */
+class Clock {
+  readonly #started = performance.now();
+  #from = 0;
+
+  /** Work before this share was done by an earlier process. */
+  startAt(share: number): void {
+    this.#from = share;
+  }
+
+  left(share: number): number | undefined {
+    const done = share - this.#from;
+    if (done <= 0) return undefined;
+    return (((performance.now() - this.#started) / 1000) * (1 - share)) / done;
+  }
+}
+
+function means({ macro, split }: Evaluation): string {
+  const parts = WHICH.filter((which) => macro[which]).map((which) => `${which} ${macro[which]!.ppl.toFixed(3)}`);
+  return `${split} perplexity: ${parts.join(', ')}`;
+}
+
+/** Prints a run's progress: lines that stay, and on a terminal one live line with the time left. */
+export class ProgressDisplay {
+  readonly #screen: Screen;
+  readonly #clock = new Clock();
+  #rounds = 1;
+  #round = 0;
+  #clients = 1;
+  #done = 0;
+  #tokens = 0;
+  #live = false;
+
+  constructor(screen: Screen) {
+    this.#screen = screen;
+  }
+
+  /** One line that stays. */
+  line(text: string): void {
+    this.#clear();
+    this.#screen.write(`${text}\n`);
+  }
+
+  #clear(): void {
+    if (this.#live) this.#screen.write('\r\u001b[2K');
+    this.#live = false;
+  }
+
+  #status(text: string): void {
+    if (!this.#screen.isTTY) return;
+    const left = this.#clock.left((Math.max(0, this.#round - 1) + this.#done / this.#clients) / this.#rounds);
+    const line = left === undefined ? text : `${text}, ${formatSeconds(left)} left`;
+    this.#screen.write(`\r\u001b[2K${line.slice(0, (this.#screen.columns ?? 80) - 1)}`);
+    this.#live = true;
+  }
+
+  /** Ends the live line. */
+  close(): void {
+    this.#clear();
+  }
+
+  update(progress: RunProgress): void {
+    switch (progress.kind) {
+      case 'prepared': {
+        const { prepared, workers, threads, kernels } = progress;
+        const { config, model, clients } = prepared;
+        this.#rounds = Math.max(1, config.num_rounds);
+        this.line(
+          `${model.name}: ${clients.length} owners, ${prepared.tokenized.length} examples in use, method ${config.method}, ` +
+            `${config.num_rounds} rounds; ${config.precision} on ${kernels}, ${workers} worker(s) of ${threads} thread(s)`,
+        );
+        if (prepared.numDropped > 0)
+          this.line(
+            `${prepared.numDropped} examples over ${config.seq_length} tokens (or without a target) were left out`,
+          );
+        if (prepared.numBadRows > 0) this.line(`${prepared.numBadRows} rows could not be used`);
+        return;
+      }
+      case 'resumed':
+        this.#round = progress.round;
+        this.line(`going on after round ${progress.round}`);
+        return;
+      case 'round':
+        if (this.#done === 0 && progress.round > 1) this.#clock.startAt((progress.round - 1) / progress.numRounds);
+        this.#round = progress.round;
+        this.#clients = Math.max(1, progress.clients);
+        this.#done = 0;
+        this.#status(`round ${progress.round} of ${progress.numRounds}`);
+        return;
+      case 'job': {
+        this.#done = Math.min(this.#clients, this.#done + 1);
+        this.#tokens += progress.tokens;
+        const loss = progress.loss === undefined ? '' : `, loss ${progress.loss.toFixed(3)}`;
+        this.#status(`round ${progress.round} of ${this.#rounds}: ${progress.client} done${loss}`);
+        return;
+      }
+      case 'evaluating':
+        this.#status(`round ${progress.round}: scoring`);
+        return;
+      case 'evaluated': {
+        const left =
+          this.#round > 0 && this.#round < this.#rounds ? this.#clock.left(this.#round / this.#rounds) : undefined;
+        const when = left === undefined ? '' : ` (${formatSeconds(left)} left)`;
+        this.line(`round ${progress.evaluation.round} of ${this.#rounds}: ${means(progress.evaluation)}${when}`);
+        return;
+      }
+      case 'tuning':
+        this.#status(`fine-tuning ${progress.clients} owners`);
+        return;
+      case 'writing':
+        this.#status('writing adapters');
+    }
+  }
+}

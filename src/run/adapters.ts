@@ -1,0 +1,38 @@
+import { mkdir, rename, rm } from 'node:fs/promises';
+import { join } from 'node:path';
+import type { Adapter } from '../adapter/layout.js';
+import { writePeftAdapter } from '../export/index.js';
+import type { FinishedRun } from '../server/finish.js';
+import { syncFolder, writeError } from './atomic.js';
+import type { PreparedRun } from './prepare.js';
+
+/** Folder of an adapter of a run: that of a client (by its folder name) or `global`. */
+export function adapterFolder(dir: string, name: string): string {
+  return join(dir, 'adapters', name);
+}
+
+/**
+ * Writes adapters/<client>/ (what each owner takes home) and adapters/global/ in PEFT's form, first beside the final
+ * place: adapters/ is complete or not there. An owner whose best is the base gets the fresh adapter, which changes nothing.
+ */
+export async function writeAdapters(dir: string, prepared: PreparedRun, finished: FinishedRun): Promise<void> {
+  const { config, model, layout, initial } = prepared;
+  const options = { loraDropout: config.lora_dropout };
+  const fresh: Adapter = { layout, values: initial, mask: null };
+  const temporary = join(dir, 'adapters.tmp');
+  const final = join(dir, 'adapters');
+  try {
+    await rm(temporary, { recursive: true, force: true });
+    await mkdir(temporary, { recursive: true });
+    for (const { client, adapter } of finished.clients) {
+      await writePeftAdapter(join(temporary, prepared.folders.get(client.id)!), adapter ?? fresh, model, options);
+    }
+    if (finished.global) await writePeftAdapter(join(temporary, 'global'), finished.global, model, options);
+    await rm(final, { recursive: true, force: true });
+    await rename(temporary, final);
+    await syncFolder(dir);
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).syscall === undefined) throw cause;
+    throw writeError(final, cause);
+  }
+}

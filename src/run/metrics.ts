@@ -1,0 +1,126 @@
+import type { MeanScore, Score } from '../eval/score.js';
+import { macroScore, weightedScore } from '../eval/score.js';
+import { summarise } from '../server/evaluate.js';
+import type { FinishedRun } from '../server/finish.js';
+import type { Evaluation, Scores, Which } from '../server/types.js';
+import type { PreparedRun } from './prepare.js';
+
+/** Form of metrics.json. */
+const VERSION = 1;
+
+export interface ClientMetrics extends Scores {
+  readonly id: string;
+  readonly num_train: number;
+  readonly num_val: number;
+  readonly num_test: number;
+  /** Scores on the client's validation split, which decided what it takes home. */
+  readonly valid: Scores;
+  /** What the owner goes home with, scored on its test split. */
+  readonly take_home: { readonly which: Which } & Partial<Score>;
+}
+
+type Means = Partial<Record<Which | 'take_home', MeanScore>>;
+
+export interface Timing {
+  readonly seconds: number;
+  readonly train_seconds: number;
+  readonly tokens_per_second: number;
+  readonly peak_rss_bytes: number;
+  readonly kernels: string;
+  readonly workers: number;
+  readonly threads: number;
+}
+
+/** The content of metrics.json: equal runs give equal metrics but for `timing`. Scores are of the test splits. */
+export interface RunMetrics {
+  readonly version: number;
+  readonly method: string;
+  readonly mutation?: string;
+  readonly rounds: number;
+  readonly precision: string;
+  readonly seed: number;
+  readonly model: { readonly name: string; readonly sha256: string };
+  readonly clients: readonly ClientMetrics[];
+  readonly macro: Means;
+  readonly weighted: Means;
+  /** Means after each evaluated round, on the validation splits where there are any. */
+  readonly evaluations: readonly Evaluation[];
+  readonly traffic: { readonly bytes_up: number; readonly bytes_down: number };
+  readonly tokens: {
+    readonly train: number;
+    readonly search: number;
+    readonly eval: number;
+    readonly local?: number;
+    readonly tune?: number;
+  };
+  /** Seconds on the virtual clock of the device profiles. */
+  readonly virtual_seconds?: number;
+  readonly timing: Timing;
+}
+
+/** Puts the result of a run into the form of metrics.json. */
+export function makeMetrics(prepared: PreparedRun, finished: FinishedRun, timing: Timing): RunMetrics {
+  const { config, model } = prepared;
+  const { state } = finished;
+  const clients = finished.clients.map(
+    ({ client, test, valid, takeHome }): ClientMetrics => ({
+      id: client.id,
+      num_train: client.train.length,
+      num_val: client.valid.length,
+      num_test: client.test.length,
+      ...test,
+      valid,
+      take_home: { which: takeHome, ...test[takeHome] },
+    }),
+  );
+  const { macro, weighted } = summarise(
+    state.round,
+    'test',
+    finished.clients.map(({ test }) => test),
+  );
+  const home = finished.clients.map(({ test, takeHome }) => test[takeHome]).filter((score) => score !== undefined);
+  const { totals } = state;
+  return {
+    version: VERSION,
+    method: config.method,
+    ...(config.mutation === 'none' ? {} : { mutation: config.mutation }),
+    rounds: state.round,
+    precision: config.precision,
+    seed: config.seed,
+    model: { name: model.name, sha256: model.sha256 },
+    clients,
+    macro: home.length > 0 ? { ...macro, take_home: macroScore(home) } : macro,
+    weighted: home.length > 0 ? { ...weighted, take_home: weightedScore(home) } : weighted,
+    evaluations: state.evaluations,
+    traffic: { bytes_up: totals.bytesUp, bytes_down: totals.bytesDown },
+    tokens: {
+      train: totals.train,
+      search: totals.search,
+      eval: totals.eval,
+      ...(config.also_local ? { local: totals.local } : {}),
+      ...(totals.tune > 0 ? { tune: totals.tune } : {}),
+    },
+    ...(config.devices.length > 0 ? { virtual_seconds: state.clock } : {}),
+    timing,
+  };
+}
+
+/** One line an example, adapter and split: id, client, which, split, nll (sum over targets, nats), tokens. */
+export function scoreLines(prepared: PreparedRun, finished: FinishedRun): string {
+  const byId = new Map(prepared.clients.map((client) => [client.id, client]));
+  return finished.scores
+    .flatMap(({ client, which, split, outcome }) =>
+      byId.get(client)![split].map((index, i) =>
+        JSON.stringify({
+          id: prepared.tokenized[index]!.id,
+          client,
+          which,
+          split,
+          nll: outcome.nll[i],
+          tokens: outcome.targets[i],
+        }),
+      ),
+    )
+    .map((line) => `${line}\n`)
+    .join('');
+}

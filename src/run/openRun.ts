@@ -1,0 +1,52 @@
+import { readFile } from 'node:fs/promises';
+import { resolve } from 'node:path';
+import type { Adapter } from '../adapter/layout.js';
+import type { RunConfig } from '../config/schema.js';
+import { ConfigError, RunError } from '../errors.js';
+import { readPeftAdapter } from '../export/index.js';
+import { type BaseModel, loadModel } from '../model/index.js';
+import { adapterFolder } from './adapters.js';
+import { readRunConfig, runFile } from './folder.js';
+
+interface PartitionFile {
+  readonly clients: readonly { readonly id: string; readonly folder: string }[];
+}
+
+/** A finished run, opened for reading. */
+export interface OpenedRun {
+  readonly dir: string;
+  readonly config: RunConfig;
+  readonly model: BaseModel;
+  /** Owner ids, sorted. */
+  readonly clients: readonly string[];
+  /** Absolute folder of the adapter of a client or of `global`, in PEFT's form. Throws ConfigError UNKNOWN_CLIENT. */
+  folderOf(client: string): string;
+  readAdapter(client: string): Promise<Adapter>;
+}
+
+/** Opens a run folder. Throws RunError NOT_A_RUN, ModelError. */
+export async function openRun(dir: string): Promise<OpenedRun> {
+  const config = await readRunConfig(dir);
+  const path = runFile(dir, 'partition.json');
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new RunError('NOT_A_RUN', `Expected ${path} but it cannot be read; the run did not get that far.`, { cause });
+  });
+  const { clients } = JSON.parse(text) as PartitionFile;
+  const model = await loadModel(config.model, { revision: config.model_revision });
+  const folderOf = (client: string): string => {
+    const folder = client === 'global' ? 'global' : clients.find(({ id }) => id === client)?.folder;
+    if (folder !== undefined) return resolve(adapterFolder(dir, folder));
+    throw new ConfigError(
+      `Expected "global" or one of this run's clients (${clients.map(({ id }) => id).join(', ')}) but received "${client}".`,
+      { code: 'UNKNOWN_CLIENT' },
+    );
+  };
+  return {
+    dir: resolve(dir),
+    config,
+    model,
+    clients: clients.map(({ id }) => id),
+    folderOf,
+    readAdapter: (client) => readPeftAdapter(folderOf(client), model),
+  };
+}

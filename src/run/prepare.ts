@@ -1,0 +1,126 @@
+import { createHash } from 'node:crypto';
+import { initialValues } from '../adapter/init.js';
+import type { AdapterLayout } from '../adapter/layout.js';
+import { layoutFor } from '../adapter/shapes.js';
+import type { RunConfig } from '../config/schema.js';
+import { type Example, loadExamples, resolveTemplate, type TokenizedExample, tokenizeExample } from '../data/index.js';
+import { type BaseModel, loadModel } from '../model/index.js';
+import { ownerFolders, type Partition, partitionExamples } from '../partition/index.js';
+import type { RunClient } from '../server/types.js';
+import { rankBudgets } from './ranks.js';
+
+/** A run before its first round: everything that follows from the configuration, the model and the data. */
+export interface PreparedRun {
+  readonly config: RunConfig;
+  readonly model: BaseModel;
+  readonly layout: AdapterLayout;
+  /** Values of the fresh adapter, equal for every client. */
+  readonly initial: Float32Array;
+  /** Sorted by id; their indices count in `tokenized`. */
+  readonly clients: readonly RunClient[];
+  readonly tokenized: readonly TokenizedExample[];
+  /** Folder name of each client. */
+  readonly folders: ReadonlyMap<string, string>;
+  readonly numExamples: number;
+  readonly numDropped: number;
+  readonly numBadRows: number;
+  /** sha256 over ids, tokens and masks of all examples in use: equal data gives an equal hash. */
+  readonly dataSha256: string;
+}
+
+async function readAll(config: RunConfig): Promise<{ examples: Example[]; numBadRows: number }> {
+  const specs = typeof config.data === 'string' ? [config.data] : config.data;
+  const examples: Example[] = [];
+  let numBadRows = 0;
+  for (const [i, spec] of specs.entries()) {
+    const loaded = await loadExamples(spec, {
+      format: config.data_format,
+      onBadRow: config.on_bad_row,
+      revision: config.data_revision,
+    });
+    numBadRows += loaded.numBadRows;
+    // Ids are unique within one data set only.
+    for (const example of loaded.examples)
+      examples.push(specs.length > 1 ? { ...example, id: `${i}/${example.id}` } : example);
+  }
+  return { examples, numBadRows };
+}
+
+function hashExamples(examples: readonly TokenizedExample[]): string {
+  const hash = createHash('sha256');
+  for (const { id, tokens, lossMask } of examples) {
+    hash.update(JSON.stringify([id, tokens.length]));
+    hash.update(new Uint8Array(tokens.buffer, tokens.byteOffset, tokens.byteLength));
+    hash.update(lossMask);
+  }
+  return hash.digest('hex');
+}
+
+/** Puts the examples in use one after the other and lets the clients' indices count in that list. */
+function compact(partition: Partition, tokenized: ReadonlyMap<number, TokenizedExample>) {
+  const used: TokenizedExample[] = [];
+  const place = (index: number): number => used.push(tokenized.get(index)!) - 1;
+  const clients = partition.clients.map(({ id, train, valid, test }) => ({
+    id,
+    train: train.map(place),
+    valid: valid.map(place),
+    test: test.map(place),
+  }));
+  return { used, clients };
+}
+
+const countTargets = (examples: readonly TokenizedExample[], indices: readonly number[]): number =>
+  indices.reduce((sum, index) => sum + examples[index]!.lossMask.reduce((a, b) => a + b, 0), 0);
+
+/**
+ * Loads the model (header and tokenizer, not the weights) and the data, divides it and tokenises what is used.
+ *
+ * Throws ModelError, DataError, ConfigError or AdapterError.
+ */
+export async function prepareRun(config: RunConfig): Promise<PreparedRun> {
+  const model = await loadModel(config.model, { revision: config.model_revision });
+  const template = await resolveTemplate(config.template, model);
+  const { examples, numBadRows } = await readAll(config);
+  const tokenized = new Map<number, TokenizedExample>();
+  const fits = (index: number): boolean => {
+    if (tokenized.has(index)) return true;
+    const result = tokenizeExample(examples[index]!, {
+      tokenizer: model.tokenizer,
+      template,
+      seqLength: Math.min(config.seq_length, model.description.contextLength),
+      onLong: config.on_long,
+      trainOn: config.train_on,
+    });
+    if ('dropped' in result) return false;
+    tokenized.set(index, result.example);
+    return true;
+  };
+  const partition = partitionExamples(examples, config, fits);
+  const { used, clients } = compact(partition, tokenized);
+  const layout = layoutFor(model.description, {
+    targets: config.target_modules,
+    rank: config.lora_r,
+    alpha: config.lora_alpha,
+    rslora: config.use_rslora,
+  });
+  const ids = clients.map(({ id }) => id);
+  const ranks = rankBudgets(ids, layout, config);
+  return {
+    config,
+    model,
+    layout,
+    initial: initialValues(layout, config.seed),
+    clients: clients.map((client) => ({
+      ...client,
+      numTrain: client.train.length,
+      numTargets: countTargets(used, client.train),
+      rank: ranks.get(client.id)!,
+    })),
+    tokenized: used,
+    folders: ownerFolders(ids),
+    numExamples: examples.length,
+    numDropped: partition.numDropped,
+    numBadRows,
+    dataSha256: hashExamples(used),
+  };
+}

@@ -1,0 +1,59 @@
+import { diffConfig } from '../config/dump.js';
+import type { ConfigKey, RunConfig } from '../config/schema.js';
+import { ConfigError, RunError } from '../errors.js';
+import type { SavedRun } from './folder.js';
+
+/** Keys that change nothing about the result. */
+const FREE: readonly ConfigKey[] = ['workers', 'threads', 'output_dir', 'retries'];
+
+function growthProblem(saved: RunConfig, wanted: RunConfig): string | undefined {
+  if (wanted.num_rounds < saved.num_rounds) return 'it may grow, not shrink';
+  if (saved.lr_scheduler !== 'constant' || saved.warmup_ratio > 0) {
+    return `the learning rates of the rounds done depend on it (lr_scheduler ${saved.lr_scheduler}, warmup_ratio ${saved.warmup_ratio})`;
+  }
+  if (saved.mutation !== 'none' && saved.mutation_decay === null) return 'mutation_decay depends on it; set that';
+  return undefined;
+}
+
+/**
+ * Checks that a run may go on with this configuration. Workers, threads, retries and the folder are free, `num_rounds` may grow.
+ * Throws ConfigError CONFIG_CHANGED that shows every difference.
+ */
+export function checkSameConfig(saved: RunConfig, wanted: RunConfig): void {
+  const problems = diffConfig(saved, wanted).flatMap(({ key, before, after }) => {
+    if (FREE.includes(key)) return [];
+    const why = key === 'num_rounds' ? growthProblem(saved, wanted) : '';
+    if (why === undefined) return [];
+    return [`  ${key}: ${JSON.stringify(before)} -> ${JSON.stringify(after)}${why ? ` (${why})` : ''}`];
+  });
+  if (problems.length === 0) return;
+  throw new ConfigError(
+    `The run was started with another configuration and cannot go on with this one:\n${problems.join('\n')}\n` +
+      'Resume it without these changes, or start a new run in another output_dir.',
+    { code: 'CONFIG_CHANGED' },
+  );
+}
+
+/** Throws RunError where model, data, partition or kernel set are not those that the saved rounds were made with. */
+export function checkSameInputs(
+  saved: SavedRun,
+  now: Omit<SavedRun, 'loop' | 'config' | 'eventBytes' | 'seconds'>,
+): void {
+  const what = {
+    modelSha256: 'the base model',
+    dataSha256: 'the data',
+    partitionSha256: 'partition.json',
+    kernels: 'the kernel set',
+  } as const;
+  for (const [key, name] of Object.entries(what) as [keyof typeof what, string][]) {
+    if (saved[key] === now[key]) continue;
+    const shown = (value: string) => (key === 'kernels' ? value : `sha256 ${value.slice(0, 12)}...`);
+    throw new RunError(
+      'INPUT_CHANGED',
+      `Expected ${name} that this run was started with (${shown(saved[key])}) but found ${shown(now[key])}. ` +
+        (key === 'kernels'
+          ? `Set kernels to ${saved.kernels} where this processor has it, or start the run anew.`
+          : 'Put it back, or start the run anew.'),
+    );
+  }
+}

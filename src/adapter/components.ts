@@ -90,3 +90,47 @@ export function compactAdapter(adapter: Adapter): Adapter {
     mask: mask.every((bit) => bit === 1) ? null : mask,
   };
 }
+
+/** Values in a layout, without a mask. */
+export interface DenseAdapter {
+  readonly layout: AdapterLayout;
+  readonly values: Float32Array;
+}
+
+/** Selects `count(index)` components of each module, from `start(index)` on. */
+function componentRange(
+  from: AdapterLayout,
+  start: (index: number) => number,
+  count: (index: number) => number,
+): ComponentSelection {
+  return selectComponents(from, (_, index) => Array.from({ length: count(index) }, (_c, c) => start(index) + c));
+}
+
+/** The components of all parts in one adapter, module by module one part after the other: the sum of their functions. */
+export function concatComponents(parts: readonly DenseAdapter[]): DenseAdapter {
+  const ranksOf = (part: DenseAdapter, index: number): number => part.layout.modules[index]!.rank;
+  let next = 0;
+  const layout = withRanks(parts[0]!.layout, () => {
+    const index = next++;
+    return parts.reduce((sum, part) => sum + ranksOf(part, index), 0);
+  });
+  const values = new Float32Array(layout.size);
+  parts.forEach((part, place) => {
+    const before = (index: number): number => parts.slice(0, place).reduce((sum, p) => sum + ranksOf(p, index), 0);
+    scatterComponents(
+      componentRange(layout, before, (index) => ranksOf(part, index)),
+      part.values,
+      values,
+    );
+  });
+  return { layout, values };
+}
+
+/** The components of `part`'s layout at the front of a concatenation. */
+export function leadingComponents(whole: AdapterLayout, part: AdapterLayout): ComponentSelection {
+  return componentRange(
+    whole,
+    () => 0,
+    (index) => part.modules[index]!.rank,
+  );
+}

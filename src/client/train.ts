@@ -33,7 +33,9 @@ export interface TrainOutput {
 
 function prepare(trainer: NativeTrainer, input: TrainInput, small: <T extends Uint8Array | Float32Array>(x: T) => T) {
   const { phase, adapter } = input;
-  const trainable = intersectMasks(adapter.mask, phase.trainable);
+  const frozen = intersectMasks(adapter.mask, phase.trainable);
+  // All ones is the same as no mask; said once, so that both take the same path through the engine.
+  const trainable = frozen?.every((bit) => bit === 1) ? null : frozen;
   trainer.setValues(small(adapter.values));
   trainer.setTrainable(trainable === null ? null : small(trainable));
   trainer.setAnchor(phase.proxMu > 0 ? small(phase.anchor ?? adapter.values) : null);

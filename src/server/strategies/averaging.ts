@@ -4,7 +4,7 @@ import { maskValues } from '../../adapter/masks.js';
 import type { ClientResult, Phase, Track, TrackResult } from '../../client/job.js';
 import { aggregationError } from '../merge/aggregationError.js';
 import { type MergeMean, type MergeRow, mergeMean } from '../merge/mean.js';
-import { robustMerge } from '../merge/robust.js';
+import { type RobustResult, robustMerge } from '../merge/robust.js';
 import { type MutationPlan, mutatedFactors, planMutation } from '../mutation/plan.js';
 import type { MutableClient } from '../mutation/teams.js';
 import { type CheckedResult, checkResults } from '../results.js';
@@ -26,6 +26,17 @@ import { wireBytes } from '../wire.js';
 export interface StartPoint {
   readonly layout: AdapterLayout;
   readonly values: Float32Array;
+}
+
+/** A round's updates and their mean. */
+export interface MergedRound {
+  /** Sorted by client id. */
+  readonly results: readonly CheckedResult[];
+  /** The same as rows of the merge. */
+  readonly rows: readonly MergeRow[];
+  /** The merged adapter before any server optimizer. */
+  readonly mean: Float32Array;
+  readonly context: RoundContext;
 }
 
 /** Tensors that a method keeps besides the merged adapter, by name. */
@@ -50,7 +61,7 @@ export class AveragingStrategy implements Strategy {
   #merged = 0;
   /** The mutation of the running round, between `configure` and `aggregate`. */
   #plan: MutationPlan | null = null;
-  readonly #mean: MergeMean;
+  protected readonly mergeMean: MergeMean;
 
   constructor(id: string, init: StrategyInit, start: StartPoint = { layout: init.layout, values: init.initial }) {
     this.id = id;
@@ -58,7 +69,7 @@ export class AveragingStrategy implements Strategy {
     this.seed = init.seed;
     this.layout = start.layout;
     this.theta = start.values.slice();
-    this.#mean = init.mergeMean ?? mergeMean;
+    this.mergeMean = init.mergeMean ?? mergeMean;
   }
 
   /** Factors that clients train in a round; the others are frozen. */
@@ -97,7 +108,8 @@ export class AveragingStrategy implements Strategy {
   }
 
   protected bytesDown(client: ClientInfo, round: number): number {
-    return wireBytes({ layout: this.layout, mask: this.maskOf(client), factors: this.downFactors(client, round) });
+    const factors = this.downFactors(client, round);
+    return wireBytes({ layout: this.sentLayout(client), mask: this.maskOf(client), factors });
   }
 
   /** Factors that the client does not have yet. */
@@ -106,7 +118,8 @@ export class AveragingStrategy implements Strategy {
   }
 
   protected bytesUp(_client: ClientInfo, main: TrackResult, round: number): number {
-    return wireBytes({ layout: this.layout, mask: main.adapter.mask, factors: this.averagedFactors(round) });
+    const { layout, mask } = main.adapter;
+    return wireBytes({ layout, mask, factors: this.averagedFactors(round) });
   }
 
   /** The new merged adapter from the mean of the clients'; a server optimizer works here. */
@@ -114,9 +127,28 @@ export class AveragingStrategy implements Strategy {
     return mean;
   }
 
-  /** What a method learns from the results besides the mean (control variates, masks, personal adapters); may add metrics. */
-  protected learn(_results: readonly CheckedResult[], _context: RoundContext): Readonly<Record<string, unknown>> {
+  /**
+   * What a method learns from the round besides the mean (control variates, masks, personal adapters); may add metrics.
+   * Called before the server's step, `theta` still being the old adapter.
+   */
+  protected learn(_round: MergedRound): Readonly<Record<string, unknown>> {
     return {};
+  }
+
+  /** The layout in which a client gets and returns its adapter. */
+  protected sentLayout(_client: ClientInfo): AdapterLayout {
+    return this.layout;
+  }
+
+  /** A client's update as a row of the merge, in this strategy's layout. */
+  protected toRow({ client, main }: CheckedResult): MergeRow {
+    const { values, mask } = main.adapter;
+    return { values, mask, weight: clientWeight(client, this.config.merge_weights) };
+  }
+
+  /** The merge of the rows; `before` stands where no row has an entry. */
+  protected combine(rows: readonly MergeRow[], before: Float32Array): RobustResult {
+    return robustMerge(rows, before, this.config, this.mergeMean);
   }
 
   protected extraState(): ExtraState {
@@ -160,13 +192,13 @@ export class AveragingStrategy implements Strategy {
   }
 
   aggregate(results: readonly ClientResult[], context: RoundContext): AggregateResult {
-    const checked = checkResults(results, context, () => this.layout);
+    const checked = checkResults(results, context, (client) => this.sentLayout(client));
     const rows = this.#rows(checked);
-    const { merged, metrics: robust } = robustMerge(rows, this.theta, this.config, this.#mean);
+    const { merged, metrics: robust } = this.combine(rows, this.theta);
     const only = factorMask(this.layout, this.averagedFactors(context.round));
     const before = this.theta;
     const mean = only === null ? merged : merged.map((value, p) => (only[p] === 1 ? value : before[p]!));
-    const learned = this.learn(checked, context);
+    const learned = this.learn({ results: checked, rows, mean, context });
     const after = rows.length === 0 ? before : this.serverStep(mean);
     this.#remember(rows, before, after, only, context.round);
     const error = aggregationError(this.layout, rows, mean);
@@ -181,17 +213,13 @@ export class AveragingStrategy implements Strategy {
 
   /** Rows by client id; all members of a mutated team weigh their mean, or their mutations would not cancel. */
   #rows(checked: readonly CheckedResult[]): MergeRow[] {
-    const weights = new Map(checked.map(({ client }) => [client.id, clientWeight(client, this.config.merge_weights)]));
+    const rows = new Map(checked.map((result) => [result.client.id, this.toRow(result)]));
     for (const { members } of this.#plan?.teams ?? []) {
-      if (!members.every((id) => weights.has(id))) continue;
-      const mean = members.reduce((sum, id) => sum + weights.get(id)!, 0) / members.length;
-      for (const id of members) weights.set(id, mean);
+      if (!members.every((id) => rows.has(id))) continue;
+      const weight = members.reduce((sum, id) => sum + rows.get(id)!.weight, 0) / members.length;
+      for (const id of members) rows.set(id, { ...rows.get(id)!, weight });
     }
-    return checked.map(({ client, main }) => ({
-      values: main.adapter.values,
-      mask: main.adapter.mask,
-      weight: weights.get(client.id)!,
-    }));
+    return [...rows.values()];
   }
 
   /** Mutated teams of which some but not all came back. */

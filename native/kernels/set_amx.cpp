@@ -1,4 +1,55 @@
+// AVX-512 with AMX tiles in bf16 (Sapphire Rapids and later).
+#include <cmath>
+#include <cstring>
+#include <vector>
+
 #include "kernels.h"
+
+#if defined(__x86_64__) && defined(__linux__)
+#include <cpuid.h>
+#include <immintrin.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#define FT_VL 16
+#define FT_MR 12
+
+namespace ft {
+namespace {
+#include "simd.inc.h"
+#include "gemm.inc.h"
+#include "ops.inc.h"
+#include "attention.inc.h"
+#include "gemm_amx.inc.h"
+#include "table.inc.h"
+
+bool have_amx() {
+  __builtin_cpu_init();
+  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") || !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512bf16")) return false;
+  unsigned a, b, c, d;
+  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
+  constexpr unsigned kAmxBf16 = 1u << 22, kAmxTile = 1u << 24;
+  if (!(d & kAmxBf16) || !(d & kAmxTile)) return false;
+  // The kernel gives tile registers on request only.
+  constexpr long kRequestPermission = 0x1023, kTileData = 18;
+  return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
+}
+}  // namespace
+
+const KernelSet* kernels_amx() {
+  static const KernelSet set = [] {
+    KernelSet s = FT_TABLE("amx");
+    s.gemm_cut = gemm_cut_amx;
+    s.gemm_scratch = gemm_scratch_amx;
+    s.gemm = gemm_amx;
+    return s;
+  }();
+  static const bool have = have_amx();
+  return have ? &set : nullptr;
+}
+}  // namespace ft
+#else
 namespace ft {
 const KernelSet* kernels_amx() { return nullptr; }
 }  // namespace ft
+#endif

@@ -1,11 +1,12 @@
-// Matrix products on AMX tiles in bf16 with f32 accumulators. B is packed, 32 columns and a block of the depth at a time,
+// Matrix products on AMX tiles in bf16 with f32 accumulators. B is packed, 32 columns over the whole depth at a time,
 // into tiles whose rows hold pairs along the depth ([k / 2][16 columns][2]); int8 weights are scaled and rounded to bf16 on
 // the way. A tiles are loaded from the activations as they are. Operands in f32 go to the f32 product.
 
 constexpr int kTileRows = 16, kTileK = 32;            // a tile: 16 rows of 32 bf16
 constexpr int kTileBytes = 1024;
 constexpr int kPanel = 32;                            // columns of C at a time: two tiles
-constexpr int kDepth = 512;                           // depth of a packed block: it stays in the L1 cache
+// What stays in the L2 cache (2 MB a core where there is AMX): packed columns, and the rows that pass by them.
+constexpr size_t kPackedBytes = 1 << 20, kRowsBytes = 640 << 10;
 
 struct alignas(64) TileConfig {
   uint8_t palette = 1, start_row = 0, reserved[14] = {};
@@ -89,21 +90,6 @@ inline void pack_tile(const Segment& s, int k0, int depth, int n0, int cols, uin
   }
 }
 
-// A block of the depth of all segments, in order.
-struct DepthBlock {
-  const Segment* segment;
-  int k0, size;
-};
-
-inline void depth_blocks(const Gemm& g, std::vector<DepthBlock>& out) {
-
-  for (int s = 0; s < g.segments; s++) {
-    const int k = g.seg[s].k, parts = (k + kDepth - 1) / kDepth, each = round_up((k + parts - 1) / parts, kTileK);
-    for (int at = 0; at < k; at += each) out.push_back({&g.seg[s], at, k - at < each ? k - at : each});
-  }
-
-}
-
 inline void store_c(const Gemm& g, const float* tiles, int m, int rows, int n, int cols) {
   const __mmask16 lo = cols >= 16 ? 0xffff : static_cast<__mmask16>((1u << cols) - 1);
   const __mmask16 hi = cols >= 32 ? 0xffff : cols <= 16 ? 0 : static_cast<__mmask16>((1u << (cols - 16)) - 1);
@@ -125,30 +111,45 @@ inline void store_c(const Gemm& g, const float* tiles, int m, int rows, int n, i
   }
 }
 
-// acc (4 tiles: rows 0-15 and 16-31 by columns 0-15 and 16-31) = [acc +] A block * panel
-inline void tile_block(const bf16_t* a, int64_t lda, bool second, const uint8_t* panel, int steps, const float* from, float* to) {
-  const int64_t stride = lda * 2;
-  if (from) {
-    _tile_loadd(0, from, 64);
-    _tile_loadd(1, from + 256, 64);
-    _tile_loadd(2, from + 512, 64);
-    _tile_loadd(3, from + 768, 64);
-  } else {
-    _tile_zero(0);
-    _tile_zero(1);
-    _tile_zero(2);
-    _tile_zero(3);
+// The depth of a product in tile steps, segment after segment.
+inline int depth_steps(const Gemm& g) {
+  int steps = 0;
+  for (int s = 0; s < g.segments; s++) steps += (g.seg[s].k + kTileK - 1) / kTileK;
+  return steps;
+}
+
+// Packs columns n .. n + 32 of B over the whole depth: [steps][2 tiles].
+inline void pack_panel(const Gemm& g, int n, int cols, uint8_t* out) {
+  for (int s = 0; s < g.segments; s++) {
+    const Segment& segment = g.seg[s];
+    for (int k = 0; k < segment.k; k += kTileK, out += 2 * kTileBytes) {
+      pack_tile(segment, k, segment.k - k, n, cols, out);
+      pack_tile(segment, k, segment.k - k, n + 16, cols - 16, out + kTileBytes);
+    }
   }
-  const bf16_t* a2 = second ? a + 16 * lda : a;
-  for (int k = 0; k < steps; k++) {
-    _tile_loadd(4, a + k * kTileK, stride);
-    _tile_loadd(6, panel + k * 2 * kTileBytes, 64);
-    _tile_loadd(7, panel + k * 2 * kTileBytes + kTileBytes, 64);
-    _tile_dpbf16ps(0, 4, 6);
-    _tile_dpbf16ps(1, 4, 7);
-    _tile_loadd(5, a2 + k * kTileK, stride);
-    _tile_dpbf16ps(2, 5, 6);
-    _tile_dpbf16ps(3, 5, 7);
+}
+
+// 32 rows from m on times a panel, into 4 tiles of f32: rows 0-15 and 16-31 by columns 0-15 and 16-31.
+inline void tile_block(const Gemm& g, int m, int rows, const uint8_t* panel, float* to) {
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  for (int s = 0; s < g.segments; s++) {
+    const Mat& a = g.seg[s].a;
+    const bf16_t* top = static_cast<const bf16_t*>(a.data) + m * a.ld;
+    const bf16_t* bottom = rows > 16 ? top + 16 * a.ld : top;
+    const int64_t stride = a.ld * 2;
+    for (int k = 0; k < g.seg[s].k; k += kTileK, panel += 2 * kTileBytes) {
+      _tile_loadd(4, top + k, stride);
+      _tile_loadd(6, panel, 64);
+      _tile_loadd(7, panel + kTileBytes, 64);
+      _tile_dpbf16ps(0, 4, 6);
+      _tile_dpbf16ps(1, 4, 7);
+      _tile_loadd(5, bottom + k, stride);
+      _tile_dpbf16ps(2, 5, 6);
+      _tile_dpbf16ps(3, 5, 7);
+    }
   }
   _tile_stored(0, to, 64);
   _tile_stored(1, to + 256, 64);
@@ -160,36 +161,38 @@ inline GemmCut gemm_cut_amx(const Gemm& g) {
   if (g.seg[0].a.type == Dtype::F32) return gemm_cut(g);
   return {32, kPanel};
 }
+
+// Packed columns at a time: as many panels as the budget holds.
+inline int panels_at_once(const Gemm& g) {
+  const int panels = static_cast<int>(kPackedBytes / (static_cast<size_t>(depth_steps(g)) * 2 * kTileBytes));
+  return panels > 1 ? panels : 1;
+}
 inline size_t gemm_scratch_amx(const Gemm& g) {
   if (g.seg[0].a.type == Dtype::F32) return gemm_scratch(g);
-  return kDepth / kTileK * 2 * kTileBytes + 4 * kTileBytes + static_cast<size_t>(round_up(g.m, 32)) * kPanel * sizeof(float) + 256;
+  return static_cast<size_t>(panels_at_once(g)) * depth_steps(g) * 2 * kTileBytes + 4 * kTileBytes;
 }
 
 inline void gemm_amx(const Gemm& g, int m0, int m1, int n0, int n1, Scratch& scratch) {
   if (g.seg[0].a.type == Dtype::F32) return gemm(g, m0, m1, n0, n1, scratch);
-  uint8_t* panel = scratch.data;
-  float* tmp = reinterpret_cast<float*>(panel + kDepth / kTileK * 2 * kTileBytes);
-  float* acc = tmp + kTileBytes;  // 4 tiles of 1024 bytes are 1024 floats
-  static thread_local std::vector<DepthBlock> blocks;
-  blocks.clear();
-  depth_blocks(g, blocks);
-  const int count = static_cast<int>(blocks.size());
-  const Tiles tiles;
-  for (int n = n0; n < n1; n += kPanel) {
-    const int cols = n1 - n < kPanel ? n1 - n : kPanel;
-    for (int b = 0; b < count; b++) {
-      const auto& block = blocks[b];
-      const int steps = (block.size + kTileK - 1) / kTileK;
-      for (int k = 0; k < steps; k++)
-        for (int half = 0; half < 2; half++)
-          pack_tile(*block.segment, block.k0 + k * kTileK, block.size - k * kTileK, n + 16 * half, cols - 16 * half, panel + (2 * k + half) * kTileBytes);
-      const bool first = b == 0, last = b == count - 1;
-      const Mat& am = block.segment->a;
-      for (int m = m0; m < m1; m += 32) {
-        const int rows = m1 - m < 32 ? m1 - m : 32;
-        float* at = acc + static_cast<int64_t>(m - m0) * kPanel;
-        tile_block(static_cast<const bf16_t*>(am.data) + m * am.ld + block.k0, am.ld, rows > 16, panel, steps, first ? nullptr : at, last ? tmp : at);
-        if (last) store_c(g, tmp, m, rows, n, cols);
+  float* tiles = reinterpret_cast<float*>(scratch.data);
+  uint8_t* packed = scratch.data + 4 * kTileBytes;
+  const int steps = depth_steps(g), chunk = panels_at_once(g) * kPanel;
+  const size_t panel_bytes = static_cast<size_t>(steps) * 2 * kTileBytes;
+  const int fit = static_cast<int>(kRowsBytes / (static_cast<size_t>(steps) * kTileK * 2)) / 32 * 32;
+  const int m_block = fit > 32 ? fit : 32;
+  const Tiles config;
+  for (int nc = n0; nc < n1; nc += chunk) {
+    const int ne = nc + chunk < n1 ? nc + chunk : n1;
+    for (int n = nc; n < ne; n += kPanel) pack_panel(g, n, ne - n < kPanel ? ne - n : kPanel, packed + (n - nc) / kPanel * panel_bytes);
+    for (int mb = m0; mb < m1; mb += m_block) {
+      const int me = mb + m_block < m1 ? mb + m_block : m1;
+      for (int n = nc; n < ne; n += kPanel) {
+        const uint8_t* panel = packed + (n - nc) / kPanel * panel_bytes;
+        for (int m = mb; m < me; m += 32) {
+          const int rows = me - m < 32 ? me - m : 32;
+          tile_block(g, m, rows, panel, tiles);
+          store_c(g, tiles, m, rows, n, ne - n < kPanel ? ne - n : kPanel);
+        }
       }
     }
   }

@@ -1,7 +1,7 @@
 // AVX-512 with AMX tiles in bf16 (Sapphire Rapids and later).
 #include <cmath>
 #include <cstring>
-#include <vector>
+
 
 #include "kernels.h"
 

@@ -1,6 +1,7 @@
 // AVX-512 with AMX tiles in bf16 (Sapphire Rapids and later).
 #include <cmath>
 #include <cstring>
+#include <initializer_list>
 
 
 #include "kernels.h"
@@ -21,6 +22,7 @@ namespace {
 #include "ops.inc.h"
 #include "attention.inc.h"
 #include "gemm_amx.inc.h"
+#include "attention_amx.inc.h"
 #include "table.inc.h"
 
 bool have_amx() {
@@ -42,6 +44,9 @@ const KernelSet* kernels_amx() {
     s.gemm_cut = gemm_cut_amx;
     s.gemm_scratch = gemm_scratch_amx;
     s.gemm = gemm_amx;
+    s.attention_scratch = attention_scratch_amx;
+    s.attention_fwd = attention_fwd_amx;
+    s.attention_bwd = attention_bwd_amx;
     return s;
   }();
   static const bool have = have_amx();

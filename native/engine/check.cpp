@@ -100,11 +100,13 @@ void check_rows(const KernelSet& set, Random& random, int m, int n, std::map<std
   const Operand gu(random, m, 2 * n, Dtype::F32);
   const Buffer act(sizeof(float) * m * ld), dgu(sizeof(float) * m * gu.mat().ld);
   set.swiglu_fwd(Dtype::F32, gu.mat().data, gu.mat().ld, n, act.data(), ld, 0, m);
-  set.swiglu_bwd(Dtype::F32, gu.mat().data, gu.mat().ld, n, ds, ld, dgu.data(), gu.mat().ld, 0, m);
+  const Buffer again(sizeof(float) * m * ld);
+  set.swiglu_bwd(Dtype::F32, gu.mat().data, gu.mat().ld, n, ds, ld, dgu.data(), gu.mat().ld, again.data(), ld, 0, m);
   for (int i = 0; i < m; i++)
     for (int j = 0; j < n; j++) {
       const double g = gu.at(i, j), u = gu.at(i, n + j), d = ds[i * ld + j];
       swiglu.add(act.as<float>()[i * ld + j], silu(g) * u);
+      swiglu.add(again.as<float>()[i * ld + j], silu(g) * u);
       swiglu_back.add(dgu.as<float>()[i * gu.mat().ld + j], (silu(g + h) - silu(g - h)) / (2 * h) * u * d);
       swiglu_back.add(dgu.as<float>()[i * gu.mat().ld + n + j], silu(g) * d);
     }

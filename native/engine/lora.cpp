@@ -75,11 +75,11 @@ Lora::Lora(const Base& base, const std::vector<ModuleSpec>& specs) {
   const int k[kGroupKinds] = {d.hidden, q, d.hidden, d.ffn};
   for (size_t i = 0; i < groups.size(); i++) {
     auto& g = groups[i];
-    if (g.empty()) continue;
     g.type = base.act();
-    const size_t w = g.type == Dtype::F32 ? sizeof(float) : sizeof(bf16_t);
     g.n = n[i % kGroupKinds];
     g.k = k[i % kGroupKinds];
+    if (g.empty()) continue;
+    const size_t w = g.type == Dtype::F32 ? sizeof(float) : sizeof(bf16_t);
     g.ld_r = round_up(g.rank, kColPad);
     g.ld_a = round_up(g.k, kColPad);
     g.a = Buffer(w * round_up(g.rank, kRowPad) * g.ld_a);

@@ -7,6 +7,10 @@
 
 #include "error.h"
 
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
 namespace ft {
 
 // Zeroed, 64-byte aligned, move-only. Untouched pages of a large buffer cost no memory.
@@ -15,7 +19,12 @@ class Buffer {
   Buffer() = default;
   explicit Buffer(size_t bytes) : size_(bytes) {
     if (bytes == 0) return;
+    constexpr size_t kHuge = 2 << 20;
     raw_ = std::calloc(bytes + 64, 1);
+#ifdef __linux__
+    // Strided access to large buffers would otherwise miss the TLB at every row.
+    if (raw_ && bytes >= 2 * kHuge) madvise(reinterpret_cast<void*>((reinterpret_cast<uintptr_t>(raw_) + kHuge - 1) & ~(kHuge - 1)), bytes - kHuge, MADV_HUGEPAGE);
+#endif
     if (!raw_) throw Error("OUT_OF_MEMORY", "Could not allocate " + std::to_string(bytes) + " bytes. Use shorter batches, fewer workers or a smaller base model.");
     data_ = reinterpret_cast<uint8_t*>((reinterpret_cast<uintptr_t>(raw_) + 63) & ~static_cast<uintptr_t>(63));
   }

@@ -209,59 +209,64 @@ void Step::linear(const char* name, const Mat& x, int k, const Weight& w, LoraGr
   gemm(name, main);
 }
 
-// dx = dy W + (dy B) A; dA = (dy B)^T x; dB = s dy^T h
-void Step::linear_backward(const char* name, const Mat& dy, const Mat& x, const Weight& w, LoraGroup* g, const void* h, Dtype type, void* dx, int64_t lddx, int l, int kind, const Dropout& drop, float* gradient) {
+// p.u = dy B; dx = dy W + u A
+void Step::input_gradient(const char* name, const Mat& dy, const Weight& w, LoraGroup& g, Dtype type, void* dx, int64_t lddx, int l, int kind, const Dropout& drop) {
   Plan& p = *p_;
   const Dtype act = base_->act();
-  const bool adapted = g && !g->empty(), dropped = drop.rate > 0;
-  Mat u{act, p.u.data(), nullptr, adapted ? g->ld_r : 0};
-  if (adapted) {
+  const Mat u{act, p.u.data(), nullptr, g.ld_r};
+  if (!g.empty()) {
     Gemm thin;
     thin.m = p.t;
-    thin.n = g->rank;
-    thin.seg[0] = {dy, g->b_mat(), w.n, false};
+    thin.n = g.rank;
+    thin.seg[0] = {dy, g.b_mat(), w.n, false};
     thin.c_type = act;
     thin.c = p.u.data();
-    thin.ldc = g->ld_r;
+    thin.ldc = g.ld_r;
     gemm("lora", thin);
   }
-  if (dx) {
-    Gemm main;
-    main.m = p.t;
-    main.n = w.k;
-    main.seg[0] = {dy, w.mat, w.n, false};
-    main.c_type = type;
-    main.c = dx;
-    main.ldc = lddx;
-    if (adapted && !dropped) {
-      main.seg[1] = {u, g->a_mat(), g->rank, false};
-      main.segments = 2;
-    }
-    gemm(name, main);
-    if (adapted && dropped) drop_backward(u, *g, w.k, type, dx, lddx, drop, l, kind);
+  if (!dx) return;
+  Gemm main;
+  main.m = p.t;
+  main.n = w.k;
+  main.seg[0] = {dy, w.mat, w.n, false};
+  main.c_type = type;
+  main.c = dx;
+  main.ldc = lddx;
+  const bool dropped = drop.rate > 0;
+  if (!g.empty() && !dropped) {
+    main.seg[1] = {u, g.a_mat(), g.rank, false};
+    main.segments = 2;
   }
-  if (!adapted) return;
+  gemm(name, main);
+  if (!g.empty() && dropped) drop_backward(u, g, w.k, type, dx, lddx, drop, l, kind);
+}
+
+// dA = u^T x; dB = s dy^T h; u is what input_gradient left.
+void Step::adapter_gradient(const Mat& dy, const Mat& x, LoraGroup& g, const void* h, int l, int kind, const Dropout& drop, float* gradient) {
+  if (g.empty()) return;
+  Plan& p = *p_;
+  const Dtype act = base_->act();
   Mat in = x;
-  if (dropped) {
-    drop_rows(x, w.k, drop, l, kind);
+  if (drop.rate > 0) {
+    drop_rows(x, g.k, drop, l, kind);
     in = {act, p.xd.data(), nullptr, p.ld_drop};
   }
-  transpose_act(p.u.data(), p.t, g->rank, g->ld_r, p.ut.data(), p.ld_t);
-  transpose_act(h, p.t, g->rank, g->ld_r, p.ht.data(), p.ld_t);
+  transpose_act(p.u.data(), p.t, g.rank, g.ld_r, p.ut.data(), p.ld_t);
+  transpose_act(h, p.t, g.rank, g.ld_r, p.ht.data(), p.ld_t);
   Gemm ga;
-  ga.m = g->rank;
-  ga.n = w.k;
+  ga.m = g.rank;
+  ga.n = g.k;
   ga.seg[0] = {{act, p.ut.data(), nullptr, p.ld_t}, in, p.t, false};
   ga.c = p.da.data();
-  ga.ldc = w.k;
+  ga.ldc = g.k;
   gemm("lora", ga);
   Gemm gb = ga;
-  gb.n = w.n;
+  gb.n = g.n;
   gb.seg[0] = {{act, p.ht.data(), nullptr, p.ld_t}, dy, p.t, false};
   gb.c = p.dbt.data();
-  gb.ldc = w.n;
+  gb.ldc = g.n;
   gemm("lora", gb);
-  add_gradient(*g, p.da.as<float>(), p.dbt.as<float>(), gradient);
+  add_gradient(g, p.da.as<float>(), p.dbt.as<float>(), gradient);
 }
 
 // dx += mask * (u A): the part of the input gradient that came through dropped inputs.
@@ -425,26 +430,36 @@ void Step::layer_backward(int l, Lora& lora, Saved& s, const Dropout& drop, floa
     rows("norm", p.t, [&](int t0, int t1) { k_.rmsnorm_bwd(p.dxn.as<float>(), d.hidden, act, x.data(), p.ld_d, w.data(), rstd.as<float>(), d.hidden, dx, d.hidden, t0, t1); });
   };
 
+  auto linear_backward = [&](const char* name, int kind, const Weight& w, const Mat& dy, const Mat& x, Dtype type, void* to, int64_t ld) {
+    input_gradient(name, dy, w, lora.at(l, kind), type, last_layer && first == kind ? nullptr : to, ld, l, kind, drop);
+    adapter_gradient(dy, x, lora.at(l, kind), s.h[kind].data(), l, kind, drop, gradient);
+    return !(last_layer && first == kind);
+  };
+
   copy_dx();
-  rows("swiglu", p.t, [&](int t0, int t1) { k_.swiglu_fwd(act, s.gu.data(), p.ld_gu, d.ffn, p.act.data(), p.ld_f, t0, t1); });
-  linear_backward("down back", dxa, {act, p.act.data(), nullptr, p.ld_f}, y.down, &lora.at(l, kDown), s.h[kDown].data(), act, last_layer && first == kDown ? nullptr : p.dact.data(), p.ld_f, l, kDown, drop, gradient);
-  if (last_layer && first == kDown) return;
-  rows("swiglu", p.t, [&](int t0, int t1) { k_.swiglu_bwd(act, s.gu.data(), p.ld_gu, d.ffn, p.dact.data(), p.ld_f, s.gu.data(), p.ld_gu, t0, t1); });
+  const Mat dgu{act, s.gu.data(), nullptr, p.ld_gu};
+  // The activation is made again on the way back through SwiGLU, so the adapter of `down` waits for it.
+  const bool down_last = last_layer && first == kDown;
+  input_gradient("down back", dxa, y.down, lora.at(l, kDown), act, p.dact.data(), p.ld_f, l, kDown, drop);
+  rows("swiglu", p.t, [&](int t0, int t1) { k_.swiglu_bwd(act, s.gu.data(), p.ld_gu, d.ffn, p.dact.data(), p.ld_f, s.gu.data(), p.ld_gu, p.act.data(), p.ld_f, t0, t1); });
+  adapter_gradient(dxa, {act, p.act.data(), nullptr, p.ld_f}, lora.at(l, kDown), s.h[kDown].data(), l, kDown, drop, gradient);
+  if (down_last) return;
   norm_again(s.xmid, s.rstd2, y.ffn_norm);
-  linear_backward("gate_up back", {act, s.gu.data(), nullptr, p.ld_gu}, xn, y.gate_up, &lora.at(l, kGateUp), s.h[kGateUp].data(), Dtype::F32, last_layer && first == kGateUp ? nullptr : p.dxn.data(), d.hidden, l, kGateUp, drop, gradient);
-  if (last_layer && first == kGateUp) return;
+  if (!linear_backward("gate_up back", kGateUp, y.gate_up, dgu, xn, Dtype::F32, p.dxn.data(), d.hidden)) return;
   norm_backward(s.xmid, s.rstd2, y.ffn_norm);
 
   copy_dx();
-  linear_backward("o back", dxa, {act, s.att.data(), nullptr, p.ld_q}, y.o, &lora.at(l, kO), s.h[kO].data(), act, last_layer && first == kO ? nullptr : p.datt.data(), p.ld_q, l, kO, drop, gradient);
-  if (last_layer && first == kO) return;
+  if (!linear_backward("o back", kO, y.o, dxa, {act, s.att.data(), nullptr, p.ld_q}, act, p.datt.data(), p.ld_q)) return;
   run_attention("attention back", s, true);
   rows("rope", p.t, [&](int t0, int t1) {
     k_.rope(act, p.dqkv.data(), p.ld_qkv, d.heads + d.kv_heads, d.head_dim, d.rope_dim, d.rope_interleaved, p.cosv.as<float>(), p.sinv.as<float>(), -1.0f, t0, t1);
   });
   if (!y.q_norm.empty()) qk_norm_backward(l, s);
   norm_again(s.xin, s.rstd1, y.attn_norm);
-  linear_backward("qkv back", {act, p.dqkv.data(), nullptr, p.ld_qkv}, xn, y.qkv, &lora.at(l, kQkv), s.h[kQkv].data(), Dtype::F32, last_layer ? nullptr : p.dxn.data(), d.hidden, l, kQkv, drop, gradient);
+  // below the lowest adapted layer nothing wants a gradient
+  const Mat dqkv{act, p.dqkv.data(), nullptr, p.ld_qkv};
+  input_gradient("qkv back", dqkv, y.qkv, lora.at(l, kQkv), Dtype::F32, last_layer ? nullptr : p.dxn.data(), d.hidden, l, kQkv, drop);
+  adapter_gradient(dqkv, xn, lora.at(l, kQkv), s.h[kQkv].data(), l, kQkv, drop, gradient);
   if (!last_layer) norm_backward(s.xin, s.rstd1, y.attn_norm);
 }
 

@@ -59,7 +59,8 @@ class Step {
   void head_backward(int n, float weight);
 
   void linear(const char* name, const Mat& x, int k, const Weight& w, LoraGroup* g, void* h, Dtype type, void* y, int64_t ldy, bool accumulate, int l, int kind, const Dropout& drop);
-  void linear_backward(const char* name, const Mat& dy, const Mat& x, const Weight& w, LoraGroup* g, const void* h, Dtype type, void* dx, int64_t lddx, int l, int kind, const Dropout& drop, float* gradient);
+  void input_gradient(const char* name, const Mat& dy, const Weight& w, LoraGroup& g, Dtype type, void* dx, int64_t lddx, int l, int kind, const Dropout& drop);
+  void adapter_gradient(const Mat& dy, const Mat& x, LoraGroup& g, const void* h, int l, int kind, const Dropout& drop, float* gradient);
   void drop_rows(const Mat& x, int k, const Dropout& drop, int l, int kind);
   void drop_backward(const Mat& u, const LoraGroup& g, int k, Dtype type, void* dx, int64_t lddx, const Dropout& drop, int l, int kind);
   void gemm(const char* name, const Gemm& g);

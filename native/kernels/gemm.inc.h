@@ -1,4 +1,5 @@
-// The f32 matrix product of a set: B packed into panels of 2 vectors, MR rows of A against a panel at a time. Operands in
+// The f32 matrix product of a set: B packed into panels of 2 vectors, A into strips of MR rows, a strip against a panel at a
+// time with the accumulators in registers. Operands in
 // bf16 and int8 are widened to f32 while they are packed, so this is also what precision int8 runs on where there is no
 // better instruction.
 constexpr int kNR = 2 * FT_VL;
@@ -48,101 +49,89 @@ inline void pack_b(const Segment& s, int k0, int kb, int n0, int nr, float* out)
   }
 }
 
-template <int M>
-inline void micro(const float* const* a, const float* b, int kb, vf (&acc)[M][2]) {
-  for (int k = 0; k < kb; k++, b += kNR) {
+// Packs rows m .. m + rows of A, depth k0 .. k0 + kb, as [kb][kMR]; rows past the end are zero.
+inline void pack_a(const Mat& a, int m, int rows, int k0, int kb, float* out) {
+  float row[kMR][kKB];
+  for (int i = 0; i < rows; i++) mat_row(a, m + i, k0, kb, row[i]);
+  for (int i = rows; i < kMR; i++) std::memset(row[i], 0, sizeof(float) * kb);
+  for (int k = 0; k < kb; k++)
+    for (int i = 0; i < kMR; i++) out[k * kMR + i] = row[i][k];
+}
+
+// C[m : m + rows, n : n + cols] = [C +] A block * panel
+inline void micro(const float* a, const float* b, int kb, float* c, int64_t ldc, int rows, int cols, bool add) {
+  vf acc[kMR][2] = {};
+  for (int k = 0; k < kb; k++, a += kMR, b += kNR) {
     const vf b0 = vload(b), b1 = vload(b + FT_VL);
-    for (int i = 0; i < M; i++) {
-      const vf x = vset(a[i][k]);
+#pragma GCC unroll 16
+    for (int i = 0; i < kMR; i++) {
+      const vf x = vset(a[i]);
       acc[i][0] += x * b0;
       acc[i][1] += x * b1;
     }
   }
+#pragma GCC unroll 16
+  for (int i = 0; i < kMR; i++) {
+    if (i >= rows) break;
+    float* to = c + i * ldc;
+    if (cols == kNR) {
+      vstore(to, add ? vload(to) + acc[i][0] : acc[i][0]);
+      vstore(to + FT_VL, add ? vload(to + FT_VL) + acc[i][1] : acc[i][1]);
+      continue;
+    }
+    float t[kNR];
+    vstore(t, acc[i][0]);
+    vstore(t + FT_VL, acc[i][1]);
+    for (int j = 0; j < cols; j++) to[j] = add ? to[j] + t[j] : t[j];
+  }
 }
 
-// C[m0 : m0 + M, n0 : n0 + nr] (+)= A block * panel
-template <int M>
-inline void micro_block(const Gemm& g, const float* const* a, const float* panel, int kb, int m, int n, int nr, bool add) {
-  vf acc[M][2] = {};
-  micro<M>(a, panel, kb, acc);
-  for (int i = 0; i < M; i++) {
-    float* c = static_cast<float*>(g.c) + (m + i) * g.ldc + n;
-    if (nr == kNR) {
-      vstore(c, add ? vload(c) + acc[i][0] : acc[i][0]);
-      vstore(c + FT_VL, add ? vload(c + FT_VL) + acc[i][1] : acc[i][1]);
-    } else {
-      float t[kNR];
-      vstore(t, acc[i][0]);
-      vstore(t + FT_VL, acc[i][1]);
-      for (int j = 0; j < nr; j++) c[j] = add ? c[j] + t[j] : t[j];
+constexpr int kMB = 10 * kMR;  // rows of A packed at a time
+constexpr int kNB = 12 * kNR;  // columns of B packed at a time; both packings stay in the L2 cache
+
+inline GemmCut gemm_cut(const Gemm&) { return {kMR, kNR}; }
+inline size_t gemm_scratch(const Gemm& g) {
+  size_t floats = static_cast<size_t>(kKB) * kNB + static_cast<size_t>(kMB) * kKB + 64;
+  if (g.c_type == Dtype::BF16) floats += static_cast<size_t>(g.m) * kNB;
+  return floats * sizeof(float);
+}
+
+// Columns nc .. ne (at most kNB) of the product, in f32 at c.
+inline void gemm_columns(const Gemm& g, int m0, int m1, int nc, int ne, float* c, int64_t ldc, bool add, float* panels, float* rows) {
+  for (int si = 0; si < g.segments; si++) {
+    const Segment& s = g.seg[si];
+    for (int k0 = 0; k0 < s.k; k0 += kKB) {
+      const int kb = s.k - k0 < kKB ? s.k - k0 : kKB;
+      for (int n = nc; n < ne; n += kNR) pack_b(s, k0, kb, n, ne - n < kNR ? ne - n : kNR, panels + static_cast<int64_t>(n - nc) * kKB);
+      for (int mb = m0; mb < m1; mb += kMB) {
+        const int me = mb + kMB < m1 ? mb + kMB : m1;
+        for (int m = mb; m < me; m += kMR) pack_a(s.a, m, me - m < kMR ? me - m : kMR, k0, kb, rows + static_cast<int64_t>(m - mb) * kKB);
+        for (int n = nc; n < ne; n += kNR)
+          for (int m = mb; m < me; m += kMR)
+            micro(rows + static_cast<int64_t>(m - mb) * kKB, panels + static_cast<int64_t>(n - nc) * kKB, kb, c + (m - m0) * ldc + (n - nc), ldc, me - m < kMR ? me - m : kMR, ne - n < kNR ? ne - n : kNR, add);
+      }
+      add = true;
     }
   }
 }
 
-template <int M>
-inline void micro_rows(int rows, const Gemm& g, const float* const* a, const float* panel, int kb, int m, int n, int nr, bool add) {
-  if (rows == M) micro_block<M>(g, a, panel, kb, m, n, nr, add);
-  else if constexpr (M > 1) micro_rows<M - 1>(rows, g, a, panel, kb, m, n, nr, add);
-}
-
-constexpr int kMB = 10 * kMR;  // rows of A widened at a time
-
-inline GemmCut gemm_cut(const Gemm&) { return {kMB, kNR}; }
-inline size_t gemm_scratch(const Gemm& g) {
-  size_t bytes = sizeof(float) * (kKB * kNR + static_cast<size_t>(kMB) * kKB);
-  if (g.c_type == Dtype::BF16) bytes += sizeof(float) * static_cast<size_t>(round_up(g.m, kMB)) * kNR;
-  return bytes + 256;
-}
-
 inline void gemm(const Gemm& g, int m0, int m1, int n0, int n1, Scratch& scratch) {
-  float* panel = reinterpret_cast<float*>(scratch.data);
-  float* wide = panel + kKB * kNR;
-  float* out32 = wide + kMB * kKB;
-  for (int n = n0; n < n1; n += kNR) {
-    const int nr = n1 - n < kNR ? n1 - n : kNR;
-    Gemm t = g;  // where the product goes: C itself, or f32 scratch on its way to bf16
-    int cm = 0, cn = n;
-    if (g.c_type == Dtype::BF16) {
-      t.c = out32;
-      t.ldc = kNR;
-      t.c_type = Dtype::F32;
-      t.accumulate = false;
-      cm = -m0;
-      cn = 0;
+  float* panels = reinterpret_cast<float*>(scratch.data);
+  float* rows = panels + static_cast<int64_t>(kKB) * kNB;
+  float* out = rows + static_cast<int64_t>(kMB) * kKB;
+  for (int nc = n0; nc < n1; nc += kNB) {
+    const int ne = nc + kNB < n1 ? nc + kNB : n1;
+    if (g.c_type == Dtype::F32) {
+      gemm_columns(g, m0, m1, nc, ne, static_cast<float*>(g.c) + m0 * g.ldc + nc, g.ldc, g.accumulate, panels, rows);
+      continue;
     }
-    bool add = t.accumulate;
-    for (int si = 0; si < g.segments; si++) {
-      const Segment& s = g.seg[si];
-      for (int k0 = 0; k0 < s.k; k0 += kKB) {
-        const int kb = s.k - k0 < kKB ? s.k - k0 : kKB;
-        pack_b(s, k0, kb, n, nr, panel);
-        for (int mb = m0; mb < m1; mb += kMB) {
-          const int me = mb + kMB < m1 ? mb + kMB : m1;
-          const float* base = static_cast<const float*>(s.a.data) + static_cast<int64_t>(mb) * s.a.ld + k0;
-          int64_t lda = s.a.ld;
-          if (s.a.type != Dtype::F32) {
-            for (int i = mb; i < me; i++) mat_row(s.a, i, k0, kb, wide + static_cast<int64_t>(i - mb) * kKB);
-            base = wide;
-            lda = kKB;
-          }
-          for (int m = mb; m < me; m += kMR) {
-            const float* rows[kMR];
-            const int mr = me - m < kMR ? me - m : kMR;
-            for (int i = 0; i < mr; i++) rows[i] = base + (m - mb + i) * lda;
-            micro_rows<kMR>(mr, t, rows, panel, kb, m + cm, cn, nr, add);
-          }
-        }
-        add = true;
-      }
-    }
-    if (g.c_type == Dtype::BF16) {
-      for (int m = m0; m < m1; m++) {
-        bf16_t* c = static_cast<bf16_t*>(g.c) + m * g.ldc + n;
-        const float* x = out32 + static_cast<int64_t>(m - m0) * kNR;
-        int j = 0;
-        for (; j + FT_VL <= nr; j += FT_VL) vstore(c + j, vload(x + j));
-        for (; j < nr; j++) c[j] = f32_to_bf16(x[j]);
-      }
+    gemm_columns(g, m0, m1, nc, ne, out, kNB, false, panels, rows);
+    for (int m = m0; m < m1; m++) {
+      bf16_t* c = static_cast<bf16_t*>(g.c) + m * g.ldc + nc;
+      const float* x = out + static_cast<int64_t>(m - m0) * kNB;
+      int j = 0;
+      for (; j + FT_VL <= ne - nc; j += FT_VL) vstore(c + j, vload(x + j));
+      for (; j < ne - nc; j++) c[j] = f32_to_bf16(x[j]);
     }
   }
 }

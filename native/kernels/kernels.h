@@ -103,8 +103,8 @@ struct KernelSet {
   void (*rope)(Dtype type, void* x, int64_t ldx, int heads, int head_dim, int rope_dim, bool interleaved, const float* cosv, const float* sinv, float sign, int t0, int t1);
   // act = silu(gate) * up; gate_up Act [T][2f] (gate first), act Act [T][f].
   void (*swiglu_fwd)(Dtype type, const void* gate_up, int64_t ld, int f, void* act, int64_t ld_act, int t0, int t1);
-  // dgate_up from dact (Act) and gate_up; may write over gate_up.
-  void (*swiglu_bwd)(Dtype type, const void* gate_up, int64_t ld, int f, const void* dact, int64_t ld_dact, void* dgate_up, int64_t ld_d, int t0, int t1);
+  // dgate_up from dact (Act) and gate_up, over which it may write; the activation again into act.
+  void (*swiglu_bwd)(Dtype type, const void* gate_up, int64_t ld, int f, const void* dact, int64_t ld_dact, void* dgate_up, int64_t ld_d, void* act, int64_t ld_act, int t0, int t1);
   // Conversions between f32 and Act.
   void (*to_act)(const float* x, int64_t ldx, int d, Dtype type, void* y, int64_t ldy, int t0, int t1);
   void (*from_act)(Dtype type, const void* x, int64_t ldx, int d, float* y, int64_t ldy, int t0, int t1);

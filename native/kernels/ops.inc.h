@@ -80,24 +80,30 @@ inline void swiglu_fwd_t(const void* gu, int64_t ld, int f, void* act, int64_t l
     const T* g = row_ptr<T>(gu, ld, t);
     const T* u = g + f;
     T* o = row_ptr<T>(act, ld_act, t);
-    FT_LOOP(f, { const vf x = vload(g + i); vstore(o + i, x / (1.0f + vexp(-x)) * vload(u + i)); },
-            { const float x = load1(g + i); store1(o + i, x / (1.0f + exp1(-x)) * load1(u + i)); })
+    FT_LOOP(f, { const vf x = vload(g + i); vstore(o + i, x * vsigmoid(x) * vload(u + i)); },
+            { const float x = load1(g + i); store1(o + i, x * vsigmoid(vset(x))[0] * load1(u + i)); })
   }
 }
-// s = sigmoid(g): d(silu) = s * (1 + g * (1 - s))
+// s = sigmoid(g): d(silu) = s * (1 + g * (1 - s)). The activation comes out again along the way.
 template <class T>
-inline void swiglu_bwd_t(const void* gu, int64_t ld, int f, const void* dact, int64_t ldd, void* dgu, int64_t ldo, int t0, int t1) {
+inline void swiglu_bwd_t(const void* gu, int64_t ld, int f, const void* dact, int64_t ldd, void* dgu, int64_t ldo, void* act, int64_t ld_act, int t0, int t1) {
+  auto one = [](vf x, vf y, vf e, vf& dg, vf& du, vf& a) {
+    const vf s = vsigmoid(x), silu = x * s;
+    dg = e * y * (s + silu * (1.0f - s));
+    du = e * silu;
+    a = silu * y;
+  };
   for (int t = t0; t < t1; t++) {
     const T* g = row_ptr<T>(gu, ld, t);
     const T* u = g + f;
     const T* d = row_ptr<T>(dact, ldd, t);
     T* og = row_ptr<T>(dgu, ldo, t);
     T* ou = og + f;
+    T* oa = row_ptr<T>(act, ld_act, t);
+    vf dg, du, a;
     FT_LOOP(f,
-            { const vf x = vload(g + i); const vf y = vload(u + i); const vf e = vload(d + i); const vf s = 1.0f / (1.0f + vexp(-x));
-              vstore(og + i, e * y * s * (1.0f + x * (1.0f - s))); vstore(ou + i, e * x * s); },
-            { const float x = load1(g + i); const float y = load1(u + i); const float e = load1(d + i); const float s = 1.0f / (1.0f + exp1(-x));
-              store1(og + i, e * y * s * (1.0f + x * (1.0f - s))); store1(ou + i, e * x * s); })
+            { one(vload(g + i), vload(u + i), vload(d + i), dg, du, a); vstore(og + i, dg); vstore(ou + i, du); vstore(oa + i, a); },
+            { one(vset(load1(g + i)), vset(load1(u + i)), vset(load1(d + i)), dg, du, a); store1(og + i, dg[0]); store1(ou + i, du[0]); store1(oa + i, a[0]); })
   }
 }
 template <class T>
@@ -167,8 +173,8 @@ inline void rope(Dtype type, void* x, int64_t ldx, int heads, int head_dim, int 
 inline void swiglu_fwd(Dtype type, const void* gu, int64_t ld, int f, void* act, int64_t ld_act, int t0, int t1) {
   FT_DISPATCH(swiglu_fwd, type, gu, ld, f, act, ld_act, t0, t1);
 }
-inline void swiglu_bwd(Dtype type, const void* gu, int64_t ld, int f, const void* dact, int64_t ldd, void* dgu, int64_t ldo, int t0, int t1) {
-  FT_DISPATCH(swiglu_bwd, type, gu, ld, f, dact, ldd, dgu, ldo, t0, t1);
+inline void swiglu_bwd(Dtype type, const void* gu, int64_t ld, int f, const void* dact, int64_t ldd, void* dgu, int64_t ldo, void* act, int64_t ld_act, int t0, int t1) {
+  FT_DISPATCH(swiglu_bwd, type, gu, ld, f, dact, ldd, dgu, ldo, act, ld_act, t0, t1);
 }
 inline void to_act(const float* x, int64_t ldx, int d, Dtype type, void* y, int64_t ldy, int t0, int t1) {
   FT_DISPATCH(to_act, type, x, ldx, d, y, ldy, t0, t1);

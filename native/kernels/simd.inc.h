@@ -8,7 +8,7 @@ typedef uint16_t vh __attribute__((vector_size(2 * FT_VL)));
 typedef uint32_t vu __attribute__((vector_size(4 * FT_VL)));
 typedef int8_t vb_u __attribute__((vector_size(FT_VL), aligned(1), may_alias));
 
-inline vf vset(float x) { return vf{} + x; }
+inline vf vset(float x) { return x - vf{}; }  // x - 0 is x, which compilers know (x + 0 is not, for -0)
 inline vf vload(const float* p) { return *reinterpret_cast<const vf_u*>(p); }
 inline void vstore(float* p, vf x) { *reinterpret_cast<vf_u*>(p) = x; }
 
@@ -83,4 +83,14 @@ inline vf vexp(vf x) {
   p = p * (vf)e;
   return vselect(under, vset(0.0f), p);
 }
+// 1 / x to within 2 units in the last place, where x is finite and neither 0 nor subnormal.
+inline vf vrcp(vf x) {
+#if defined(__AVX512F__) && FT_VL == 16
+  const vf r = (vf)_mm512_rcp14_ps((__m512)x);
+  return r + r * (1.0f - x * r);
+#else
+  return 1.0f / x;
+#endif
+}
+inline vf vsigmoid(vf x) { return vrcp(1.0f + vexp(-x)); }
 inline float exp1(float x) { return vexp(vset(x))[0]; }

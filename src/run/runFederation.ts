@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
+import { availableParallelism } from 'node:os';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { dumpConfig } from '../config/dump.js';
 import type { RunConfig } from '../config/schema.js';
 import { ConfigError, InterruptedError } from '../errors.js';
-import { Base } from '../native/engine.js';
+import { Base, mergeMean } from '../native/engine.js';
 import { divideCores } from '../runtime/cores.js';
 import { shareExamples } from '../runtime/sharedExamples.js';
 import type { ClientPool } from '../runtime/types.js';
@@ -71,7 +72,14 @@ async function makeStrategy(init: StrategyInit, file: string | null): Promise<St
 
 async function makeFederation(prepared: PreparedRun): Promise<Federation> {
   const { config, clients, layout, initial } = prepared;
-  const init: StrategyInit = { layout, initial, clients, seed: config.seed, config };
+  const init: StrategyInit = {
+    layout,
+    initial,
+    clients,
+    seed: config.seed,
+    config,
+    mergeMean: (rows, fallback) => mergeMean(rows, fallback, availableParallelism()),
+  };
   const withLocal = config.also_local && config.method !== 'local';
   return {
     config,

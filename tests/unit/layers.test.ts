@@ -1,0 +1,92 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { dirname, join, relative } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, it } from 'vitest';
+
+const src = join(dirname(fileURLToPath(import.meta.url)), '../../src');
+
+// What each folder may load at run time. Types may come from anywhere below; files right under src/ are for everybody.
+const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
+  native: [],
+  config: [],
+  adapter: [],
+  model: [],
+  data: ['model'],
+  partition: [],
+  client: ['adapter', 'data'],
+  eval: ['data'],
+  runtime: ['adapter', 'client', 'data', 'eval', 'native'],
+  export: ['adapter', 'model', 'native'],
+  server: ['adapter', 'eval', 'partition'],
+  run: ['adapter', 'config', 'data', 'eval', 'export', 'model', 'native', 'partition', 'runtime', 'server'],
+  report: ['adapter', 'server'],
+  cli: ['config', 'data', 'export', 'model', 'native', 'partition', 'report', 'run', 'server'],
+};
+
+// These run, and are tested, where no addon was built.
+const WITHOUT_ADDON = ['server', 'partition', 'adapter', 'config', 'data', 'model', 'client', 'eval'];
+
+interface Import {
+  readonly file: string;
+  readonly from: string;
+  readonly to: string;
+  readonly typeOnly: boolean;
+}
+
+function imports(): Import[] {
+  const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
+  return files.flatMap((file) => {
+    const text = readFileSync(join(src, file), 'utf8');
+    const found = [...text.matchAll(/(?:import|export)\s+(type\s+)?[^;]*?from\s+'(\.[^']+)'/g)];
+    return found.map(([, type, path]) => {
+      const target = relative(src, join(src, dirname(file), path!));
+      return {
+        file,
+        from: file.includes('/') ? file.split('/')[0]! : '',
+        to: target.includes('/') ? target.split('/')[0]! : '',
+        typeOnly: type !== undefined,
+      };
+    });
+  });
+}
+
+describe('imports point one way', () => {
+  const all = imports().filter(({ from, to }) => from !== '' && to !== '' && from !== to);
+
+  it('finds imports at all', () => {
+    expect(all.length).toBeGreaterThan(100);
+  });
+
+  it('at run time only into the folders below', () => {
+    const wrong = all.filter(({ from, to, typeOnly }) => !typeOnly && !MAY_IMPORT[from]?.includes(to));
+    expect(wrong).toEqual([]);
+  });
+
+  it('has no circle of folders', () => {
+    const edges = new Map<string, Set<string>>();
+    for (const { from, to, typeOnly } of all) {
+      if (typeOnly) continue;
+      edges.set(from, (edges.get(from) ?? new Set()).add(to));
+    }
+    const visit = (folder: string, path: readonly string[]): void => {
+      expect(path, `circle: ${[...path, folder].join(' -> ')}`).not.toContain(folder);
+      for (const next of edges.get(folder) ?? []) visit(next, [...path, folder]);
+    };
+    for (const folder of edges.keys()) visit(folder, []);
+  });
+
+  it('never reaches the addon from what runs without it', () => {
+    const reaches = (folder: string, seen = new Set<string>()): Set<string> => {
+      seen.add(folder);
+      for (const { from, to, typeOnly } of all) if (from === folder && !typeOnly && !seen.has(to)) reaches(to, seen);
+      return seen;
+    };
+    for (const folder of WITHOUT_ADDON) expect([...reaches(folder)], folder).not.toContain('native');
+  });
+
+  it('lets only src/native load a .node file', () => {
+    const files = readdirSync(src, { recursive: true, encoding: 'utf8' }).filter((file) => file.endsWith('.ts'));
+    const loading = files.filter((file) => readFileSync(join(src, file), 'utf8').includes('fedtune.node'));
+    expect(loading).toEqual(['native/load.ts']);
+  });
+});

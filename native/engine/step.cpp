@@ -114,10 +114,11 @@ void Step::gemm(const char* name, const Gemm& g) {
     if (s.size() < need) s = Buffer(need);
   const int threads = pool_.threads();
   const int nb = (g.n + cut.n_step - 1) / cut.n_step, mb = (g.m + cut.m_step - 1) / cut.m_step;
-  // Cut along n, where every part packs its own columns of B; a thin product is cut along m. Some parts a thread, for balance.
+  // Cut along n, where every part packs its own columns of B and reads all of A: a part a thread, or A would come from
+  // memory again and again. A thin product is cut along m.
   const bool by_n = nb >= 2 * threads || nb >= mb;
   const int blocks = by_n ? nb : mb, step = by_n ? cut.n_step : cut.m_step;
-  const int parts = threads == 1 ? 1 : std::min(blocks, 4 * threads);
+  const int parts = std::min(blocks, threads);
   pool_.run(parts, [&](int i, int thread) {
     Scratch s{scratch_[thread].data(), scratch_[thread].size()};
     const int lo = static_cast<int>(static_cast<int64_t>(blocks) * i / parts) * step;

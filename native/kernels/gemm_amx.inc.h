@@ -82,7 +82,7 @@ inline void pack_tile(const Segment& s, int k0, int depth, int n0, int cols, uin
     for (int j = 0; j < 16; j++) _mm512_store_si512(out + 64 * j, r[j]);
     return;
   }
-  const __mmask16 mask = cols >= 16 ? 0xffff : static_cast<__mmask16>((1u << cols) - 1);
+  const __mmask16 mask = cols >= 16 ? 0xffff : cols <= 0 ? 0 : static_cast<__mmask16>((1u << cols) - 1);
   for (int j = 0; j < 16; j++) {
     const __m512i low = 2 * j < depth ? row16(s.b, k0 + 2 * j, n0, mask) : _mm512_setzero_si512();
     const __m512i high = 2 * j + 1 < depth ? row16(s.b, k0 + 2 * j + 1, n0, mask) : _mm512_setzero_si512();
@@ -118,14 +118,14 @@ inline int depth_steps(const Gemm& g) {
   return steps;
 }
 
-// Packs columns n .. n + 32 of B over the whole depth: [steps][2 tiles].
-inline void pack_panel(const Gemm& g, int n, int cols, uint8_t* out) {
+// Packs columns n0 .. n1 of B over the whole depth: panels of 32 columns, [steps][2 tiles] each. Goes step by step through
+// all panels, so that rows of a B stored along n are read in long runs. B ends at column `end`.
+inline void pack_panels(const Gemm& g, int n0, int n1, int end, uint8_t* out) {
+  const size_t panel_bytes = static_cast<size_t>(depth_steps(g)) * 2 * kTileBytes;
   for (int s = 0; s < g.segments; s++) {
     const Segment& segment = g.seg[s];
-    for (int k = 0; k < segment.k; k += kTileK, out += 2 * kTileBytes) {
-      pack_tile(segment, k, segment.k - k, n, cols, out);
-      pack_tile(segment, k, segment.k - k, n + 16, cols - 16, out + kTileBytes);
-    }
+    for (int k = 0; k < segment.k; k += kTileK, out += 2 * kTileBytes)
+      for (int n = n0; n < n1; n += 16) pack_tile(segment, k, segment.k - k, n, end - n, out + (n - n0) / kPanel * panel_bytes + ((n - n0) & 16 ? kTileBytes : 0));
   }
 }
 
@@ -183,7 +183,8 @@ inline void gemm_amx(const Gemm& g, int m0, int m1, int n0, int n1, Scratch& scr
   const Tiles config;
   for (int nc = n0; nc < n1; nc += chunk) {
     const int ne = nc + chunk < n1 ? nc + chunk : n1;
-    for (int n = nc; n < ne; n += kPanel) pack_panel(g, n, ne - n < kPanel ? ne - n : kPanel, packed + (n - nc) / kPanel * panel_bytes);
+    // up to a whole panel: columns past the end are zero
+    pack_panels(g, nc, nc + round_up(ne - nc, kPanel), ne, packed);
     for (int mb = m0; mb < m1; mb += m_block) {
       const int me = mb + m_block < m1 ? mb + m_block : m1;
       for (int n = nc; n < ne; n += kPanel) {

@@ -6,6 +6,7 @@
 
 #include "../engine/check.h"
 #include "../engine/ggml_reader.h"
+#include "../engine/kernel_task.h"
 #include "../engine/merge.h"
 #include "../engine/peak.h"
 #include "base_handle.h"
@@ -112,6 +113,24 @@ Napi::Value check_kernels_js(const Napi::CallbackInfo& info) {
   });
 }
 
+// Returns a function of no arguments that runs the kernel once, with its operations and bytes as properties.
+Napi::Value kernel_task_js(const Napi::CallbackInfo& info) {
+  return guard(info.Env(), [&]() -> Napi::Value {
+    const Napi::Env env = info.Env();
+    const std::string name = text(info[0], "kernels"), kind = text(info[1], "kind");
+    const bool naive = name == "naive";
+    const KernelSet* set = kernels_by_name(naive ? "portable" : name.c_str());
+    if (!set) throw Error("UNSUPPORTED_CPU", "Kernel set \"" + name + "\" is not on this processor.");
+    const Napi::Object o = object(info[2], "size");
+    const auto dim = [&](const char* key) { return static_cast<int>(integer(o, key, 1, 1 << 16)); };
+    const KernelTask task = make_kernel_task(*set, kind, dim("m"), dim("n"), dim("k"), naive);
+    Napi::Function run = Napi::Function::New(env, [task](const Napi::CallbackInfo&) { task.run(); });
+    run.Set("operations", task.operations);
+    run.Set("bytes", task.bytes);
+    return run;
+  });
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   const Napi::Function base = BaseHandle::define(env);
   // what TrainerHandle checks its base against
@@ -123,6 +142,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("dequantize", Napi::Function::New(env, dequantize));
   exports.Set("mergeMean", Napi::Function::New(env, merge_mean_js));
   exports.Set("measurePeak", Napi::Function::New(env, measure_peak_js));
+  exports.Set("kernelTask", Napi::Function::New(env, kernel_task_js));
   exports.Set("checkKernels", Napi::Function::New(env, check_kernels_js));
   return exports;
 }

@@ -69,7 +69,7 @@ struct alignas(64) TileConfig {
   uint8_t rows[16] = {16, 16, 16, 16, 16, 16, 16, 16};
 };
 __attribute__((target("amx-tile,amx-bf16"))) void bf16_amx(int64_t rounds) {
-  const TileConfig config;
+  static const TileConfig config;
   _tile_loadconfig(&config);
   _tile_zero(0); _tile_zero(1); _tile_zero(2); _tile_zero(3); _tile_zero(4); _tile_zero(5);
   for (int64_t i = 0; i < rounds / 16; i++) {
@@ -81,7 +81,7 @@ __attribute__((target("amx-tile,amx-bf16"))) void bf16_amx(int64_t rounds) {
   _tile_release();
 }
 __attribute__((target("amx-tile,amx-int8"))) void int8_amx(int64_t rounds) {
-  const TileConfig config;
+  static const TileConfig config;
   _tile_loadconfig(&config);
   _tile_zero(0); _tile_zero(1); _tile_zero(2); _tile_zero(3); _tile_zero(4); _tile_zero(5);
   for (int64_t i = 0; i < rounds / 16; i++) {

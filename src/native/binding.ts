@@ -203,6 +203,15 @@ export interface NativeBinding {
     kernels: Exclude<KernelSet, 'auto'>,
     size: { m: number; n: number; k: number; seed: number },
   ): Record<string, number>;
+  /**
+   * One kernel on random data, for the micro-benchmarks: a function that runs it once, with what a run costs. `naive`: a plain
+   * loop. Kinds: native/engine/kernel_task.h.
+   */
+  kernelTask(
+    kernels: Exclude<KernelSet, 'auto'> | 'naive',
+    kind: string,
+    size: { m: number; n: number; k: number },
+  ): (() => void) & { readonly operations: number; readonly bytes: number };
 }
 
 /** `code` of the errors that the addon throws. */

@@ -51,7 +51,7 @@ export function loadBinding(): NativeBinding {
 }
 
 /** Version of ggml that this engine was made for: the one inside the pinned node-llama-cpp. */
-const GGML_VERSION = '0.25.1';
+const GGML_VERSION = '0.23.0';
 
 let ggmlLibrary: string | undefined;
 

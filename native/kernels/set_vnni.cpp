@@ -9,18 +9,30 @@
 
 #define FT_VL 16
 #define FT_MR 12
+#define FT_FMA(a, b, c) ((vf)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
+#define FT_DOT_M 6
+#define FT_DOT_N 4
+#define FT_DOT_BIAS 128
+#define FT_DOT(acc, a, b) ((vi)_mm512_dpbusd_epi32((__m512i)(acc), (__m512i)(a), (__m512i)(b)))
 
 namespace ft {
 namespace {
 #include "simd.inc.h"
 #include "gemm.inc.h"
+#include "gemm_dot.inc.h"
 #include "ops.inc.h"
 #include "attention.inc.h"
 #include "table.inc.h"
 }  // namespace
 
 const KernelSet* kernels_vnni() {
-  static const KernelSet set = FT_TABLE("vnni");
+  static const KernelSet set = [] {
+    KernelSet s = FT_TABLE("vnni");
+    s.gemm_cut = gemm_cut_dot;
+    s.gemm_scratch = gemm_scratch_dot;
+    s.gemm = gemm_dot;
+    return s;
+  }();
   static const bool have = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
                            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
   return have ? &set : nullptr;

@@ -1,0 +1,285 @@
+// The product of bf16 activations with int8 weights, for sets with a four-way int8 dot product. Both sides have one scale for
+// every 32 values along the depth: activations are quantised row by row, weights that are stored along the depth are taken as
+// they are, and weights stored across it (the way back) are quantised again column by column while they are packed, so that
+// one copy of the weights serves both directions. The groups' sums are scaled into f32. A second segment (LoRA's, bf16) is
+// added in f32; products without int8 operands go to the f32 product.
+//
+// A set defines FT_DOT(acc, a, b): acc + dot products of the bytes of each lane, and FT_DOT_BIAS: 128 where `a` is taken as
+// unsigned, 0 where it is signed; FT_FMA(a, b, c): a * b + c, fused in every width of tile alike, or results would depend on how
+// a product is cut. FT_DOT_M rows by FT_DOT_N vectors of columns are what its registers hold.
+constexpr int kDotM = FT_DOT_M;
+constexpr int kDotSteps = kGroup / 4;
+constexpr int kDotCols = FT_DOT_N * FT_VL;
+constexpr size_t kDotPanels = 512 << 10, kDotRows = 192 << 10;  // packed at a time: both stay in the L2 cache
+constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: added to a float, it leaves the nearest integer in the low bits
+
+typedef int32_t vi_u __attribute__((vector_size(4 * FT_VL), aligned(4), may_alias));
+inline vi iload(const int32_t* p) { return *reinterpret_cast<const vi_u*>(p); }
+inline void istore(int32_t* p, vi x) { *reinterpret_cast<vi_u*>(p) = x; }
+inline vi iset(int32_t x) { return x - vi{}; }
+inline vf vabs(vf x) { return (vf)((vi)x & 0x7fffffff); }
+
+struct DotShape {
+  int groups, rank;  // groups of depth; depth of the second segment
+  explicit DotShape(const Gemm& g) : groups((g.seg[0].k + kGroup - 1) / kGroup), rank(g.segments > 1 ? g.seg[1].k : 0) {}
+  // kDotM rows: per group [row][32] bytes and [row] scales; then [rank][row] f32
+  size_t strip() const { return (static_cast<size_t>(groups) * (kGroup + 4) + 4 * static_cast<size_t>(rank)) * kDotM; }
+  // `cols` columns: per group [8][cols] words of 4 weights, [cols] starting sums and [cols] scales; then [rank][cols] f32
+  size_t panel(int cols) const { return (static_cast<size_t>(groups) * (4 * kDotSteps + 8) + 4 * static_cast<size_t>(rank)) * cols; }
+};
+
+// 32 values as bytes (plus the bias), with their scale; `count` of them exist.
+inline float dot_quantize(const bf16_t* x, int count, uint8_t* out) {
+  alignas(64) bf16_t row[kGroup];
+  if (count < kGroup) {
+    std::memset(row, 0, sizeof row);
+    std::memcpy(row, x, sizeof(bf16_t) * count);
+    x = row;
+  }
+  vf v[kGroup / FT_VL], top = {};
+  for (int i = 0; i < kGroup / FT_VL; i++) {
+    v[i] = vload(x + i * FT_VL);
+    // NaN must not get lost: as integers, magnitudes of floats compare as the floats do, and NaN is the largest
+    const vi a = (vi)vabs(v[i]), b = (vi)top, more = a > b;
+    top = (vf)((a & more) | (b & ~more));
+  }
+#if defined(__AVX512F__) && FT_VL == 16
+  const float max = __builtin_bit_cast(float, _mm512_reduce_max_epi32((__m512i)top));
+#else
+  int32_t lane[FT_VL];
+  std::memcpy(lane, &top, sizeof lane);
+  for (int w = FT_VL / 2; w > 0; w /= 2)
+    for (int i = 0; i < w; i++) lane[i] = lane[i] > lane[i + w] ? lane[i] : lane[i + w];
+  float max;
+  std::memcpy(&max, lane, 4);
+#endif
+  const float inv = max > 0 ? 127.0f / max : 0.0f;
+  for (int i = 0; i < kGroup / FT_VL; i++) {
+    const vi q = (vi)(v[i] * inv + kRound) + FT_DOT_BIAS;
+#if defined(__AVX512F__) && FT_VL == 16
+    _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i * FT_VL), _mm512_cvtepi32_epi8((__m512i)q));
+#else
+    typedef uint8_t bytes __attribute__((vector_size(FT_VL)));
+    const bytes b = __builtin_convertvector((vu)q, bytes);
+    std::memcpy(out + i * FT_VL, &b, FT_VL);
+#endif
+  }
+  return max / 127.0f;
+}
+
+// Rows m .. m + rows of the activations; the strip's other rows are zero.
+inline void dot_pack_strip(const Gemm& g, const DotShape& shape, int m, int rows, uint8_t* out) {
+  const Mat& a = g.seg[0].a;
+  for (int group = 0; group < shape.groups; group++, out += kDotM * (kGroup + 4)) {
+    const int k = group * kGroup, count = g.seg[0].k - k < kGroup ? g.seg[0].k - k : kGroup;
+    float* scale = reinterpret_cast<float*>(out + kDotM * kGroup);
+    for (int i = 0; i < kDotM; i++) {
+      if (i < rows) {
+        scale[i] = dot_quantize(static_cast<const bf16_t*>(a.data) + (m + i) * a.ld + k, count, out + i * kGroup);
+        continue;
+      }
+      std::memset(out + i * kGroup, FT_DOT_BIAS, kGroup);
+      scale[i] = 0;
+    }
+  }
+  float* thin = reinterpret_cast<float*>(out);
+  for (int r = 0; r < shape.rank; r++)
+    for (int i = 0; i < kDotM; i++) thin[r * kDotM + i] = i < rows ? mat_at(g.seg[1].a, m + i, r) : 0.0f;
+}
+
+// A group of weights stored along the depth: columns n .. n + count, as they are.
+inline void dot_pack_along(const Mat& b, int group, int n, int count, int cols, int32_t* words, float* scale) {
+  for (int j = 0; j < cols; j++) {
+    int32_t q[kDotSteps] = {};
+    scale[j] = 0;
+    if (j < count) {
+      std::memcpy(q, static_cast<const int8_t*>(b.data) + (n + j) * b.ld + group * kGroup, kGroup);
+      scale[j] = b.scale[(n + j) * (b.ld / kGroup) + group];
+    }
+    for (int s = 0; s < kDotSteps; s++) words[s * cols + j] = q[s];
+  }
+}
+
+// A group of weights stored across the depth: rows group * 32 .. of which `depth` exist, columns from n on.
+inline void dot_pack_across(const Mat& b, int group, int depth, int n, int count, int cols, int32_t* words, float* scale) {
+  for (int j = 0; j < cols; j += FT_VL) {
+    vf x[kGroup], top = {};
+    for (int r = 0; r < kGroup; r++) {
+      x[r] = vf{};
+      if (r >= depth || j >= count) continue;
+      const int64_t row = group * kGroup + r;
+      x[r] = vload(static_cast<const int8_t*>(b.data) + row * b.ld + n + j) * b.scale[row * (b.ld / kGroup) + (n + j) / kGroup];
+      top = vmax(top, vabs(x[r]));
+    }
+    const vf inv = vselect(top > vset(0.0f), 127.0f / top, vset(0.0f));
+    vstore(scale + j, top / 127.0f);
+    for (int s = 0; s < kDotSteps; s++) {
+      vi word = {};
+      for (int i = 0; i < 4; i++) word |= ((vi)(x[4 * s + i] * inv + kRound) & 0xff) << (8 * i);
+      istore(words + s * cols + j, word);
+    }
+  }
+}
+
+// Columns n .. n + count of the weights as a panel of `cols` columns; those past the end are zero.
+inline void dot_pack_panel(const Gemm& g, const DotShape& shape, int n, int count, int cols, uint8_t* out) {
+  const Segment& s = g.seg[0];
+  for (int group = 0; group < shape.groups; group++, out += static_cast<size_t>(cols) * (4 * kDotSteps + 8)) {
+    int32_t* words = reinterpret_cast<int32_t*>(out);
+    int32_t* start = words + kDotSteps * cols;
+    float* scale = reinterpret_cast<float*>(start + cols);
+    const int depth = s.k - group * kGroup < kGroup ? s.k - group * kGroup : kGroup;
+    if (s.trans) dot_pack_along(s.b, group, n, count, cols, words, scale);
+    else dot_pack_across(s.b, group, depth, n, count, cols, words, scale);
+    // what the bias of the activations adds to every sum
+    for (int j = 0; j < cols; j += FT_VL) {
+      vi sum = {};
+      for (int t = 0; t < kDotSteps; t++) sum = FT_DOT(sum, iset(0x01010101), iload(words + t * cols + j));
+      istore(start + j, sum * -FT_DOT_BIAS);
+    }
+  }
+  float* thin = reinterpret_cast<float*>(out);
+  for (int r = 0; r < shape.rank; r++)
+    for (int j = 0; j < cols; j++) thin[r * cols + j] = j >= count ? 0.0f : g.seg[1].trans ? mat_at(g.seg[1].b, n + j, r) : mat_at(g.seg[1].b, r, n + j);
+}
+
+// kDotM rows times W vectors of columns over all groups: sums f32 [kDotM][W * FT_VL].
+template <int W>
+inline void dot_tile(const uint8_t* a, const uint8_t* b, int groups, float* sums) {
+  constexpr int cols = W * FT_VL;
+  for (int group = 0; group < groups; group++, a += kDotM * (kGroup + 4), b += cols * (4 * kDotSteps + 8)) {
+    const int32_t* words = reinterpret_cast<const int32_t*>(b);
+    const float* scale_b = reinterpret_cast<const float*>(b) + (kDotSteps + 1) * cols;
+    const float* scale_a = reinterpret_cast<const float*>(a + kDotM * kGroup);
+    vi t[kDotM][W];
+#pragma GCC unroll 16
+    for (int i = 0; i < kDotM; i++)
+#pragma GCC unroll 16
+      for (int j = 0; j < W; j++) t[i][j] = iload(words + kDotSteps * cols + j * FT_VL);
+#pragma GCC unroll 8
+    for (int s = 0; s < kDotSteps; s++) {
+      vi w[W];
+#pragma GCC unroll 16
+      for (int j = 0; j < W; j++) w[j] = iload(words + s * cols + j * FT_VL);
+#pragma GCC unroll 16
+      for (int i = 0; i < kDotM; i++) {
+        int32_t four;
+        std::memcpy(&four, a + i * kGroup + 4 * s, 4);
+        const vi x = iset(four);
+#pragma GCC unroll 16
+        for (int j = 0; j < W; j++) t[i][j] = FT_DOT(t[i][j], x, w[j]);
+      }
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < kDotM; i++)
+#pragma GCC unroll 16
+      for (int j = 0; j < W; j++) {
+        float* to = sums + i * cols + j * FT_VL;
+        const vf scale = vload(scale_b + j * FT_VL) * scale_a[i];
+        vstore(to, FT_FMA(__builtin_convertvector(t[i][j], vf), scale, group == 0 ? vf{} : vload(to)));
+      }
+  }
+}
+
+// Adds the second segment to the sums and writes rows m .. m + rows of C, columns n .. n + count.
+template <int W>
+inline void dot_store(const Gemm& g, const float* sums, const float* thin_a, const float* thin_b, int rank, int m, int rows, int n, int count) {
+  constexpr int cols = W * FT_VL;
+  vf t[kDotM][W];
+#pragma GCC unroll 16
+  for (int i = 0; i < kDotM; i++)
+#pragma GCC unroll 16
+    for (int j = 0; j < W; j++) t[i][j] = vload(sums + i * cols + j * FT_VL);
+  for (int r = 0; r < rank; r++)
+#pragma GCC unroll 16
+    for (int i = 0; i < kDotM; i++)
+#pragma GCC unroll 16
+      for (int j = 0; j < W; j++) t[i][j] = FT_FMA(vset(thin_a[r * kDotM + i]), vload(thin_b + r * cols + j * FT_VL), t[i][j]);
+#pragma GCC unroll 16
+  for (int i = 0; i < kDotM; i++) {
+    if (i >= rows) break;
+    const int64_t at = (m + i) * g.ldc + n;
+#pragma GCC unroll 16
+    for (int j = 0; j < W; j++) {
+      const int left = count - j * FT_VL;
+      float* c = static_cast<float*>(g.c) + at + j * FT_VL;
+      bf16_t* h = static_cast<bf16_t*>(g.c) + at + j * FT_VL;
+      if (left >= FT_VL) {
+        if (g.c_type == Dtype::BF16) vstore(h, t[i][j]);
+        else vstore(c, g.accumulate ? vload(c) + t[i][j] : t[i][j]);
+        continue;
+      }
+      float lane[FT_VL];
+      vstore(lane, t[i][j]);
+      for (int e = 0; e < left; e++) {
+        if (g.c_type == Dtype::BF16) h[e] = f32_to_bf16(lane[e]);
+        else c[e] = g.accumulate ? c[e] + lane[e] : lane[e];
+      }
+    }
+  }
+}
+
+template <int W>
+inline void dot_block(const Gemm& g, const DotShape& shape, const uint8_t* strip, const uint8_t* panel, int m, int rows, int n, int count) {
+  alignas(64) float sums[kDotM * W * FT_VL];
+  dot_tile<W>(strip, panel, shape.groups, sums);
+  const float* thin_a = reinterpret_cast<const float*>(strip + static_cast<size_t>(shape.groups) * kDotM * (kGroup + 4));
+  const float* thin_b = reinterpret_cast<const float*>(panel + static_cast<size_t>(shape.groups) * W * FT_VL * (4 * kDotSteps + 8));
+  dot_store<W>(g, sums, thin_a, thin_b, shape.rank, m, rows, n, count);
+}
+
+inline bool is_dot(const Gemm& g) { return g.seg[0].b.type == Dtype::Q8 && g.seg[0].a.type == Dtype::BF16; }
+
+inline GemmCut gemm_cut_dot(const Gemm& g) {
+  if (!is_dot(g)) return gemm_cut(g);
+  return {kDotM, 32};
+}
+
+// Columns packed at a time.
+inline int dot_chunk(const DotShape& shape) {
+  const int panels = static_cast<int>(kDotPanels / shape.panel(kDotCols));
+  return (panels > 1 ? panels : 1) * kDotCols;
+}
+
+inline size_t gemm_scratch_dot(const Gemm& g) {
+  if (!is_dot(g)) return gemm_scratch(g);
+  const DotShape shape(g);
+  return shape.panel(dot_chunk(shape)) + shape.strip() * ((g.m + kDotM - 1) / kDotM) + 64;
+}
+
+inline void gemm_dot(const Gemm& g, int m0, int m1, int n0, int n1, Scratch& scratch) {
+  if (!is_dot(g)) return gemm(g, m0, m1, n0, n1, scratch);
+  const DotShape shape(g);
+  const int chunk = dot_chunk(shape);
+  uint8_t* panels = scratch.data;
+  uint8_t* strips = panels + shape.panel(chunk);
+  const size_t strip = shape.strip();
+  for (int m = m0; m < m1; m += kDotM) dot_pack_strip(g, shape, m, m1 - m < kDotM ? m1 - m : kDotM, strips + (m - m0) / kDotM * strip);
+  const int fit = static_cast<int>(kDotRows / strip), block = (fit > 1 ? fit : 1) * kDotM;
+  for (int nc = n0; nc < n1; nc += chunk) {
+    const int ne = nc + chunk < n1 ? nc + chunk : n1;
+    for (int n = nc; n < ne; n += kDotCols) {
+      const int count = ne - n < kDotCols ? ne - n : kDotCols;
+      dot_pack_panel(g, shape, n, count, round_up(count, FT_VL), panels + shape.panel(n - nc));
+    }
+    for (int mb = m0; mb < m1; mb += block) {
+      const int me = mb + block < m1 ? mb + block : m1;
+      for (int n = nc; n < ne; n += kDotCols) {
+        const int count = ne - n < kDotCols ? ne - n : kDotCols;
+        const uint8_t* panel = panels + shape.panel(n - nc);
+        for (int m = mb; m < me; m += kDotM) {
+          const uint8_t* rows = strips + (m - m0) / kDotM * strip;
+          const int left = me - m < kDotM ? me - m : kDotM;
+          switch ((count + FT_VL - 1) / FT_VL) {
+            case 1: dot_block<1>(g, shape, rows, panel, m, left, n, count); break;
+            case 2: dot_block<2>(g, shape, rows, panel, m, left, n, count); break;
+#if FT_DOT_N > 2
+            case 3: dot_block<3>(g, shape, rows, panel, m, left, n, count); break;
+            default: dot_block<4>(g, shape, rows, panel, m, left, n, count); break;
+#endif
+          }
+        }
+      }
+    }
+  }
+}

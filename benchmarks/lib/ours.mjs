@@ -2,15 +2,9 @@ import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { runJson } from '../peers/python.mjs';
 import { randomModel } from './randomModel.mjs';
+import { median, sum } from './stats.mjs';
 
 const SCRIPT = fileURLToPath(new URL('trainRun.mjs', import.meta.url));
-
-/** Middle value; of two, their mean. */
-export function median(values) {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = Math.floor(sorted.length / 2);
-  return sorted.length % 2 === 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2;
-}
 
 /** Medians over the timed steps of one run, of ours or of a peer. */
 export function rates({ steps }) {
@@ -23,11 +17,23 @@ export function rates({ steps }) {
   };
 }
 
-/** Runs our engine on a prepared case in a process of its own. */
-export async function runOurs(testCase, settings, onStart) {
+/** Work of all timed steps by their seconds together: for steps of unlike size, of which no single one is typical. */
+export function overallRates({ steps }) {
+  const seconds = sum(steps.map((step) => step.seconds));
+  const rate = (key) => sum(steps.map((step) => step[key])) / seconds;
+  return {
+    tokens_per_second: rate('tokens'),
+    target_tokens_per_second: rate('targets'),
+    examples_per_second: rate('examples'),
+    median_step_seconds: median(steps.map((step) => step.seconds)),
+  };
+}
+
+/** Runs our engine on a prepared case in a process of its own. `options`: those of `runJson`. */
+export async function runOurs(testCase, settings, options) {
   const full = {
     caseFile: testCase.path,
-    model: await randomModel(testCase.shapeName),
+    model: settings.model ?? (await randomModel(testCase.shapeName)),
     precision: 'int8',
     kernels: 'auto',
     threads: availableParallelism(),
@@ -37,5 +43,5 @@ export async function runOurs(testCase, settings, onStart) {
     checkpointing: false,
     ...settings,
   };
-  return runJson(process.execPath, [SCRIPT, JSON.stringify(full)], onStart);
+  return runJson(process.execPath, [SCRIPT, JSON.stringify(full)], options);
 }

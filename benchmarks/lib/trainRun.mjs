@@ -3,20 +3,20 @@ import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
 import { openTrainer, packed, plainLayout } from './engine.mjs';
 import { runFederation } from './federation.mjs';
+import { stepOperations } from './operations.mjs';
 import { library } from './paths.mjs';
+import { sum } from './stats.mjs';
 
 const settings = JSON.parse(process.argv[2]);
 const testCase = JSON.parse(readFileSync(settings.caseFile, 'utf8'));
 const seconds = () => performance.now() / 1000;
 
 function countStep(examples) {
-  const sum = (values) => values.reduce((total, value) => total + value, 0);
-  return {
-    tokens: sum(examples.map(({ tokens }) => tokens.length)),
-    // The first token of a sequence is never a target.
-    targets: sum(examples.map(({ mask }) => sum(mask.slice(1)))),
-    examples: examples.length,
-  };
+  const lengths = examples.map(({ tokens }) => tokens.length);
+  // The first token of a sequence is never a target.
+  const targets = sum(examples.map(({ mask }) => sum(mask.slice(1))));
+  const operations = stepOperations(testCase.shape, testCase.rank, { lengths, targets }).total;
+  return { tokens: sum(lengths), targets, examples: examples.length, operations };
 }
 
 async function timeSteps() {
@@ -34,7 +34,9 @@ async function timeSteps() {
   trainer.setValues(initialValues(layout, 1));
   const cases = testCase.clients[0].steps;
   const steps = [];
-  for (let i = 0; i < settings.warmup + settings.steps; i++) {
+  const count = settings.warmup + settings.steps;
+  for (let i = 0; i < count; i++) {
+    process.stderr.write(`step ${i + 1} of ${count}\n`);
     if (i === settings.warmup) trainer.takeProfile();
     const examples = cases[i % cases.length];
     const before = seconds();

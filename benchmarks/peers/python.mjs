@@ -30,28 +30,66 @@ export function peersPython() {
   return python;
 }
 
-/** Runs a script of benchmarks/peers; its last line of stdout is JSON, which is returned. `onStart` gets the child process. */
-export function runPython(script, args, onStart = () => {}) {
-  return runJson(peersPython(), [join(PEERS, script), ...args], onStart);
+/** Runs a script of benchmarks/peers; its last line of stdout is JSON, which is returned. `options`: those of {@link runJson}. */
+export function runPython(script, args, options) {
+  return runJson(peersPython(), [join(PEERS, script), ...args], options);
 }
 
-/** Runs a program whose last line of stdout is JSON. */
-export async function runJson(command, args, onStart = () => {}) {
-  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'] });
-  onStart(child);
-  const output = { stdout: '', stderr: '' };
-  for (const name of ['stdout', 'stderr']) {
-    child[name].setEncoding('utf8').on('data', (text) => {
-      output[name] += text;
-    });
+/** Children of {@link runJson} that are alive; each leads a process group, so that its own children end with it. */
+const running = new Set();
+
+function endGroup(child) {
+  try {
+    process.kill(process.platform === 'win32' ? child.pid : -child.pid, 'SIGKILL');
+  } catch {
+    // It has ended already.
   }
-  const code = await new Promise((resolve, reject) => child.on('error', reject).on('close', resolve));
-  const last = output.stdout.trim().split('\n').at(-1);
-  if (code !== 0)
-    throw new Error(
-      `${command} ${args.join(' ')} exited with ${code}:\n${output.stderr.slice(-3000)}${output.stdout.slice(-1000)}`,
-    );
-  return JSON.parse(last);
+}
+
+for (const signal of ['SIGINT', 'SIGTERM']) {
+  process.once(signal, () => {
+    for (const child of running) endGroup(child);
+    process.exit(130);
+  });
+}
+
+/**
+ * Runs a program whose last line of stdout is JSON. `options`: `onStart` gets the child process, `onLine` each line of
+ * its stderr, `env` is added to the environment, `timeoutSeconds` ends the whole process group.
+ */
+export async function runJson(command, args, { onStart, onLine, env, timeoutSeconds } = {}) {
+  const child = spawn(command, args, {
+    stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...env },
+    detached: process.platform !== 'win32',
+  });
+  running.add(child);
+  onStart?.(child);
+  const output = { stdout: '', stderr: '' };
+  child.stdout.setEncoding('utf8').on('data', (text) => {
+    output.stdout += text;
+  });
+  child.stderr.setEncoding('utf8').on('data', (text) => {
+    output.stderr += text;
+    for (const line of text.split('\n')) if (line.trim() !== '') onLine?.(line);
+  });
+  let timedOut = false;
+  const timer =
+    timeoutSeconds &&
+    setTimeout(() => {
+      timedOut = true;
+      endGroup(child);
+    }, timeoutSeconds * 1000);
+  const code = await new Promise((resolve, reject) => child.on('error', reject).on('close', resolve)).finally(() => {
+    clearTimeout(timer);
+    running.delete(child);
+  });
+  if (timedOut) throw new Error(`no result within ${timeoutSeconds} s`);
+  if (code !== 0) {
+    const tail = `${output.stderr.slice(-3000)}${output.stdout.slice(-1000)}`;
+    throw new Error(`${command} ${args.join(' ')} exited with ${code}:\n${tail}`);
+  }
+  return JSON.parse(output.stdout.trim().split('\n').at(-1));
 }
 
 // `npm run setup:peers`

@@ -25,8 +25,11 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=0, help="0: as PyTorch chooses")
     parser.add_argument("--steps", type=int, default=5, help="timed steps")
     parser.add_argument("--warmup", type=int, default=2)
-    parser.add_argument("--verbose", action="store_true")
     return parser.parse_args()
+
+
+def progress(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
 
 
 def build(case: dict, mode: str, compiled: bool):
@@ -67,15 +70,15 @@ def time_steps(case: dict, args: argparse.Namespace) -> dict:
         for s in examples
     ]
     steps, start = [], time.perf_counter()
-    for i in range(args.warmup + args.steps):
+    count = args.warmup + args.steps
+    for i in range(count):
+        progress(f"step {i + 1} of {count}")
         if i == args.warmup:
             warmup_seconds = time.perf_counter() - start
         at = i % len(batches)
         before = time.perf_counter()
         loss = train_step(forward, optimizer, batches[at], args.mode)
         seconds = time.perf_counter() - before
-        if args.verbose:
-            print(f"step {i}: {seconds:.2f} s, loss {loss:.4f}", file=sys.stderr)
         if i >= args.warmup:
             steps.append({"seconds": seconds, "loss": loss, **counted[at]})
     return {"steps": steps, "warmup_seconds": warmup_seconds}
@@ -88,9 +91,10 @@ def time_federation(case: dict, args: argparse.Namespace) -> dict:
     trainable = [p for p in model.parameters() if p.requires_grad]
     shared = [p.detach().clone() for p in trainable]
     targets = 0
-    for _ in range(case["rounds"]):
+    for round_ in range(case["rounds"]):
         total = [torch.zeros_like(p, dtype=torch.float64) for p in shared]
         for client in case["clients"]:
+            progress(f"round {round_ + 1} of {case['rounds']}, client {client['id']}")
             with torch.no_grad():
                 for parameter, value in zip(trainable, shared):
                     parameter.copy_(value)

@@ -1,0 +1,31 @@
+import { cpus, release, totalmem } from 'node:os';
+import { library } from './paths.mjs';
+
+const round = (value) => Math.round(value * 10) / 10;
+
+/** The best of a few short measurements of the peak rates of `threads` threads: GFLOP/s fp32 and bf16, GOP/s int8, GB/s read. */
+export async function bestPeak(threads, tries = 3) {
+  const { loadBinding } = await library('native/load.js');
+  const runs = Array.from({ length: tries }, () => loadBinding().measurePeak(threads));
+  const best = (key) => round(Math.max(...runs.map((run) => run[key])));
+  return { fp32: best('fp32'), bf16: best('bf16'), int8: best('int8'), read: best('read') };
+}
+
+/** What was measured on: processor, its features, cores, memory, versions, and its measured peak with one and all threads. */
+export async function describeMachine(threads) {
+  const { loadBinding, findGgmlLibrary } = await library('native/load.js');
+  const { version } = await library('version.js');
+  const binding = loadBinding();
+  const { kernels, features } = binding.cpu();
+  return {
+    cpu: cpus()[0]?.model ?? 'unknown',
+    cores: cpus().length,
+    features,
+    kernels,
+    memory_gib: round(totalmem() / 2 ** 30),
+    system: `${process.platform}-${process.arch} ${release()}`,
+    threads,
+    versions: { fedtune: version, node: process.version, ggml: binding.ggmlVersion(findGgmlLibrary()) },
+    peak: { one_thread: await bestPeak(1), all_threads: await bestPeak(threads) },
+  };
+}

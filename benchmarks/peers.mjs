@@ -1,0 +1,117 @@
+/**
+ * `npm run bench:peers`: the engine and PyTorch + transformers + PEFT on the same work, alternating, with the same number of
+ * threads. Writes benchmarks/results/peers.{json,md}, case by case.
+ */
+import { availableParallelism } from 'node:os';
+import { parseArgs } from 'node:util';
+import { describeMachine } from './lib/machine.mjs';
+import { bytes, number } from './lib/markdown.mjs';
+import { peerReport } from './lib/peerReport.mjs';
+import { summarise } from './lib/peerSummary.mjs';
+import { resultFile } from './lib/resultFile.mjs';
+import { startTicker } from './lib/ticker.mjs';
+import { COMPARISONS, prepare, runVariant, VARIANTS } from './lib/variants.mjs';
+import { peersPython } from './peers/python.mjs';
+
+const HELP = `Usage: npm run bench:peers -- [options]
+  --cases A,B       out of ${Object.keys(COMPARISONS).join(', ')} (default: all)
+  --repeats N       alternating runs of each program (default 3; federation 1 unless given)
+  --threads N       threads of each side (default: the cores)
+  --no-compile      leave torch.compile out
+  --bf16-weights    also PyTorch with its weights in bf16
+  --data PATH       conversations for chat and federation (default: the embedded owners), with --model PATH for the tokenizer
+  --timeout N       seconds that one run may take (default 3600)
+  --quick           one short run of each, to see that everything works; written to benchmarks/.cache/quick
+FEDTUNE_PEERS_PYTHON names a Python that has the packages of benchmarks/peers/requirements.txt; else they are installed once.`;
+
+const { values: options } = parseArgs({
+  options: {
+    cases: { type: 'string', default: Object.keys(COMPARISONS).join(',') },
+    repeats: { type: 'string' },
+    threads: { type: 'string', default: String(availableParallelism()) },
+    'no-compile': { type: 'boolean', default: false },
+    'bf16-weights': { type: 'boolean', default: false },
+    data: { type: 'string' },
+    model: { type: 'string' },
+    timeout: { type: 'string', default: '3600' },
+    quick: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+});
+
+function chosenVariants({ variants }) {
+  const eager = (name) => !(VARIANTS[name].compile && options['no-compile']);
+  const extra = options['bf16-weights'] && variants.includes('PyTorch bf16') ? ['PyTorch bf16 weights'] : [];
+  return [...variants, ...extra].filter(eager);
+}
+
+function describeRun(run, metric) {
+  if (run.error !== undefined) return `did not run: ${run.error.trim().split('\n').at(-1)}`;
+  return `${number(run[metric])} ${metric.replaceAll('_', ' ')}, ${bytes(run.peak_rss_bytes)}, ${run.total_seconds.toFixed(0)} s in all`;
+}
+
+async function runOnce(variant, comparison, testCase) {
+  const ticker = startTicker(variant);
+  const settings = {
+    threads: Number(options.threads),
+    quick: options.quick,
+    timeoutSeconds: Number(options.timeout),
+    onLine: (line) => ticker.line(line),
+  };
+  try {
+    return { variant, ...(await runVariant(variant, comparison, testCase, settings)) };
+  } catch (error) {
+    return { variant, error: error.message };
+  } finally {
+    ticker.stop();
+  }
+}
+
+async function compare(name) {
+  const comparison = COMPARISONS[name];
+  const repeats = options.quick ? 1 : Number(options.repeats ?? comparison.repeats ?? 3);
+  const testCase = await prepare(name, options);
+  const machine = await describeMachine(Number(options.threads));
+  const runs = [];
+  for (let repeat = 1; repeat <= repeats; repeat++) {
+    for (const variant of chosenVariants(comparison)) {
+      // What failed once is not tried again.
+      if (runs.some((run) => run.variant === variant && run.error !== undefined)) continue;
+      const run = { repeat, ...(await runOnce(variant, comparison, testCase)) };
+      runs.push(run);
+      console.error(`${name} ${repeat}/${repeats} ${variant}: ${describeRun(run, comparison.metric)}`);
+    }
+  }
+  const versions = runs.find((run) => run.versions !== undefined)?.versions;
+  return {
+    date: new Date().toISOString().slice(0, 16).replace('T', ' '),
+    source: testCase.source,
+    settings: { threads: machine.threads, repeats, quick: options.quick },
+    machine: { ...machine, versions: { ...machine.versions, ...versions } },
+    runs,
+    summary: summarise(name, comparison, runs, machine),
+  };
+}
+
+if (options.help) {
+  console.log(HELP);
+  process.exit(0);
+}
+const names = options.cases.split(',');
+const unknown = names.find((name) => COMPARISONS[name] === undefined);
+if (unknown !== undefined) {
+  console.error(`Expected --cases out of ${Object.keys(COMPARISONS).join(', ')} but received "${unknown}".`);
+  process.exit(2);
+}
+peersPython();
+const results = resultFile('peers', {
+  quick: options.quick,
+  empty: { version: 1, comparisons: {} },
+  render: peerReport,
+});
+for (const name of names) {
+  results.content.comparisons[name] = await compare(name);
+  results.save();
+}
+console.log(peerReport(results.content));
+console.error(`Written to ${results.markdown}`);

@@ -43,6 +43,8 @@ export const REBASABLE_METHODS: readonly string[] = [
 export const MUTABLE_METHODS: readonly string[] = [
   'fedavg',
   'fedprox',
+  'scaffold',
+  'ditto',
   'fedavgm',
   'fedadagrad',
   'fedadam',

@@ -52,7 +52,8 @@ async function dispatch(
   for (const failure of failures) host.emit({ type: 'client_failed', round, ...failure });
   for (const result of results) {
     const plan = plans.find(({ client }) => client === result.client)!;
-    const seconds = jobSeconds(deviceOf(result.client, config), result, plan.bytesDown);
+    const bytes = { down: plan.bytesDown, up: strategy.uploadBytes?.(result, context) };
+    const seconds = jobSeconds(deviceOf(result.client, config), result, bytes);
     const sent = (plan.tracks.find(({ name }) => name === 'main') ?? plan.tracks[0]!).adapter;
     flight.pending.push({ result, sent, version: state.round, arrives: clock + seconds });
     for (const { tokens } of result.tracks) {

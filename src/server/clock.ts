@@ -24,14 +24,21 @@ export function uploadBytes(result: ClientResult): number {
   return 4 * kept + Math.ceil(adapter.mask.length / 8);
 }
 
-/** Virtual seconds from the server's sending to its receiving: download, work, upload. 0 without a device. */
-export function jobSeconds(device: DeviceProfile | undefined, result: ClientResult, bytesDown: number): number {
+/**
+ * Virtual seconds from the server's sending to its receiving: download, work, upload. 0 without a device. Where the method
+ * does not say what travels up, the whole adapter does.
+ */
+export function jobSeconds(
+  device: DeviceProfile | undefined,
+  result: ClientResult,
+  bytes: { readonly down: number; readonly up?: number | undefined },
+): number {
   if (!device) return 0;
   const tokens = result.tracks.reduce((sum, track) => sum + track.tokens.train + track.tokens.search, 0);
   const wire = (bytes: number, mbps: number) => (bytes * 8) / (mbps * 1e6);
   return (
-    wire(bytesDown, device.download_mbps) +
+    wire(bytes.down, device.download_mbps) +
     tokens / device.tokens_per_second +
-    wire(uploadBytes(result), device.upload_mbps)
+    wire(bytes.up ?? uploadBytes(result), device.upload_mbps)
   );
 }

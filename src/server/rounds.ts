@@ -68,7 +68,8 @@ function applyDeadline(federation: Federation, arm: ArmRound, state: LoopState):
   const { config } = federation;
   const timed = arm.results.map((result) => {
     const plan = arm.plans.find(({ client }) => client === result.client)!;
-    return { result, plan, seconds: jobSeconds(deviceOf(result.client, config), result, plan.bytesDown) };
+    const bytes = { down: plan.bytesDown, up: federation.strategy.uploadBytes?.(result, arm.context) };
+    return { result, plan, seconds: jobSeconds(deviceOf(result.client, config), result, bytes) };
   });
   const deadline = config.deadline ?? Number.POSITIVE_INFINITY;
   const late = timed
@@ -121,6 +122,12 @@ function emitClients(host: LoopHost, round: number, arm: ArmRound): void {
   for (const failure of arm.failures) host.emit({ type: 'client_failed', round, ...failure });
 }
 
+/** The round's context with those whose late update joins it; they need not have been sampled again. */
+function withJoined(federation: Federation, context: RoundContext, joined: readonly ClientResult[]): RoundContext {
+  const present = new Set([...context.clients.map(({ id }) => id), ...joined.map(({ client }) => client)]);
+  return { ...context, clients: federation.clients.filter(({ id }) => present.has(id)) };
+}
+
 /** One synchronous round: sample, configure, train, wait until the deadline, merge. Returns the state after it. */
 export async function runRound(federation: Federation, state: LoopState, host: LoopHost): Promise<LoopState> {
   const { config, strategy, localStrategy } = federation;
@@ -144,7 +151,7 @@ export async function runRound(federation: Federation, state: LoopState, host: L
   );
   const results = [...onTime, ...joined].sort((a, b) => byCode(a.client, b.client));
   requireClients(federation, round, results, arm.failures);
-  const merged = strategy.aggregate(results, arm.context);
+  const merged = strategy.aggregate(results, withJoined(federation, arm.context, joined));
   if (localStrategy && localArm) localStrategy.aggregate(localArm.results, localArm.context);
 
   const bytesDown = arm.plans.reduce((sum, plan) => sum + plan.bytesDown, 0);

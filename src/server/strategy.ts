@@ -76,6 +76,8 @@ export interface Strategy {
   configure(context: RoundContext): ClientPlan[];
   /** Merges the results (sorted by client id). A client that failed is absent. */
   aggregate(results: readonly ClientResult[], context: RoundContext): AggregateResult;
+  /** Bytes that the upload of this result takes on a real wire, for the virtual clock. @default the whole adapter */
+  uploadBytes?(result: ClientResult, context: RoundContext): number;
   /** The adapters that exist for a client now, never mutated. */
   personalize(client: ClientInfo): ClientAdapters;
   /** The merged adapter, where the method has one. */

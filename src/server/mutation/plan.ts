@@ -90,7 +90,9 @@ export function planMutation(input: MutationInput): MutationPlan | null {
       remainder: fan.remainder,
       stepNorm: Math.sqrt(gg),
       teams: teams.map(({ members }) => members),
-      mutants: Object.fromEntries(fan.mutants.map(({ id, norm, ...rest }) => [id, { ...rest, norm: alpha * norm }])),
+      mutants: Object.fromEntries(
+        fan.mutants.map((mutant) => [mutant.id, describeMutant(mutant, alpha, options.centered ? fan.c : 0)]),
+      ),
     },
     apply(client, values) {
       const mutant = inputs.get(client);
@@ -109,7 +111,23 @@ interface Fan {
   readonly angle: number;
   /** Norm of what of the mean is off g's axis, in units of |g|. */
   readonly remainder: number;
-  readonly mutants: readonly { id: string; lambda: number; angle: number; norm: number }[];
+  readonly mutants: readonly FanMutant[];
+}
+
+/** Inner products of one mutation x, before alpha, with itself and with g inside its client's mask. */
+interface FanMutant {
+  readonly id: string;
+  readonly lambda: number;
+  readonly xx: number;
+  readonly xg: number;
+  readonly gg: number;
+}
+
+/** What is logged of the mutant alpha * (x - shift * g): its length and its angle to g. */
+function describeMutant({ lambda, xx, xg, gg }: FanMutant, alpha: number, shift: number) {
+  const norm = Math.sqrt(Math.max(0, xx - 2 * shift * xg + shift * shift * gg));
+  const cosine = norm > 0 && gg > 0 ? (xg - shift * gg) / (norm * Math.sqrt(gg)) : 0;
+  return { lambda, angle: degrees(cosine), norm: alpha * norm };
 }
 
 function measureFan(
@@ -120,15 +138,19 @@ function measureFan(
   numClients: number,
 ): Fan {
   const mean = new Float64Array(step.g.length);
-  const mutants: { id: string; lambda: number; angle: number; norm: number }[] = [];
+  const mutants: FanMutant[] = [];
   for (const [id, mutant] of inputs) {
     if (mutant.signs === null) continue;
     const { x, lambda } = makeMutant(step, mutant, projection);
     for (let p = 0; p < x.length; p++) mean[p]! += x[p]! / numClients;
-    const norm = Math.sqrt(maskedDot(x, x, null));
-    const masked = Math.sqrt(maskedDot(step.g, step.g, mutant.mask));
-    const cosine = norm > 0 && masked > 0 ? maskedDot(x, step.g, mutant.mask) / (norm * masked) : 0;
-    mutants.push({ id, lambda, angle: degrees(cosine), norm });
+    const { mask } = mutant;
+    mutants.push({
+      id,
+      lambda,
+      xx: maskedDot(x, x, null),
+      xg: maskedDot(x, step.g, mask),
+      gg: maskedDot(step.g, step.g, mask),
+    });
   }
   const along = maskedDot(mean, step.g, null);
   const meanNorm = maskedDot(mean, mean, null);

@@ -7,7 +7,7 @@ import { type MergeMean, type MergeRow, mergeMean } from '../merge/mean.js';
 import { type RobustResult, robustMerge } from '../merge/robust.js';
 import { type MutationPlan, mutatedFactors, planMutation } from '../mutation/plan.js';
 import type { MutableClient } from '../mutation/teams.js';
-import { type CheckedResult, checkResults } from '../results.js';
+import { type CheckedResult, checkResults, trackOf } from '../results.js';
 import type {
   AggregateResult,
   ClientAdapters,
@@ -37,6 +37,11 @@ export interface MergedRound {
   /** The merged adapter before any server optimizer. */
   readonly mean: Float32Array;
   readonly context: RoundContext;
+}
+
+/** `values` where `only` is 1, else `before`; null stands for all ones. */
+function overlay(before: Float32Array, values: Float32Array, only: Uint8Array | null): Float32Array {
+  return only === null ? values : values.map((value, p) => (only[p] === 1 ? value : before[p]!));
 }
 
 /** Tensors that a method keeps besides the merged adapter, by name. */
@@ -193,22 +198,35 @@ export class AveragingStrategy implements Strategy {
 
   aggregate(results: readonly ClientResult[], context: RoundContext): AggregateResult {
     const checked = checkResults(results, context, (client) => this.sentLayout(client));
-    const rows = this.#rows(checked);
-    const { merged, metrics: robust } = this.combine(rows, this.theta);
-    const only = factorMask(this.layout, this.averagedFactors(context.round));
     const before = this.theta;
-    const mean = only === null ? merged : merged.map((value, p) => (only[p] === 1 ? value : before[p]!));
+    const averaged = this.averagedFactors(context.round);
+    const only = factorMask(this.layout, averaged);
+    // What does not travel (a client's own factor) must not weigh in norms and distances either.
+    const rows = this.#rows(checked).map((row) => ({ ...row, values: overlay(before, row.values, only) }));
+    const { merged, metrics: robust } = this.combine(rows, before);
+    const mean = overlay(before, merged, only);
     const learned = this.learn({ results: checked, rows, mean, context });
     const after = rows.length === 0 ? before : this.serverStep(mean);
     this.#remember(rows, before, after, only, context.round);
-    const error = aggregationError(this.layout, rows, mean);
+    // Where a factor stays with its client, there is no product of the merged factors to compare with.
+    const error = averaged === this.trainedFactors(context.round) ? aggregationError(this.layout, rows, mean) : null;
     const unbalanced = this.#unbalanced(checked);
     const mutation = this.#plan === null ? {} : { mutation: { ...this.#plan.metrics, unbalanced } };
     this.#plan = null;
     return {
       bytesUp: checked.reduce((sum, { client, main }) => sum + this.bytesUp(client, main, context.round), 0),
-      metrics: { aggregationError: error.relative, errorModules: error.modules, ...robust, ...learned, ...mutation },
+      metrics: {
+        ...(error === null ? {} : { aggregationError: error.relative, errorModules: error.modules }),
+        ...robust,
+        ...learned,
+        ...mutation,
+      },
     };
+  }
+
+  uploadBytes(result: ClientResult, context: RoundContext): number {
+    const client = context.clients.find(({ id }) => id === result.client);
+    return client === undefined ? 0 : this.bytesUp(client, trackOf(result, 'main'), context.round);
   }
 
   /** Rows by client id; all members of a mutated team weigh their mean, or their mutations would not cancel. */

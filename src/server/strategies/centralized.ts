@@ -50,6 +50,11 @@ class CentralizedStrategy implements Strategy {
     return { bytesUp: 0, metrics: {} };
   }
 
+  /** Nothing travels. */
+  uploadBytes(): number {
+    return 0;
+  }
+
   personalize(): ClientAdapters {
     return { global: this.global() };
   }

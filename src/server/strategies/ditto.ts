@@ -13,7 +13,8 @@ class DittoStrategy extends AveragingStrategy {
   #personal = new Map<string, Float32Array>();
 
   protected override personalTracks(client: ClientInfo, received: Adapter, context: RoundContext): Track[] {
-    const values = this.#personal.get(client.id) ?? received.values;
+    // A client's first personal adapter is the merged one, which what it received may be a mutant of.
+    const values = this.#personal.get(client.id) ?? this.theta;
     const phase = context.trainPhase(client, { proxMu: this.config.ditto_lambda, anchor: received.values });
     return [{ name: 'personal', adapter: { ...received, values }, phases: [phase] }];
   }

@@ -68,6 +68,11 @@ class FloraStrategy implements Strategy {
     };
   }
 
+  uploadBytes(result: ClientResult, context: RoundContext): number {
+    const rank = context.clients.find(({ id }) => id === result.client)?.rank ?? 0;
+    return wireBytes({ layout: this.#layoutOf(rank) });
+  }
+
   /** Without the fresh adapter, which adds nothing; before the first merge the fresh one, which is the base. */
   global(): Adapter {
     const { layout, values } = this.#branch.isEmpty ? this.#fresh(this.#init.config.lora_r) : this.#branch.held;

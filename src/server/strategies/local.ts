@@ -48,6 +48,11 @@ class LocalStrategy implements Strategy {
     return { bytesUp: 0, metrics: {} };
   }
 
+  /** Nothing travels. */
+  uploadBytes(): number {
+    return 0;
+  }
+
   personalize(client: ClientInfo): ClientAdapters {
     return { local: this.#adapter(client) };
   }

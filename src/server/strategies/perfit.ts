@@ -82,11 +82,16 @@ class PerfitStrategy extends AveragingStrategy {
     return wireBytes({ layout: this.layout, mask, sendMask: mask === null ? 'none' : this.config.prune });
   }
 
-  protected override learn({ results, context }: MergedRound): Readonly<Record<string, unknown>> {
-    const searched = results.filter(({ client }) => this.#searches(client, context.round));
+  /** An update may belong to an earlier round than the one it joins, so its own mask says whether its client searched. */
+  protected override learn({ results }: MergedRound): Readonly<Record<string, unknown>> {
+    const searched = results.filter(({ client, main }) => {
+      const { mask } = main.adapter;
+      const before = this.#masks.get(client.id);
+      return mask !== null && !before?.every((bit, p) => bit === mask[p]);
+    });
     for (const { client, main } of searched) this.#masks.set(client.id, main.adapter.mask!);
     if (searched.length === 0) return {};
-    const masks = [...this.#masks.values()];
+    const masks = [...this.#masks].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, mask]) => mask);
     const kept = searched.map(({ client, main }) => [client.id, countOnes(main.adapter.mask!) / this.layout.size]);
     return { kept: Object.fromEntries(kept), meanOverlap: meanOverlap(masks) };
   }

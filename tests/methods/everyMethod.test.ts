@@ -1,0 +1,39 @@
+import { describe, expect, it } from 'vitest';
+import { METHODS, type MethodId, MUTABLE_METHODS } from '../../src/config/methods.js';
+import type { Which } from '../../src/server/types.js';
+import { macro, roundMetrics, runInline } from './inlineRun.js';
+
+const OWN: Partial<Record<MethodId, Which>> = {
+  local: 'local',
+  ditto: 'personalized',
+  'fedsa-lora': 'personalized',
+  perfit: 'personalized',
+};
+const MUTATIONS = ['none', 'fedmut', 'fedqp'] as const;
+
+const cases = METHODS.flatMap((method) =>
+  MUTATIONS.filter((mutation) => mutation === 'none' || MUTABLE_METHODS.includes(method)).map((mutation) => ({
+    method,
+    mutation,
+  })),
+);
+
+describe.each(cases)('$method with mutation $mutation on the embedded data', ({ method, mutation }) => {
+  const settings = { method, mutation };
+
+  it('learns, and goes on from a saved state to the same bits', async () => {
+    const run = await runInline(settings);
+    const which = OWN[method] ?? 'global';
+    expect(macro(run, which)).toBeLessThan(macro(run, 'base'));
+    const mutated = roundMetrics(run).map((metrics) => metrics.mutation !== undefined);
+    expect(mutated).toEqual([false, mutation !== 'none', mutation !== 'none']);
+
+    const again = await runInline(settings, { from: structuredClone(run.states[2]!) });
+    expect(again.finished.global?.values).toEqual(run.finished.global?.values);
+    expect(again.finished.clients.map(({ adapter }) => adapter?.values)).toEqual(
+      run.finished.clients.map(({ adapter }) => adapter?.values),
+    );
+    expect(again.finished.clients.map(({ test }) => test)).toEqual(run.finished.clients.map(({ test }) => test));
+    expect(again.finished.state.totals).toEqual(run.finished.state.totals);
+  });
+});

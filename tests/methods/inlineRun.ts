@@ -1,0 +1,132 @@
+import { initialValues } from '../../src/adapter/init.js';
+import type { AdapterLayout } from '../../src/adapter/layout.js';
+import { trainerModules } from '../../src/adapter/shapes.js';
+import type { ClientJob, ClientResult } from '../../src/client/job.js';
+import { runClientJob } from '../../src/client/run.js';
+import { parseConfig } from '../../src/config/parse.js';
+import { Base, Trainer } from '../../src/native/engine.js';
+import { type PreparedRun, prepareRun } from '../../src/run/prepare.js';
+import { makeClientEnv } from '../../src/runtime/clientEnv.js';
+import { createInlinePool } from '../../src/runtime/inlinePool.js';
+import { shareExamples } from '../../src/runtime/sharedExamples.js';
+import type { FinishedRun } from '../../src/server/finish.js';
+import { runLoop } from '../../src/server/loop.js';
+import { createStrategy } from '../../src/server/strategies/index.js';
+import type { Strategy, StrategyInit } from '../../src/server/strategy.js';
+import type { Federation, LoopState, RunEvent } from '../../src/server/types.js';
+
+/** The embedded federation, cut down so that a run takes about a second. */
+export const TINY_RUN = {
+  num_rounds: 3,
+  local_steps: 2,
+  batch_size: 2,
+  learning_rate: 3e-3,
+  warmup_steps: 2,
+  importance_samples: 4,
+  lora_r: 4,
+  lora_alpha: 8,
+  target_modules: ['q_proj', 'v_proj', 'down_proj'],
+  max_train_examples: 8,
+  max_valid_examples: 2,
+  max_test_examples: 2,
+  eval_every: 0,
+  seq_length: 128,
+} as const;
+
+export interface InlineRun {
+  readonly prepared: PreparedRun;
+  readonly strategy: Strategy;
+  readonly finished: FinishedRun;
+  readonly events: readonly RunEvent[];
+  /** The state after each round, as a run folder would keep it. */
+  readonly states: readonly LoopState[];
+}
+
+export interface InlineHooks {
+  /** Makes the strategy in place of the run file's method. */
+  readonly strategy?: (init: StrategyInit) => Strategy;
+  /** Changes what a client sends. */
+  readonly tamper?: (result: ClientResult, job: ClientJob) => ClientResult;
+  /** Goes on from this state. */
+  readonly from?: LoopState;
+}
+
+const bases = new Map<string, Base>();
+
+function baseOf(prepared: PreparedRun): Base {
+  const { precision, kernels } = prepared.config;
+  const key = `${prepared.model.sha256}/${precision}/${kernels}`;
+  let base = bases.get(key);
+  if (!base) {
+    base = new Base({ description: prepared.model.description, precision, kernels });
+    bases.set(key, base);
+  }
+  return base;
+}
+
+/** Runs a federation of the embedded data in this thread, without a run folder: `TINY_RUN` with `settings` on top. */
+export async function runInline(settings: Record<string, unknown> = {}, hooks: InlineHooks = {}): Promise<InlineRun> {
+  const config = parseConfig({ ...TINY_RUN, ...settings });
+  const prepared = await prepareRun(config);
+  const base = baseOf(prepared);
+  const env = makeClientEnv({
+    examples: shareExamples(prepared.tokenized),
+    createTrainer: (layout: AdapterLayout) =>
+      new Trainer({ base, modules: trainerModules(layout), dropout: 0, threads: 1, checkpointing: false }),
+  });
+  const { clients, layout } = prepared;
+  const init: StrategyInit = {
+    layout,
+    initial: initialValues(layout, config.seed),
+    clients,
+    seed: config.seed,
+    config,
+  };
+  const strategy = (hooks.strategy ?? createStrategy)(init);
+  const withLocal = config.also_local && config.method !== 'local';
+  const federation: Federation = {
+    config,
+    clients,
+    strategy,
+    ...(withLocal
+      ? { localStrategy: createStrategy({ ...init, config: { ...config, method: 'local', mutation: 'none' } }) }
+      : {}),
+  };
+  const events: RunEvent[] = [];
+  const states: LoopState[] = [];
+  const tamper = hooks.tamper ?? ((result: ClientResult) => result);
+  const pool = createInlinePool({
+    env,
+    baseLayout: layout,
+    runClientJob: (job, e) => tamper(runClientJob(job, e), job),
+  });
+  try {
+    const finished = await runLoop(
+      federation,
+      {
+        pool,
+        emit: (event) => events.push(event),
+        progress: () => {},
+        signal: new AbortController().signal,
+        checkpoint: async (state) => {
+          states.push(structuredClone(state));
+        },
+      },
+      hooks.from,
+    );
+    return { prepared, strategy, finished, events, states };
+  } finally {
+    env.dispose();
+  }
+}
+
+/** Macro perplexity on the owners' test examples. */
+export function macro(run: InlineRun, which: 'base' | 'local' | 'global' | 'personalized' | 'tuned'): number {
+  const scores = run.finished.clients.map(({ test }) => test[which]?.ppl ?? Number.NaN);
+  return scores.reduce((sum, ppl) => sum + ppl, 0) / scores.length;
+}
+
+/** The metrics of every merge, in order. */
+export function roundMetrics(run: InlineRun): Record<string, unknown>[] {
+  return run.events.filter(({ type }) => type === 'round').map((event) => event.metrics as Record<string, unknown>);
+}

@@ -38,7 +38,10 @@ void check_gemm(const KernelSet& set, Random& random, int m, int n, int k, Dtype
     g.c_type = out;  // the one that takes more scratch
     const Buffer memory(set.gemm_scratch(g));
     g.c_type = Dtype::F32;
-    Scratch scratch{memory.data(), memory.size()};
+    g.fine = true;
+    const Buffer memory_fine(set.gemm_scratch(g));
+    g.fine = false;
+    Scratch scratch{memory.data(), memory.size()}, scratch_fine{memory_fine.data(), memory_fine.size()};
     g.c = c.data();
     set.gemm(g, 0, m, 0, n, scratch);
     auto error = [&](auto get) {
@@ -61,6 +64,10 @@ void check_gemm(const KernelSet& set, Random& random, int m, int n, int k, Dtype
     worst = std::max(worst, error([&](int i, int j) { return cut.as<float>()[i * g.ldc + j] / 2; }));
     if (out != Dtype::BF16) continue;
     g.accumulate = false;
+    g.fine = true;
+    set.gemm(g, 0, m, 0, n, scratch_fine);
+    errors["fine " + name] = std::max(errors["fine " + name], error([&](int i, int j) { return cut.as<float>()[i * g.ldc + j]; }));
+    g.fine = false;
     g.c_type = Dtype::BF16;
     g.c = half.data();
     set.gemm(g, 0, m, 0, n, scratch);

@@ -84,6 +84,7 @@ class Loader {
 
   void fill(const TensorSource& t, int n, int k, Weight& w, int row0) {
     const size_t row_bytes = static_cast<size_t>(k / ggml_.block_size(t.type)) * ggml_.type_size(t.type);
+    const bool levels = ggml_.block_size(t.type) > 1;
     const unsigned cores = std::max(1u, std::min(8u, std::thread::hardware_concurrency()));
     const int threads = n < 256 ? 1 : static_cast<int>(cores);
     std::vector<int> bad(threads, 0);
@@ -99,7 +100,7 @@ class Loader {
         for (int64_t j = 0; j < static_cast<int64_t>(rows) * k; j++) sum += out[j] * 0.0f;
         if (sum != 0.0f) bad[i] = 1;  // NaN: some value was not finite
         if (base_.int8)
-          base_.kernels->quantize_rows(out, k, rows, k, w.values.as<int8_t>() + (row0 + r) * w.mat.ld, w.mat.ld, w.scales.as<float>() + (row0 + r) * (w.mat.ld / kGroup));
+          base_.kernels->quantize_rows(out, k, rows, k, levels, w.values.as<int8_t>() + (row0 + r) * w.mat.ld, w.mat.ld, w.scales.as<float>() + (row0 + r) * (w.mat.ld / kGroup));
       }
     };
     std::vector<std::thread> pool;

@@ -190,6 +190,8 @@ void Step::linear(const char* name, const Mat& x, int k, const Weight& w, LoraGr
   main.c = y;
   main.ldc = ldy;
   main.accumulate = accumulate;
+  // What is lost around attention spreads over all tokens; on the way back 8 bits lose little (docs/performance.md).
+  main.fine = kind == kQkv || kind == kO;
   if (g && !g->empty()) {
     Mat in = x;
     if (drop.rate > 0) {

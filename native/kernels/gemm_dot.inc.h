@@ -20,42 +20,18 @@ inline vi iset(int32_t x) { return x - vi{}; }
 inline vf vabs(vf x) { return (vf)((vi)x & 0x7fffffff); }
 
 struct DotShape {
-  int groups, rank;  // groups of depth; depth of the second segment
-  explicit DotShape(const Gemm& g) : groups((g.seg[0].k + kGroup - 1) / kGroup), rank(g.segments > 1 ? g.seg[1].k : 0) {}
-  // kDotM rows: per group [row][32] bytes and [row] scales; then [rank][row] f32
-  size_t strip() const { return (static_cast<size_t>(groups) * (kGroup + 4) + 4 * static_cast<size_t>(rank)) * kDotM; }
+  int groups, parts, rank;  // groups of depth; bytes that an activation takes; depth of the second segment
+  explicit DotShape(const Gemm& g) : groups((g.seg[0].k + kGroup - 1) / kGroup), parts(g.fine ? 2 : 1), rank(g.segments > 1 ? g.seg[1].k : 0) {}
+  // kDotM rows: per group and part [row][32] bytes and [row] scales; then [rank][row] f32
+  size_t strip() const { return (static_cast<size_t>(groups) * parts * (kGroup + 4) + 4 * static_cast<size_t>(rank)) * kDotM; }
   // `cols` columns: per group [8][cols] words of 4 weights, [cols] starting sums and [cols] scales; then [rank][cols] f32
   size_t panel(int cols) const { return (static_cast<size_t>(groups) * (4 * kDotSteps + 8) + 4 * static_cast<size_t>(rank)) * cols; }
 };
 
-// 32 values as bytes (plus the bias), with their scale; `count` of them exist.
-inline float dot_quantize(const bf16_t* x, int count, uint8_t* out) {
-  alignas(64) bf16_t row[kGroup];
-  if (count < kGroup) {
-    std::memset(row, 0, sizeof row);
-    std::memcpy(row, x, sizeof(bf16_t) * count);
-    x = row;
-  }
-  vf v[kGroup / FT_VL], top = {};
+// The low bytes of 32 integers, plus the bias.
+inline void dot_bytes(const vf* rounded, uint8_t* out) {
   for (int i = 0; i < kGroup / FT_VL; i++) {
-    v[i] = vload(x + i * FT_VL);
-    // NaN must not get lost: as integers, magnitudes of floats compare as the floats do, and NaN is the largest
-    const vi a = (vi)vabs(v[i]), b = (vi)top, more = a > b;
-    top = (vf)((a & more) | (b & ~more));
-  }
-#if defined(__AVX512F__) && FT_VL == 16
-  const float max = __builtin_bit_cast(float, _mm512_reduce_max_epi32((__m512i)top));
-#else
-  int32_t lane[FT_VL];
-  std::memcpy(lane, &top, sizeof lane);
-  for (int w = FT_VL / 2; w > 0; w /= 2)
-    for (int i = 0; i < w; i++) lane[i] = lane[i] > lane[i + w] ? lane[i] : lane[i + w];
-  float max;
-  std::memcpy(&max, lane, 4);
-#endif
-  const float inv = max > 0 ? 127.0f / max : 0.0f;
-  for (int i = 0; i < kGroup / FT_VL; i++) {
-    const vi q = (vi)(v[i] * inv + kRound) + FT_DOT_BIAS;
+    const vi q = (vi)(rounded[i] + kRound) + FT_DOT_BIAS;
 #if defined(__AVX512F__) && FT_VL == 16
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i * FT_VL), _mm512_cvtepi32_epi8((__m512i)q));
 #else
@@ -64,22 +40,62 @@ inline float dot_quantize(const bf16_t* x, int count, uint8_t* out) {
     std::memcpy(out + i * FT_VL, &b, FT_VL);
 #endif
   }
+}
+
+// The largest of the magnitudes; NaN counts as larger than all.
+inline float dot_largest(const vf* x) {
+  vi top = {};
+  for (int i = 0; i < kGroup / FT_VL; i++) {
+    // as integers, magnitudes of floats compare as the floats do
+    const vi a = (vi)vabs(x[i]), more = a > top;
+    top = (a & more) | (top & ~more);
+  }
+#if defined(__AVX512F__) && FT_VL == 16
+  const int32_t most = _mm512_reduce_max_epi32((__m512i)top);
+#else
+  int32_t lane[FT_VL];
+  std::memcpy(lane, &top, sizeof lane);
+  for (int w = FT_VL / 2; w > 0; w /= 2)
+    for (int i = 0; i < w; i++) lane[i] = lane[i] > lane[i + w] ? lane[i] : lane[i + w];
+  const int32_t most = lane[0];
+#endif
+  float max;
+  std::memcpy(&max, &most, 4);
+  return max;
+}
+
+// 32 values, of which `count` exist, as bytes and their scale; with `rest` what rounding left as bytes of scale / 254.
+inline float dot_quantize(const bf16_t* x, int count, uint8_t* out, uint8_t* rest) {
+  bf16_t row[kGroup] = {};
+  if (count < kGroup) {
+    std::memcpy(row, x, sizeof(bf16_t) * count);
+    x = row;
+  }
+  vf v[kGroup / FT_VL];
+  for (int i = 0; i < kGroup / FT_VL; i++) v[i] = vload(x + i * FT_VL);
+  const float max = dot_largest(v), inv = max > 0 ? 127.0f / max : max;  // NaN stays NaN
+  for (auto& y : v) y *= inv;
+  dot_bytes(v, out);
+  if (rest) {
+    for (auto& y : v) y = (y - ((y + kRound) - kRound)) * 254.0f;
+    dot_bytes(v, rest);
+  }
   return max / 127.0f;
 }
 
 // Rows m .. m + rows of the activations; the strip's other rows are zero.
 inline void dot_pack_strip(const Gemm& g, const DotShape& shape, int m, int rows, uint8_t* out) {
+  constexpr int kPart = kDotM * (kGroup + 4), kScales = kDotM * kGroup;
   const Mat& a = g.seg[0].a;
-  for (int group = 0; group < shape.groups; group++, out += kDotM * (kGroup + 4)) {
+  const bool fine = shape.parts > 1;
+  for (int group = 0; group < shape.groups; group++, out += kPart * shape.parts) {
     const int k = group * kGroup, count = g.seg[0].k - k < kGroup ? g.seg[0].k - k : kGroup;
-    float* scale = reinterpret_cast<float*>(out + kDotM * kGroup);
-    for (int i = 0; i < kDotM; i++) {
-      if (i < rows) {
-        scale[i] = dot_quantize(static_cast<const bf16_t*>(a.data) + (m + i) * a.ld + k, count, out + i * kGroup);
-        continue;
-      }
-      std::memset(out + i * kGroup, FT_DOT_BIAS, kGroup);
-      scale[i] = 0;
+    if (rows < kDotM) std::memset(out, 0, kPart * shape.parts);  // scales of 0: the bytes do not matter
+    for (int i = 0; i < rows; i++) {
+      uint8_t* rest = fine ? out + kPart + i * kGroup : nullptr;
+      const float scale = dot_quantize(static_cast<const bf16_t*>(a.data) + (m + i) * a.ld + k, count, out + i * kGroup, rest);
+      reinterpret_cast<float*>(out + kScales)[i] = scale;
+      if (fine) reinterpret_cast<float*>(out + kPart + kScales)[i] = scale / 254.0f;
     }
   }
   float* thin = reinterpret_cast<float*>(out);
@@ -143,11 +159,11 @@ inline void dot_pack_panel(const Gemm& g, const DotShape& shape, int n, int coun
     for (int j = 0; j < cols; j++) thin[r * cols + j] = j >= count ? 0.0f : g.seg[1].trans ? mat_at(g.seg[1].b, n + j, r) : mat_at(g.seg[1].b, r, n + j);
 }
 
-// kDotM rows times W vectors of columns over all groups: sums f32 [kDotM][W * FT_VL].
+// kDotM rows times W vectors of columns over all groups and their parts: sums f32 [kDotM][W * FT_VL].
 template <int W>
-inline void dot_tile(const uint8_t* a, const uint8_t* b, int groups, float* sums) {
-  constexpr int cols = W * FT_VL;
-  for (int group = 0; group < groups; group++, a += kDotM * (kGroup + 4), b += cols * (4 * kDotSteps + 8)) {
+inline void dot_tile(const uint8_t* a, const uint8_t* b, int groups, int parts, float* sums) {
+  constexpr int cols = W * FT_VL, bytes = cols * (4 * kDotSteps + 8);
+  for (int at = 0; at < groups * parts; at++, a += kDotM * (kGroup + 4), b += at % parts == 0 ? bytes : 0) {
     const int32_t* words = reinterpret_cast<const int32_t*>(b);
     const float* scale_b = reinterpret_cast<const float*>(b) + (kDotSteps + 1) * cols;
     const float* scale_a = reinterpret_cast<const float*>(a + kDotM * kGroup);
@@ -176,7 +192,7 @@ inline void dot_tile(const uint8_t* a, const uint8_t* b, int groups, float* sums
       for (int j = 0; j < W; j++) {
         float* to = sums + i * cols + j * FT_VL;
         const vf scale = vload(scale_b + j * FT_VL) * scale_a[i];
-        vstore(to, FT_FMA(__builtin_convertvector(t[i][j], vf), scale, group == 0 ? vf{} : vload(to)));
+        vstore(to, FT_FMA(__builtin_convertvector(t[i][j], vf), scale, at == 0 ? vf{} : vload(to)));
       }
   }
 }
@@ -222,8 +238,8 @@ inline void dot_store(const Gemm& g, const float* sums, const float* thin_a, con
 template <int W>
 inline void dot_block(const Gemm& g, const DotShape& shape, const uint8_t* strip, const uint8_t* panel, int m, int rows, int n, int count) {
   alignas(64) float sums[kDotM * W * FT_VL];
-  dot_tile<W>(strip, panel, shape.groups, sums);
-  const float* thin_a = reinterpret_cast<const float*>(strip + static_cast<size_t>(shape.groups) * kDotM * (kGroup + 4));
+  dot_tile<W>(strip, panel, shape.groups, shape.parts, sums);
+  const float* thin_a = reinterpret_cast<const float*>(strip + static_cast<size_t>(shape.groups) * shape.parts * kDotM * (kGroup + 4));
   const float* thin_b = reinterpret_cast<const float*>(panel + static_cast<size_t>(shape.groups) * W * FT_VL * (4 * kDotSteps + 8));
   dot_store<W>(g, sums, thin_a, thin_b, shape.rank, m, rows, n, count);
 }

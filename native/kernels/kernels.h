@@ -47,6 +47,7 @@ struct Gemm {
   void* c = nullptr;
   int64_t ldc = 0;
   bool accumulate = false;
+  bool fine = false;  // a set that rounds activations to 8 bits shall take 16 here
 };
 
 // Scratch of one thread; grows outside of steps only.
@@ -121,8 +122,9 @@ struct KernelSet {
   void (*adamw)(float* theta, const float* g, const uint8_t* mask, float* m, float* v, int64_t n, float grad_scale, float lr, float beta1, float beta2, float eps, float weight_decay, float bias1, float bias2);
 
   // -- Q8 -----------------------------------------------------------------------------------------------------------------------
-  // Quantises rows of f32 to int8 with one scale per group of 32.
-  void (*quantize_rows)(const float* x, int64_t ldx, int rows, int cols, int8_t* q, int64_t ldq, float* scale);
+  // Quantises rows of f32 to int8 with one scale per group of 32. `levels`: the values were quantised to few levels before, so
+  // the scale is searched that fits them best.
+  void (*quantize_rows)(const float* x, int64_t ldx, int rows, int cols, bool levels, int8_t* q, int64_t ldq, float* scale);
 };
 
 // Null where this build or this processor does not have the set.

@@ -201,17 +201,40 @@ inline void adamw(float* theta, const float* g, const uint8_t* mask, float* m, f
   }
 }
 
-inline void quantize_rows(const float* x, int64_t ldx, int rows, int cols, int8_t* q, int64_t ldq, float* scale) {
+// The sum of squared errors of 32 values rounded to multiples of `step`.
+inline float rounding_error(const float* x, float inv) {
+  vf sum = {};
+  for (int i = 0; i < kGroup; i += FT_VL) {
+    const vf y = vload(x + i) * inv, d = y - ((y + 12582912.0f) - 12582912.0f);
+    sum += d * d;
+  }
+  return vsum(sum);
+}
+
+inline void quantize_rows(const float* x, int64_t ldx, int rows, int cols, bool levels, int8_t* q, int64_t ldq, float* scale) {
+  // Values that came from few levels are multiples of a step, or nearly so: a scale in tune with it rounds them (almost)
+  // exactly, where 127 steps to the largest value would not.
+  constexpr int kMost = 127, kLeast = 80;
   for (int r = 0; r < rows; r++) {
     for (int64_t g = 0; g < ldq / kGroup; g++) {
-      const float* p = x + r * ldx + g * kGroup;
-      int8_t* o = q + r * ldq + g * kGroup;
       const int n = cols - g * kGroup < kGroup ? static_cast<int>(cols - g * kGroup) : kGroup;
+      alignas(64) float v[kGroup] = {};
+      std::memcpy(v, x + r * ldx + g * kGroup, sizeof(float) * n);
+      vf most = {};
+      for (int i = 0; i < kGroup; i += FT_VL) most = vmax(most, vmax(vload(v + i), -vload(v + i)));
       float top = 0;
-      for (int i = 0; i < n; i++) top = std::fabs(p[i]) > top ? std::fabs(p[i]) : top;
-      const float s = top / 127.0f, inv = top > 0 ? 127.0f / top : 0.0f;
-      scale[r * (ldq / kGroup) + g] = s;
-      for (int i = 0; i < kGroup; i++) o[i] = i < n ? static_cast<int8_t>(std::nearbyint(p[i] * inv)) : 0;
+      for (int i = 0; i < FT_VL; i++) top = most[i] > top ? most[i] : top;
+      int steps = kMost;
+      float least = INFINITY;
+      for (int s = kMost; levels && top > 0 && s >= kLeast && least > 1e-10f * top * top; s--) {
+        const float step = top / static_cast<float>(s), error = rounding_error(v, static_cast<float>(s) / top) * step * step;
+        if (error >= least) continue;
+        least = error;
+        steps = s;
+      }
+      const float inv = top > 0 ? static_cast<float>(steps) / top : 0.0f;
+      scale[r * (ldq / kGroup) + g] = top / static_cast<float>(steps);
+      for (int i = 0; i < kGroup; i++) q[r * ldq + g * kGroup + i] = static_cast<int8_t>(std::nearbyint(v[i] * inv));
     }
   }
 }

@@ -18,6 +18,8 @@ const SIZES = [
 function bound(kernel: string): number {
   // int8 activations in groups of 32 (vnni, avx2) or bf16 operands (amx)
   if (kernel.startsWith('gemm q8') || kernel.startsWith('gemm bf16')) return 1.5e-2;
+  // where weights lie across the depth, they are rounded once more (vnni); amx rounds products of weight and scale to bf16
+  if (kernel.startsWith('fine gemm')) return kernel.includes('nn') ? 1e-2 : 5e-3;
   if (kernel.startsWith('attention bf16')) return 1e-2;
   return 2e-6;
 }

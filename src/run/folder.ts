@@ -33,7 +33,7 @@ export interface SavedRun {
 
 export const runFile = (
   dir: string,
-  name: 'config.yaml' | 'events.jsonl' | 'partition.json' | 'metrics.json' | 'scores.jsonl',
+  name: 'config.yaml' | 'events.jsonl' | 'partition.json' | 'metrics.json' | 'scores.jsonl' | 'perfit.svg',
 ): string => join(dir, name);
 
 /** The configuration that a run was started with. Throws RunError NOT_A_RUN. */
@@ -79,6 +79,7 @@ export class RunFolder {
         'partition.json',
         'metrics.json',
         'scores.jsonl',
+        'perfit.svg',
         'state',
         'adapters',
       ]) {

@@ -19,6 +19,7 @@ import type { Federation, LoopHost, Progress } from '../server/types.js';
 import { writeAdapters } from './adapters.js';
 import { RunFolder, type SavedRun } from './folder.js';
 import { makeMetrics, type RunMetrics, scoreLines } from './metrics.js';
+import { maskPicture } from './picture.js';
 import { type PreparedRun, prepareRun } from './prepare.js';
 import { checkSameConfig, checkSameInputs } from './resume.js';
 
@@ -235,6 +236,8 @@ class RunSession {
     this.#progress({ kind: 'writing', dir: folder.dir });
     await writeAdapters(folder.dir, prepared, finished);
     await folder.write('scores.jsonl', scoreLines(prepared, finished));
+    const picture = maskPicture(finished);
+    if (picture) await folder.write('perfit.svg', picture);
     const { totals } = finished.state;
     const trained = totals.train + totals.search + totals.local + totals.tune;
     const seconds = this.#seconds();

@@ -30,6 +30,8 @@ export interface FinishedClient {
   readonly takeHome: Which;
   /** That adapter; null: the base is better than all of them. */
   readonly adapter: Adapter | null;
+  /** The owner's own adapter as it left the federation, where the method makes one. */
+  readonly personalized?: Adapter;
 }
 
 export interface FinishedRun {
@@ -109,6 +111,7 @@ export async function finishRun(federation: Federation, state: LoopState, host: 
       valid: valid.get(client.id)!,
       takeHome,
       adapter: candidates[takeHome] ?? null,
+      ...(candidates.personalized ? { personalized: candidates.personalized } : {}),
     };
   });
   const final = summarise(

@@ -72,6 +72,7 @@ function checkTakeHome(federation: Federation): void {
   const first = federation.clients[0];
   if (wanted === 'best_on_validation' || wanted === 'tuned' || !first) return;
   const kinds = Object.keys(candidatesOf(federation, first));
+  if (federation.strategy.personalizes && !kinds.includes('personalized')) kinds.push('personalized');
   if (finetune_epochs > 0 || finetune_steps > 0) kinds.push('tuned');
   if (kinds.includes(wanted)) return;
   throw new ConfigError(

@@ -72,6 +72,8 @@ export interface ClientAdapters {
 /** A federated method: four hooks around the fixed loop in src/server/loop.ts. */
 export interface Strategy {
   readonly id: string;
+  /** Whether owners end with adapters of their own, even if there are none before the first round. @default false */
+  readonly personalizes?: boolean;
   /** What each sampled client receives and does. */
   configure(context: RoundContext): ClientPlan[];
   /** Merges the results (sorted by client id). A client that failed is absent. */

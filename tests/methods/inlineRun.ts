@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { initialValues } from '../../src/adapter/init.js';
 import type { AdapterLayout } from '../../src/adapter/layout.js';
 import { trainerModules } from '../../src/adapter/shapes.js';
@@ -118,6 +119,25 @@ export async function runInline(settings: Record<string, unknown> = {}, hooks: I
   } finally {
     env.dispose();
   }
+}
+
+/** A digest of an adapter's values: equal for equal bits (comparing large arrays entry by entry is slow). */
+export function digest(values: Float32Array | undefined): string {
+  if (!values) return 'none';
+  return createHash('sha256')
+    .update(new Uint8Array(values.buffer, values.byteOffset, values.byteLength))
+    .digest('hex');
+}
+
+/** Everything of a run that must be equal between equal runs. */
+export function outcomeOf({ finished }: InlineRun) {
+  return {
+    global: digest(finished.global?.values),
+    adapters: finished.clients.map(({ adapter }) => digest(adapter?.values)),
+    takeHome: finished.clients.map(({ takeHome }) => takeHome),
+    test: finished.clients.map(({ test }) => test),
+    totals: finished.state.totals,
+  };
 }
 
 /** Macro perplexity on the owners' test examples. */

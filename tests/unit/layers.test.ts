@@ -18,7 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   runtime: ['adapter', 'client', 'data', 'eval', 'native'],
   export: ['adapter', 'model', 'native'],
   server: ['adapter', 'eval', 'partition'],
-  run: ['adapter', 'config', 'data', 'eval', 'export', 'model', 'native', 'partition', 'runtime', 'server'],
+  run: ['adapter', 'config', 'data', 'eval', 'export', 'model', 'native', 'partition', 'report', 'runtime', 'server'],
   report: ['adapter', 'server'],
   cli: ['config', 'data', 'export', 'model', 'native', 'partition', 'report', 'run', 'server'],
 };

@@ -10,6 +10,7 @@ import { loadByClient, saveByClient } from './perClient.js';
  * received|^2. It never leaves the client; its tokens count.
  */
 class DittoStrategy extends AveragingStrategy {
+  readonly personalizes = true;
   #personal = new Map<string, Float32Array>();
 
   protected override personalTracks(client: ClientInfo, received: Adapter, context: RoundContext): Track[] {

@@ -7,6 +7,7 @@ import { loadByClient, saveByClient } from './perClient.js';
 
 /** FedSA-LoRA (arXiv 2410.01463): both factors are trained, A is averaged, B stays with its client. */
 class FedsaLoraStrategy extends AveragingStrategy {
+  readonly personalizes = true;
   /** Each client's B at its places in the flat vector, 0 elsewhere. */
   #own = new Map<string, Float32Array>();
 

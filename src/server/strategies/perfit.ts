@@ -23,6 +23,7 @@ export function importanceSamples(numTrain: number, wanted: number | null): numb
  * trains only that, and the server merges each entry over the clients that have it. The steps are in docs/methods.md.
  */
 class PerfitStrategy extends AveragingStrategy {
+  readonly personalizes = true;
   #masks = new Map<string, Uint8Array>();
 
   constructor(init: StrategyInit) {

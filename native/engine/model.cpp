@@ -49,10 +49,11 @@ class Loader {
     Weight w;
     w.k = k;
     for (const auto& p : parts) w.n += p.second;
+    const Dtype type = base_.int8 ? k < kNarrow ? Dtype::BF16 : Dtype::Q8 : Dtype::F32;
     const int64_t ld = base_.int8 ? round_up(k, kGroup) : k;
-    w.values = Buffer(static_cast<size_t>(w.n) * ld * (base_.int8 ? 1 : sizeof(float)));
-    if (base_.int8) w.scales = Buffer(static_cast<size_t>(w.n) * (ld / kGroup) * sizeof(float));
-    w.mat = {base_.int8 ? Dtype::Q8 : Dtype::F32, w.values.data(), w.scales.as<float>(), ld};
+    w.values = Buffer(static_cast<size_t>(w.n) * ld * size_of(type));
+    if (type == Dtype::Q8) w.scales = Buffer(static_cast<size_t>(w.n) * (ld / kGroup) * sizeof(float));
+    w.mat = {type, w.values.data(), w.scales.as<float>(), ld};
     int row = 0;
     for (const auto& p : parts) {
       const TensorSource& t = need(p.first, {k, p.second});
@@ -94,13 +95,14 @@ class Loader {
       for (int r = static_cast<int64_t>(n) * i / threads; r < static_cast<int64_t>(n) * (i + 1) / threads; r += kRows) {
         const int end = static_cast<int>(static_cast<int64_t>(n) * (i + 1) / threads);
         const int rows = std::min(kRows, end - r);
-        float* out = base_.int8 ? tmp.data() : w.values.as<float>() + static_cast<int64_t>(row0 + r) * k;
+        const int64_t ld = w.mat.ld, at = row0 + r;
+        float* out = base_.int8 ? tmp.data() : w.values.as<float>() + at * ld;
         ggml_.dequantize(t.type, bytes(t) + r * row_bytes, out, static_cast<int64_t>(rows) * k);
         float sum = 0;
         for (int64_t j = 0; j < static_cast<int64_t>(rows) * k; j++) sum += out[j] * 0.0f;
         if (sum != 0.0f) bad[i] = 1;  // NaN: some value was not finite
-        if (base_.int8)
-          base_.kernels->quantize_rows(out, k, rows, k, levels, w.values.as<int8_t>() + (row0 + r) * w.mat.ld, w.mat.ld, w.scales.as<float>() + (row0 + r) * (w.mat.ld / kGroup));
+        if (w.mat.type == Dtype::BF16) base_.kernels->to_act(out, k, k, Dtype::BF16, w.values.as<bf16_t>() + at * ld, ld, 0, rows);
+        if (w.mat.type == Dtype::Q8) base_.kernels->quantize_rows(out, k, rows, k, levels, w.values.as<int8_t>() + at * ld, ld, w.scales.as<float>() + at * (ld / kGroup));
       }
     };
     std::vector<std::thread> pool;
@@ -177,6 +179,10 @@ void Base::load(const std::string& ggml) {
 void Base::row(const Weight& w, int token, float* out) const {
   if (w.mat.type == Dtype::F32) {
     std::memcpy(out, static_cast<const float*>(w.mat.data) + static_cast<int64_t>(token) * w.mat.ld, sizeof(float) * w.k);
+    return;
+  }
+  if (w.mat.type == Dtype::BF16) {
+    kernels->from_act(Dtype::BF16, static_cast<const bf16_t*>(w.mat.data) + static_cast<int64_t>(token) * w.mat.ld, w.mat.ld, w.k, out, w.k, 0, 1);
     return;
   }
   const int8_t* q = static_cast<const int8_t*>(w.mat.data) + static_cast<int64_t>(token) * w.mat.ld;

@@ -29,7 +29,11 @@ struct Description {
   std::vector<TensorSource> tensors;
 };
 
-// A frozen matrix [n, k], possibly several stacked; F32 or Q8.
+// Narrower matrices than this are kept in bf16 where others are int8: rounding averages out over long rows only, and there
+// is little to save.
+constexpr int kNarrow = 256;
+
+// A frozen matrix [n, k], possibly several stacked; F32, BF16 or Q8.
 struct Weight {
   int n = 0, k = 0;
   Buffer values, scales;

@@ -497,8 +497,7 @@ double Step::head(const Batch& b, bool all, float* nll, bool train, float weight
   for (int v0 = 0; v0 < d.vocab; v0 += kVocabTile) {
     const int nv = std::min(kVocabTile, d.vocab - v0);
     Mat tile = w.mat;
-    const size_t size = tile.type == Dtype::F32 ? sizeof(float) : 1;
-    tile.data = static_cast<const uint8_t*>(tile.data) + size * v0 * tile.ld;
+    tile.data = static_cast<const uint8_t*>(tile.data) + size_of(tile.type) * v0 * tile.ld;
     if (tile.scale) tile.scale += static_cast<int64_t>(v0) * (tile.ld / kGroup);
     Gemm logits;
     logits.m = n;

@@ -13,6 +13,8 @@ enum class Dtype : uint8_t { F32, BF16, Q8 };
 
 using bf16_t = uint16_t;
 
+constexpr size_t size_of(Dtype type) { return type == Dtype::F32 ? 4 : type == Dtype::BF16 ? 2 : 1; }
+
 constexpr int kGroup = 32;       // Q8: weights that share a scale, along a row
 constexpr int kRowPad = 32;      // Act buffers have rows to spare up to a multiple of this
 constexpr int kColPad = 32;      // and columns (zero) up to a multiple of this

@@ -100,7 +100,7 @@ describe('a virtual clock', () => {
   });
 
   it.each(['fedavg', 'perfit', 'ffa-lora', 'fedadam'])('lets late updates of %s join discounted', async (method) => {
-    const run = await runInline({ ...slow, method, deadline: DEADLINE, late: 'discount', num_rounds: 8 });
+    const run = await runInline({ ...slow, method, deadline: DEADLINE, late: 'discount', num_rounds: 16 });
     expect(rounds(run).flatMap((event) => event.joined_late as string[]).length).toBeGreaterThan(0);
     expect(macro(run, 'global')).toBeLessThan(macro(run, 'base'));
   });

@@ -1,0 +1,112 @@
+import fc from 'fast-check';
+import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
+import { describe, expect, it } from 'vitest';
+import { concatComponents } from '../../../../src/adapter/components.js';
+import { makeLayout } from '../../../../src/adapter/layout.js';
+import { aggregationError } from '../../../../src/server/merge/aggregationError.js';
+import { adapterProductNorm } from '../../../../src/server/merge/gram.js';
+import { foldExcessRank, truncatedSvd } from '../../../../src/server/merge/lowRank.js';
+import { mergeMean } from '../../../../src/server/merge/mean.js';
+import { denseProducts, frobenius, LAYOUT, rows, vector } from '../arbitraries.js';
+
+const difference = (a: readonly number[], b: readonly number[]) => a.map((x, i) => x - b[i]!);
+const dense = denseProducts;
+
+describe('products of factors, against matrices formed in full', () => {
+  it('the norm of B A over all modules', () => {
+    fc.assert(
+      fc.property(vector(LAYOUT.size), (values) => {
+        const full = Math.hypot(
+          ...dense(LAYOUT, values).map((product, m) => frobenius(product) / LAYOUT.modules[m]!.scale),
+        );
+        expect(adapterProductNorm(values, LAYOUT.modules)).toBeCloseTo(full, 5);
+      }),
+    );
+  });
+
+  it('the aggregation error ||sum p_i B_i A_i - B A|| / ||sum p_i B_i A_i||', () => {
+    fc.assert(
+      fc.property(rows(LAYOUT.size, { masks: false, min: 2 }), (input) => {
+        const merged = mergeMean(input, new Float32Array(LAYOUT.size));
+        const total = input.reduce((sum, { weight }) => sum + weight, 0);
+        const products = input.map(({ values }) => dense(LAYOUT, values));
+        let error = 0;
+        let norm = 0;
+        dense(LAYOUT, merged).forEach((product, m) => {
+          const mean = product.map((_, e) =>
+            input.reduce((sum, { weight }, i) => sum + (weight / total) * products[i]![m]![e]!, 0),
+          );
+          error += frobenius(difference(mean, product)) ** 2;
+          norm += frobenius(mean) ** 2;
+        });
+        fc.pre(norm > 1e-3);
+        expect(aggregationError(LAYOUT, input, merged).relative).toBeCloseTo(Math.sqrt(error / norm), 4);
+      }),
+    );
+  });
+
+  it('is 0 where only one factor differs', () => {
+    fc.assert(
+      fc.property(rows(LAYOUT.size, { masks: false, min: 2 }), vector(LAYOUT.size), (input, shared) => {
+        const sameA = input.map((row) => {
+          const values = row.values.slice();
+          for (const m of LAYOUT.modules) values.set(shared.subarray(m.offsetA, m.offsetB), m.offsetA);
+          return { ...row, values };
+        });
+        const merged = mergeMean(sameA, new Float32Array(LAYOUT.size));
+        fc.pre(adapterProductNorm(merged, LAYOUT.modules) > 0.1);
+        expect(aggregationError(LAYOUT, sameA, merged).relative).toBeLessThan(1e-5);
+      }),
+    );
+  });
+});
+
+describe('truncated SVD', () => {
+  const layout = makeLayout([
+    { module: 'blk.0.attn_q', layer: 0, target: 'attn_q', inDim: 7, outDim: 6, rank: 4, scale: 0.5 },
+    { module: 'blk.0.attn_v', layer: 0, target: 'attn_v', inDim: 4, outDim: 9, rank: 4, scale: 0.5 },
+  ]);
+
+  /** Singular values of a module's product from the eigenvalues of M'M, largest first. */
+  function singularValues(product: readonly number[], inDim: number): number[] {
+    const matrix = Matrix.from1DArray(product.length / inDim, inDim, [...product]);
+    const { realEigenvalues } = new EigenvalueDecomposition(matrix.transpose().mmul(matrix), { assumeSymmetric: true });
+    return realEigenvalues.map((x) => Math.sqrt(Math.max(0, x))).sort((a, b) => b - a);
+  }
+
+  it.each([1, 2, 3, 4])('to rank %i misses the product by exactly the singular values that it drops', (rank) => {
+    fc.assert(
+      fc.property(vector(layout.size), (values) => {
+        const cut = truncatedSvd({ layout, values }, () => rank);
+        const before = dense(layout, values);
+        const after = dense(cut.layout, cut.values);
+        layout.modules.forEach(({ inDim }, m) => {
+          const dropped = Math.hypot(...singularValues(before[m]!, inDim).slice(rank));
+          expect(frobenius(difference(before[m]!, after[m]!))).toBeCloseTo(dropped, 3);
+        });
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('of a sum of products over the clients is a mean that loses nothing at full rank', () => {
+    fc.assert(
+      fc.property(vector(layout.size), vector(layout.size), (a, b) => {
+        const stacked = concatComponents([
+          { layout, values: a },
+          { layout, values: b },
+        ]);
+        const folded = foldExcessRank(stacked);
+        const expected = dense(layout, a).map((product, m) => product.map((x, e) => x + dense(layout, b)[m]![e]!));
+        folded.layout.modules.forEach(({ rank, inDim, outDim }) => {
+          expect(rank).toBe(Math.min(8, inDim, outDim));
+        });
+        for (const form of [stacked, folded]) {
+          dense(form.layout, form.values).forEach((product, m) => {
+            expect(frobenius(difference(product, expected[m]!))).toBeLessThan(1e-5);
+          });
+        }
+      }),
+    );
+  });
+});

@@ -43,6 +43,15 @@ __attribute__((target("avx512f,avx512vnni"))) void int8_vnni(int64_t rounds) {
 #undef FT_OP
   }
 }
+__attribute__((target("avx2,avxvnni"))) void int8_avxvnni(int64_t rounds) {
+  __m256i x = _mm256_set1_epi8(1), a[12];
+  for (auto& v : a) v = x;
+  for (int64_t i = 0; i < rounds; i++) {
+#define FT_OP(j) asm volatile("%{vex%} vpdpbusd %1, %1, %0" : "+x"(a[j]) : "x"(x));
+    FT_TWELVE(FT_OP)
+#undef FT_OP
+  }
+}
 __attribute__((target("avx2"))) void int8_avx2(int64_t rounds) {
   // widened to 16 bits: pmaddwd, 16 products an instruction, and the add that it needs
   __m256i x = _mm256_set1_epi16(1), a[12];
@@ -111,6 +120,7 @@ PeakLoop peak_bf16() {
 PeakLoop peak_int8() {
   if (has("amx")) return {int8_amx, 4 * 32768 / 16.0};
   if (has("vnni")) return {int8_vnni, 12 * 128};
+  if (has("avxvnni")) return {int8_avxvnni, 12 * 64};
   if (has("avx2")) return {int8_avx2, 12 * 32};
   return {};
 }

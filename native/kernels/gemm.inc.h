@@ -1,7 +1,6 @@
-// The f32 matrix product of a set: B packed into panels of 2 vectors, A into strips of MR rows, a strip against a panel at a
-// time with the accumulators in registers. Operands in
-// bf16 and int8 are widened to f32 while they are packed, so this is also what precision int8 runs on where there is no
-// better instruction.
+// The f32 matrix product of a set: B packed into panels of 2 vectors, kMR rows of A as f32, rows against a panel at a time
+// with the accumulators in registers. Operands in bf16 and int8 are widened to f32 while they are packed, so this is also what
+// precision int8 runs on where there is no better instruction.
 constexpr int kNR = 2 * FT_VL;
 constexpr int kMR = FT_MR;
 constexpr int kKB = 256;  // depth of a packed block: a panel stays in the L1 cache
@@ -49,39 +48,41 @@ inline void pack_b(const Segment& s, int k0, int kb, int n0, int nr, float* out)
   }
 }
 
-// Packs rows m .. m + rows of A, depth k0 .. k0 + kb, as [kb][kMR]; rows past the end are zero.
+// Rows m .. m + rows of A, depth k0 .. k0 + kb, as f32 [kMR][kKB]; rows past the end are zero.
 inline void pack_a(const Mat& a, int m, int rows, int k0, int kb, float* out) {
-  float row[kMR][kKB];
-  for (int i = 0; i < rows; i++) mat_row(a, m + i, k0, kb, row[i]);
-  for (int i = rows; i < kMR; i++) std::memset(row[i], 0, sizeof(float) * kb);
-  for (int k = 0; k < kb; k++)
-    for (int i = 0; i < kMR; i++) out[k * kMR + i] = row[i][k];
+  for (int i = 0; i < kMR; i++) {
+    if (i < rows) mat_row(a, m + i, k0, kb, out + i * kKB);
+    else std::memset(out + i * kKB, 0, sizeof(float) * kb);
+  }
 }
 
-// C[m : m + rows, n : n + cols] = [C +] A block * panel
+// C[m : m + rows, n : n + cols] = [C +] A block * panel, of which W vectors of columns are used
+template <int W>
 inline void micro(const float* a, const float* b, int kb, float* c, int64_t ldc, int rows, int cols, bool add) {
-  vf acc[kMR][2] = {};
-  for (int k = 0; k < kb; k++, a += kMR, b += kNR) {
-    const vf b0 = vload(b), b1 = vload(b + FT_VL);
+  vf acc[kMR][W] = {};
+  for (int k = 0; k < kb; k++, b += kNR) {
+    vf column[W];
+#pragma GCC unroll 2
+    for (int j = 0; j < W; j++) column[j] = vload(b + j * FT_VL);
 #pragma GCC unroll 16
     for (int i = 0; i < kMR; i++) {
-      const vf x = vset(a[i]);
-      acc[i][0] += x * b0;
-      acc[i][1] += x * b1;
+      const vf x = vset(a[i * kKB + k]);
+#pragma GCC unroll 2
+      for (int j = 0; j < W; j++) acc[i][j] += x * column[j];
     }
   }
 #pragma GCC unroll 16
   for (int i = 0; i < kMR; i++) {
     if (i >= rows) break;
     float* to = c + i * ldc;
-    if (cols == kNR) {
-      vstore(to, add ? vload(to) + acc[i][0] : acc[i][0]);
-      vstore(to + FT_VL, add ? vload(to + FT_VL) + acc[i][1] : acc[i][1]);
+    if (cols == W * FT_VL) {
+#pragma GCC unroll 2
+      for (int j = 0; j < W; j++) vstore(to + j * FT_VL, add ? vload(to + j * FT_VL) + acc[i][j] : acc[i][j]);
       continue;
     }
-    float t[kNR];
-    vstore(t, acc[i][0]);
-    vstore(t + FT_VL, acc[i][1]);
+    float t[W * FT_VL];
+#pragma GCC unroll 2
+    for (int j = 0; j < W; j++) vstore(t + j * FT_VL, acc[i][j]);
     for (int j = 0; j < cols; j++) to[j] = add ? to[j] + t[j] : t[j];
   }
 }
@@ -106,9 +107,13 @@ inline void gemm_columns(const Gemm& g, int m0, int m1, int nc, int ne, float* c
       for (int mb = m0; mb < m1; mb += kMB) {
         const int me = mb + kMB < m1 ? mb + kMB : m1;
         for (int m = mb; m < me; m += kMR) pack_a(s.a, m, me - m < kMR ? me - m : kMR, k0, kb, rows + static_cast<int64_t>(m - mb) * kKB);
-        for (int n = nc; n < ne; n += kNR)
-          for (int m = mb; m < me; m += kMR)
-            micro(rows + static_cast<int64_t>(m - mb) * kKB, panels + static_cast<int64_t>(n - nc) * kKB, kb, c + (m - m0) * ldc + (n - nc), ldc, me - m < kMR ? me - m : kMR, ne - n < kNR ? ne - n : kNR, add);
+        for (int n = nc; n < ne; n += kNR) {
+          const int cols = ne - n < kNR ? ne - n : kNR;
+          for (int m = mb; m < me; m += kMR) {
+            const auto run = cols > FT_VL ? micro<2> : micro<1>;
+            run(rows + static_cast<int64_t>(m - mb) * kKB, panels + static_cast<int64_t>(n - nc) * kKB, kb, c + (m - m0) * ldc + (n - nc), ldc, me - m < kMR ? me - m : kMR, cols, add);
+          }
+        }
       }
       add = true;
     }

@@ -132,6 +132,7 @@ struct KernelSet {
 // Null where this build or this processor does not have the set.
 const KernelSet* kernels_portable();
 const KernelSet* kernels_avx2();
+const KernelSet* kernels_avxvnni();
 const KernelSet* kernels_vnni();
 const KernelSet* kernels_amx();
 const KernelSet* kernels_neon();

@@ -26,13 +26,7 @@ namespace {
 }  // namespace
 
 const KernelSet* kernels_vnni() {
-  static const KernelSet set = [] {
-    KernelSet s = FT_TABLE("vnni");
-    s.gemm_cut = gemm_cut_dot;
-    s.gemm_scratch = gemm_scratch_dot;
-    s.gemm = gemm_dot;
-    return s;
-  }();
+  static const KernelSet set = FT_TABLE_DOT("vnni");
   static const bool have = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512dq") &&
                            __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vnni");
   return have ? &set : nullptr;

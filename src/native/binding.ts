@@ -52,7 +52,7 @@ export interface ModelDescription {
 export type Precision = 'f32' | 'int8';
 
 /** `auto` takes the best the processor has. A forced set that the processor lacks is an error. */
-export type KernelSet = 'auto' | 'amx' | 'vnni' | 'avx2' | 'neon' | 'portable';
+export type KernelSet = 'auto' | 'amx' | 'vnni' | 'avxvnni' | 'avx2' | 'neon' | 'portable';
 
 export interface BaseOptions {
   readonly description: ModelDescription;

@@ -32,7 +32,7 @@ export const trainingKeys = {
     .describe('Linear layers to adapt (`q_proj` or `attn_q`, ...).'),
   precision: z.enum(['int8', 'f32']).default('int8').describe('Arithmetic of the frozen layers; f32 is the reference.'),
   kernels: z
-    .enum(['auto', 'amx', 'vnni', 'avx2', 'neon', 'portable'])
+    .enum(['auto', 'amx', 'vnni', 'avxvnni', 'avx2', 'neon', 'portable'])
     .default('auto')
     .describe('Kernel set; `auto` takes the best of this processor.'),
   workers: count

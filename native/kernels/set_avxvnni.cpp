@@ -1,0 +1,38 @@
+// AVX2 + FMA with AVX-VNNI: the int8 dot product in 256 bits.
+#include <cmath>
+#include <cstring>
+
+#include "kernels.h"
+
+#if defined(__x86_64__) || defined(_M_X64)
+#include <immintrin.h>
+
+#define FT_VL 8
+#define FT_MR 6
+#define FT_FMA(a, b, c) ((vf)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
+#define FT_DOT_M 6
+#define FT_DOT_N 2
+#define FT_DOT_BIAS 128
+#define FT_DOT(acc, a, b) ((vi)_mm256_dpbusd_avx_epi32((__m256i)(acc), (__m256i)(a), (__m256i)(b)))
+
+namespace ft {
+namespace {
+#include "simd.inc.h"
+#include "gemm.inc.h"
+#include "gemm_dot.inc.h"
+#include "ops.inc.h"
+#include "attention.inc.h"
+#include "table.inc.h"
+}  // namespace
+
+const KernelSet* kernels_avxvnni() {
+  static const KernelSet set = FT_TABLE_DOT("avxvnni");
+  static const bool have = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("avxvnni");
+  return have ? &set : nullptr;
+}
+}  // namespace ft
+#else
+namespace ft {
+const KernelSet* kernels_avxvnni() { return nullptr; }
+}  // namespace ft
+#endif

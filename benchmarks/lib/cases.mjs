@@ -56,37 +56,35 @@ const stepsOf = (examples, batch) =>
   Array.from({ length: Math.floor(examples.length / batch) }, (_, i) => examples.slice(i * batch, (i + 1) * batch));
 
 async function clientsOf(settings, options) {
-  const shape = SHAPES[settings.shape];
-  if (settings.length !== undefined) {
-    const random = makeRandom(3);
-    const examples = randomExamples(DISTINCT_STEPS * settings.batch, settings.length, shape.vocabSize, random);
-    return {
-      clients: [{ id: '0', steps: stepsOf(examples, settings.batch) }],
-      source: 'random tokens, every one a target',
-    };
-  }
   const numClients = settings.clients ?? 1;
   const perClient = settings.batch * (settings.localSteps ?? DISTINCT_STEPS);
   const count = numClients * perClient;
-  const examples = await conversations({ ...options, seqLength: settings.seqLength, count });
+  const random = settings.length !== undefined;
+  const examples = random
+    ? randomExamples(count, settings.length, SHAPES[settings.shape].vocabSize, makeRandom(3))
+    : await conversations({ ...options, seqLength: settings.seqLength, count });
   const clients = Array.from({ length: numClients }, (_, i) => ({
     id: String(i),
     steps: stepsOf(examples.slice(i * perClient, (i + 1) * perClient), settings.batch),
   }));
+  if (random) return { clients, source: 'random tokens, every one a target' };
   const source = options.data === undefined ? 'conversations of the embedded owners' : 'conversations of --data';
   return { clients, source };
 }
 
+const OVERRIDES = ['rounds', 'localSteps', 'clients', 'batch', 'length'];
+
 /**
  * Writes a case as JSON for both sides and returns it with its path: shape, LoRA rank, rounds, and per client the examples
- * (token ids and loss mask) of every step. `options`: data and model for conversations, rounds and localSteps for a shorter federation.
+ * (token ids and loss mask) of every step. `options`: data and model for conversations; rounds, localSteps, clients, batch and
+ * length (of random tokens) instead of the case's own.
  */
 export async function makeCase(name, options = {}) {
   if (CASES[name] === undefined) {
     throw new Error(`Expected --case to be one of ${Object.keys(CASES).join(', ')} but received "${name}".`);
   }
   const settings = { ...CASES[name] };
-  for (const key of ['rounds', 'localSteps']) if (options[key] !== undefined) settings[key] = options[key];
+  for (const key of OVERRIDES) if (options[key] !== undefined) settings[key] = options[key];
   const { clients, source } = await clientsOf(settings, options);
   const content = {
     name,

@@ -63,7 +63,10 @@ export async function runFederation(testCase, settings) {
   };
   const pool = createWorkerPool({ workers, setup });
   let values = initialValues(layout, 1);
+  const roundSeconds = [];
   for (let round = 1; round <= testCase.rounds; round++) {
+    process.stderr.write(`round ${round} of ${testCase.rounds}\n`);
+    const before = performance.now();
     const jobs = clients.map(({ id, steps, indices }) => ({
       client: id,
       round,
@@ -74,10 +77,19 @@ export async function runFederation(testCase, settings) {
     const results = await Promise.all(jobs.map((job) => pool.train(job)));
     const rows = results.map(({ tracks }) => ({ values: tracks[0].adapter.values, weight: 1, mask: null }));
     values = mergeMean(rows, values, settings.threads);
+    roundSeconds.push((performance.now() - before) / 1000);
   }
   const wall = (performance.now() - start) / 1000;
   await pool.close();
   const targets =
     testCase.rounds * examples.reduce((sum, e) => sum + e.lossMask.subarray(1).reduce((a, b) => a + b, 0), 0);
-  return { wall_seconds: wall, targets, workers, clients: clients.length, rounds: testCase.rounds };
+  return {
+    wall_seconds: wall,
+    round_seconds: roundSeconds,
+    targets,
+    workers,
+    clients: clients.length,
+    rounds: testCase.rounds,
+    adapter_bytes: 4 * layout.size,
+  };
 }

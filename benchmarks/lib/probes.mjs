@@ -1,0 +1,140 @@
+import { performance } from 'node:perf_hooks';
+import { openTrainer, packed, plainLayout, randomValues } from './engine.mjs';
+import { residentNow } from './memory.mjs';
+import { library } from './paths.mjs';
+import { makeRandom } from './random.mjs';
+import { median, sum } from './stats.mjs';
+
+const now = () => performance.now() / 1000;
+
+async function timed(work) {
+  const start = now();
+  const value = await work();
+  return { value, seconds: now() - start };
+}
+
+/** Opening a model: header and tokenizer, then the weights, then a trainer. */
+async function load({ model: path, precision, threads }) {
+  const { loadModel } = await library('model/index.js');
+  const { Base, Trainer } = await library('native/engine.js');
+  const { trainerModules } = await library('adapter/shapes.js');
+  const before = residentNow();
+  const header = await timed(() => loadModel(path));
+  const { description } = header.value;
+  const base = await timed(() => new Base({ description, precision }));
+  const layout = await plainLayout(description, 8);
+  const trainer = await timed(() => new Trainer({ base: base.value, modules: trainerModules(layout), threads }));
+  const result = {
+    header_seconds: header.seconds,
+    base_seconds: base.seconds,
+    trainer_seconds: trainer.seconds,
+    file_bytes: sum(description.tensors.map(({ bytes }) => bytes)),
+    base_bytes: base.value.bytes,
+    rss_added_bytes: residentNow() - before,
+  };
+  trainer.value.dispose();
+  base.value.dispose();
+  return result;
+}
+
+/** Merging many adapters: seconds, bytes read and memory above the inputs. */
+async function merge({ adapters, values, masked, threads, repeats }) {
+  const { mergeMean } = await library('native/engine.js');
+  const random = makeRandom(9);
+  const rows = Array.from({ length: adapters }, () => {
+    const row = { values: new Float32Array(values), weight: 1, mask: masked ? new Uint8Array(values) : null };
+    for (let i = 0; i < values; i++) row.values[i] = random.signed();
+    for (let i = 0; masked && i < values; i++) row.mask[i] = random.next() & 1;
+    return row;
+  });
+  const fallback = new Float32Array(values);
+  const before = process.resourceUsage().maxRSS * 1024;
+  const seconds = [];
+  for (let i = 0; i < repeats; i++) seconds.push((await timed(() => mergeMean(rows, fallback, threads))).seconds);
+  const bytes = adapters * values * (masked ? 5 : 4);
+  // Results of the repeats before may wait for the garbage collector; one of them belongs to a merge.
+  const above = process.resourceUsage().maxRSS * 1024 - before;
+  return { seconds: median(seconds), fastest_seconds: Math.min(...seconds), bytes, above_inputs_bytes: above, repeats };
+}
+
+async function textExamples({ data, tokenizerModel, count }) {
+  const { loadModel } = await library('model/index.js');
+  const { loadExamples, resolveTemplate } = await library('data/index.js');
+  const model = await loadModel(tokenizerModel ?? 'embedded');
+  const { examples } = await loadExamples(data ?? 'embedded');
+  return { model, examples: examples.slice(0, count), template: await resolveTemplate('auto', model) };
+}
+
+/** What JavaScript costs in a step of eight conversations: tokenising, packing, and the call that is not inside a kernel. */
+async function javascript({ model: path, threads, steps, ...options }) {
+  const { tokenizeExamples } = await library('data/index.js');
+  const batch = 8;
+  const { model, examples, template } = await textExamples({ ...options, count: batch * steps });
+  const settings = { tokenizer: model.tokenizer, template, seqLength: 512, onLong: 'truncate' };
+  const tokenised = await timed(() => tokenizeExamples(examples, settings).examples);
+  const layoutOf = (description) => plainLayout(description, 8);
+  const { trainer, base, layout } = await openTrainer({ path, layoutOf, precision: 'int8', threads });
+  trainer.setValues(randomValues(layout, 1, 0.01));
+  const batches = Array.from({ length: steps }, (_, i) =>
+    tokenised.value
+      .slice(i * batch, (i + 1) * batch)
+      .map(({ tokens, lossMask }) => ({ tokens: [...tokens], mask: [...lossMask] })),
+  );
+  trainer.step([await packed(batches[0])], { learningRate: 1e-4 });
+  trainer.takeProfile();
+  let pack = 0;
+  let step = 0;
+  for (const examplesOfStep of batches) {
+    const packing = await timed(() => packed(examplesOfStep));
+    pack += packing.seconds;
+    step += (await timed(() => trainer.step([packing.value], { learningRate: 1e-4 }))).seconds;
+  }
+  const kernels = sum(Object.values(trainer.takeProfile()));
+  trainer.dispose();
+  base.dispose();
+  const total = tokenised.seconds + pack + step;
+  const javascriptSeconds = tokenised.seconds + pack;
+  return {
+    steps,
+    tokenise_share: tokenised.seconds / total,
+    pack_share: pack / total,
+    outside_kernels_share: (step - kernels) / total,
+    javascript_share: javascriptSeconds / total,
+  };
+}
+
+/** What a round costs beside training: merging, events, checkpoints; from the last job of a round to the start of the next. */
+async function bookkeeping({ model, rounds, localSteps, workers, folder, data, tokenizerModel }) {
+  const { parseConfig } = await library('config/parse.js');
+  const { runFederation } = await library('run/runFederation.js');
+  const config = parseConfig({
+    model: tokenizerModel ?? model,
+    data: data ?? 'embedded',
+    partition: data === undefined ? 'natural' : 'iid',
+    method: 'fedavg',
+    num_rounds: rounds,
+    local_steps: localSteps,
+    batch_size: 8,
+    seq_length: 512,
+    on_long: 'truncate',
+    eval_every: 0,
+    also_local: false,
+    max_test_examples: 1,
+    workers,
+    output_dir: folder,
+    ...(data === undefined ? {} : { num_clients: 8 }),
+  });
+  const starts = [];
+  const lastJobs = [];
+  const onProgress = ({ kind, round }) => {
+    if (kind === 'round') starts[round] = now();
+    if (kind === 'job') lastJobs[round] = now();
+  };
+  await runFederation({ config, overwrite: true, onProgress });
+  const between = Array.from({ length: rounds - 1 }, (_, i) => starts[i + 2] - lastJobs[i + 1]);
+  const training = Array.from({ length: rounds }, (_, i) => lastJobs[i + 1] - starts[i + 1]);
+  return { training_seconds: median(training), bookkeeping_seconds: median(between), share: median(between) / median(training) };
+}
+
+/** Measurements that need a process of their own; run by probeRun.mjs. */
+export const PROBES = { load, merge, javascript, bookkeeping };

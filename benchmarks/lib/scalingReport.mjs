@@ -1,0 +1,139 @@
+import { bytes, machineLines, number, percent, table } from './markdown.mjs';
+
+const line = (name, { slope, intercept, r2 }) =>
+  `Straight line through ${name}: ${number(slope)} s each, ${number(intercept)} s fixed, R² ${r2.toFixed(4)}.`;
+
+const RENDER = {
+  clients: ({ rows, time, memory_per_client_bytes: more, state_per_client_bytes: state }) => [
+    '## Clients (one round, two workers)',
+    table(
+      ['clients', 'seconds', 'seconds a client', 'peak memory'],
+      rows.map((row) => [
+        row.clients,
+        number(row.seconds),
+        number(row.seconds / row.clients),
+        bytes(row.peak_rss_bytes),
+      ]),
+    ),
+    line('two and more', time),
+    `A further client adds ${bytes(more)}; its adapter with both moments is ${bytes(state)}.`,
+  ],
+  work: ({ rounds, examples, roundsLine, examplesLine }) => [
+    '## Rounds and examples (two clients)',
+    table(
+      ['rounds', 'seconds'],
+      rounds.map((row) => [row.rounds, number(row.seconds)]),
+    ),
+    line('the rounds', roundsLine),
+    table(
+      ['examples a client', 'seconds'],
+      examples.map((row) => [row.examples, number(row.seconds)]),
+    ),
+    line('the examples', examplesLine),
+  ],
+  lengths: ({ tokens, rows }) => [
+    `## Sequence length (${tokens} tokens a step)`,
+    table(
+      ['length', 'tokens/s', 'attention, s a step', 'all else, s a step', 'peak memory'],
+      rows.map((row) => [
+        row.length,
+        number(row.tokens_per_second),
+        number(row.attention_seconds),
+        number(row.other_seconds),
+        bytes(row.peak_rss_bytes),
+      ]),
+    ),
+  ],
+  threads: ({ against, peak, two_workers: workers, two_threads: wide, kernels }) => [
+    '## From one thread to two',
+    table(
+      ['', 'times as fast', 'share of the peak program', 'wanted'],
+      [
+        [`peak program, ${against} (kernel set ${kernels})`, number(peak), '', ''],
+        ['two workers of one thread', number(workers), number(workers / peak), '>= 0.9'],
+        ['one worker of two threads', number(wide), number(wide / peak), '>= 0.85'],
+      ],
+    ),
+  ],
+  recompute: ({ rows }) => [
+    '## Recomputing activations',
+    table(
+      ['case', 'tokens/s', 'peak memory', 'activations and moments'],
+      rows.map((row) => [
+        `${row.case}, ${row.checkpointing ? 'recomputed' : 'kept'}`,
+        number(row.tokens_per_second),
+        bytes(row.peak_rss_bytes),
+        bytes(row.trainer_bytes),
+      ]),
+    ),
+  ],
+  load: ({ rows }) => [
+    '## Opening a model (wanted: int8 in at most 1.5 s)',
+    table(
+      [
+        'model',
+        'header and tokenizer, s',
+        'weights, s',
+        'trainer, s',
+        'weights in the file',
+        'weights in memory',
+        'memory added',
+      ],
+      rows.map((row) => [
+        `${row.model}, ${row.precision}`,
+        number(row.header_seconds),
+        number(row.base_seconds),
+        number(row.trainer_seconds),
+        bytes(row.file_bytes),
+        bytes(row.base_bytes),
+        bytes(row.rss_added_bytes),
+      ]),
+    ),
+  ],
+  merge: ({ rows, adapters, values }) => [
+    `## Merging ${adapters} adapters of ${values / 1e6} M values (wanted: half of a plain read, at most two adapters of memory)`,
+    table(
+      ['', 'seconds', 'GB/s', 'plain read, GB/s', 'share', 'memory above the inputs, adapters'],
+      rows.map((row) => [
+        row.masked ? 'masked' : 'dense',
+        number(row.seconds),
+        number(row.merge_gb_per_second),
+        number(row.read_gb_per_second),
+        percent(row.share),
+        number(row.above_inputs_bytes / (4 * values)),
+      ]),
+    ),
+    'The plain read sums 256 MB of words with as many threads; where a cache holds them it reads faster than memory could.',
+  ],
+  javascript: (part) => [
+    '## JavaScript in a step of eight conversations (wanted: at most 3 %)',
+    table(
+      ['', 'share of a step'],
+      [
+        ['tokenising (every example as if it came once)', percent(part.tokenise_share)],
+        ['packing', percent(part.pack_share)],
+        ['both', percent(part.javascript_share)],
+        ['native, outside of kernels', percent(part.outside_kernels_share)],
+      ],
+    ),
+  ],
+  bookkeeping: (part) => [
+    '## Bookkeeping of a round (wanted: at most 2 % of its training)',
+    `Merge, events and checkpoint: ${number(part.bookkeeping_seconds)} s after ${number(part.training_seconds)} s of training, ${percent(part.share)}.`,
+  ],
+};
+
+/** All parts as Markdown, in the order of `names`. */
+export function scalingReport({ parts }, names) {
+  const lines = ['# How the cost grows', '', 'Made by `npm run bench:scaling`.'];
+  for (const name of names) {
+    const part = parts[name];
+    if (part === undefined) continue;
+    const [title, ...rest] = RENDER[name](part.result);
+    lines.push('', title, '', `${part.date}${part.quick ? ', shortened (--quick)' : ''}.`);
+    for (const block of rest) lines.push('', block);
+  }
+  const last = Object.values(parts).at(-1);
+  if (last !== undefined) lines.push('', '## Machine', '', ...machineLines(last.machine));
+  return `${lines.join('\n')}\n`;
+}

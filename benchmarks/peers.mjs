@@ -20,6 +20,7 @@ const HELP = `Usage: npm run bench:peers -- [options]
   --no-compile      leave torch.compile out
   --bf16-weights    also PyTorch with its weights in bf16
   --data PATH       conversations for chat and federation (default: the embedded owners), with --model PATH for the tokenizer
+  --rounds N, --local-steps N   a shorter federation (default 3 rounds of 10 steps)
   --timeout N       seconds that one run may take (default 3600)
   --quick           one short run of each, to see that everything works; written to benchmarks/.cache/quick
 FEDTUNE_PEERS_PYTHON names a Python that has the packages of benchmarks/peers/requirements.txt; else they are installed once.`;
@@ -33,6 +34,8 @@ const { values: options } = parseArgs({
     'bf16-weights': { type: 'boolean', default: false },
     data: { type: 'string' },
     model: { type: 'string' },
+    rounds: { type: 'string' },
+    'local-steps': { type: 'string' },
     timeout: { type: 'string', default: '3600' },
     quick: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -70,7 +73,10 @@ async function runOnce(variant, comparison, testCase) {
 async function compare(name) {
   const comparison = COMPARISONS[name];
   const repeats = options.quick ? 1 : Number(options.repeats ?? comparison.repeats ?? 3);
-  const testCase = await prepare(name, options);
+  const whole = (value) => (value === undefined ? undefined : Number(value));
+  const sizes = { rounds: whole(options.rounds), localSteps: whole(options['local-steps']) };
+  const testCase = await prepare(name, { ...options, ...sizes });
+  const work = { clients: testCase.clients.length, rounds: testCase.rounds, steps: testCase.clients[0].steps.length };
   const machine = await describeMachine(Number(options.threads));
   const runs = [];
   for (let repeat = 1; repeat <= repeats; repeat++) {
@@ -86,7 +92,7 @@ async function compare(name) {
   return {
     date: new Date().toISOString().slice(0, 16).replace('T', ' '),
     source: testCase.source,
-    settings: { threads: machine.threads, repeats, quick: options.quick },
+    settings: { threads: machine.threads, repeats, quick: options.quick, ...work },
     machine: { ...machine, versions: { ...machine.versions, ...versions } },
     runs,
     summary: summarise(name, comparison, runs, machine),

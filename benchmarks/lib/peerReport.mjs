@@ -36,7 +36,9 @@ function speedTable({ metric }, { speeds, examples, memory, ratios, failed }) {
 function comparisonPart(name, part) {
   const { summary, settings } = part;
   const repeats = `${settings.repeats} ${settings.repeats === 1 ? 'run' : 'alternating runs'} of each${settings.quick ? ', shortened (--quick)' : ''}`;
-  const lines = [`## ${COMPARISONS[name].title}`, '', `${part.date}; ${part.source}; ${repeats}.`, ''];
+  const work =
+    name === 'federation' ? `${settings.clients} clients x ${settings.rounds} rounds x ${settings.steps} steps; ` : '';
+  const lines = [`## ${COMPARISONS[name].title}`, '', `${part.date}; ${part.source}; ${work}${repeats}.`, ''];
   lines.push(speedTable(COMPARISONS[name], summary), '');
   for (const { variant, giga_operations_per_second: giga, ...share } of summary.peak) {
     lines.push(

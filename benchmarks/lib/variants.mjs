@@ -68,7 +68,7 @@ export const COMPARISONS = {
     steps: 4,
   },
   federation: {
-    title: 'federation: 8 clients x 3 rounds x 10 steps of chat (PyTorch client after client, compile time counted)',
+    title: 'federation: 8 clients, rounds of steps of chat (PyTorch client after client, compile time counted)',
     case: 'federation',
     metric: 'target_tokens_per_second',
     variants: ['fedtune int8', ...PEERS],
@@ -85,17 +85,18 @@ export const COMPARISONS = {
   },
 };
 
-/** The case of a comparison as files for both sides; `quick` makes it short. */
-export async function prepare(name, { data, model, quick }) {
-  const shorter = quick && name === 'federation' ? { rounds: 1, localSteps: 1 } : {};
-  return makeCase(COMPARISONS[name].case, { data, model, ...shorter });
+/** The case of a comparison as files for both sides; `quick` makes it short, `rounds` and `localSteps` size the federation. */
+export async function prepare(name, { data, model, quick, rounds, localSteps }) {
+  const sizes = quick ? { rounds: 1, localSteps: 1 } : { rounds, localSteps };
+  return makeCase(COMPARISONS[name].case, { data, model, ...(name === 'federation' ? sizes : {}) });
 }
 
 function runSide(variant, comparison, testCase, { threads, quick, ...options }) {
   const warmup = variant.compile ? comparison.warmupCompiled : comparison.warmup;
   const lengths = quick ? { warmup: 1, steps: 1 } : { warmup: warmup ?? 0, steps: comparison.steps ?? 0 };
   if (variant.side === 'ours') {
-    return runOurs(testCase, { precision: variant.precision, kernels: variant.kernels, threads, ...lengths }, options);
+    const { precision, kernels } = variant;
+    return runOurs(testCase, { precision, kernels, threads, workers: Math.min(2, threads), ...lengths }, options);
   }
   const args = ['--case', testCase.path, '--mode', variant.mode, '--threads', String(threads)];
   args.push('--warmup', String(lengths.warmup), '--steps', String(lengths.steps));

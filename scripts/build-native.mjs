@@ -22,7 +22,9 @@ function fail(what, detail) {
   const all = Object.values(install).map((line) => `  ${line}`);
   console.error(`\nfedtune could not build its training engine: ${what}\n`);
   if (detail) console.error(`${detail}\n`);
-  console.error(`Install what is missing and run "npm ci" again:\n${(install[process.platform] ? [`  ${install[process.platform]}`] : all).join('\n')}\n`);
+  console.error(
+    `Install what is missing and run "npm ci" again:\n${(install[process.platform] ? [`  ${install[process.platform]}`] : all).join('\n')}\n`,
+  );
   process.exit(1);
 }
 
@@ -32,7 +34,10 @@ function has(command) {
 
 /** Folder of an installed package, whatever its `exports` hide. */
 function packageDir(name) {
-  const found = require.resolve.paths(name).map((dir) => join(dir, name)).find((dir) => existsSync(join(dir, 'package.json')));
+  const found = require.resolve
+    .paths(name)
+    .map((dir) => join(dir, name))
+    .find((dir) => existsSync(join(dir, 'package.json')));
   return found ?? fail(`the package ${name} is missing.`, 'Install the dependencies: npm ci');
 }
 
@@ -56,7 +61,8 @@ function unpackGgmlHeader() {
   if (existsSync(stamp) && readFileSync(stamp, 'utf8') === version) return include;
   mkdirSync(include, { recursive: true });
   const clone = join(build, 'ggml.git');
-  if (!existsSync(clone)) execFileSync('git', ['clone', '--quiet', '--bare', bundle, clone], { stdio: ['ignore', 'ignore', 'inherit'] });
+  if (!existsSync(clone))
+    execFileSync('git', ['clone', '--quiet', '--bare', bundle, clone], { stdio: ['ignore', 'ignore', 'inherit'] });
   writeFileSync(join(include, 'ggml.h'), execFileSync('git', ['-C', clone, 'show', 'HEAD:ggml/include/ggml.h']));
   writeFileSync(stamp, version);
   return include;
@@ -70,9 +76,23 @@ if (process.platform !== 'win32' && !has('c++') && !has('g++') && !has('clang++'
 const addonApi = packageDir('node-addon-api');
 const includes = [addonApi, unpackGgmlHeader()].join(';');
 const cmakeJs = join(packageDir('cmake-js'), 'bin', 'cmake-js');
-const args = [cmakeJs, 'compile', '-d', join(root, 'native'), '-O', build, `--CDFEDTUNE_INCLUDES=${includes}`, '--silent'];
+const args = [
+  cmakeJs,
+  'compile',
+  '-d',
+  join(root, 'native'),
+  '-O',
+  build,
+  `--CDFEDTUNE_INCLUDES=${includes}`,
+  '--silent',
+];
 if (process.platform === 'win32') args.push('-T', 'ClangCL');
 const started = Date.now();
-const made = spawnSync(process.execPath, args, { cwd: root, encoding: 'utf8', env: { ...process.env, CMAKE_BUILD_PARALLEL_LEVEL: process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? '2' } });
-if (made.status !== 0) fail('the compiler or CMake reported an error.', `${made.stdout ?? ''}${made.stderr ?? ''}`.slice(-4000));
+const made = spawnSync(process.execPath, args, {
+  cwd: root,
+  encoding: 'utf8',
+  env: { ...process.env, CMAKE_BUILD_PARALLEL_LEVEL: process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? '2' },
+});
+if (made.status !== 0)
+  fail('the compiler or CMake reported an error.', `${made.stdout ?? ''}${made.stderr ?? ''}`.slice(-4000));
 console.log(`fedtune: built the training engine in ${((Date.now() - started) / 1000).toFixed(0)} s`);

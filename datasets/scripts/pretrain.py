@@ -22,6 +22,7 @@ SEED = 20261124
 TOKENS = 4096  # a step
 MUON_PEAK, ADAM_PEAK, WARM_UP, DECAY = 4e-3, 6e-3, 40, 0.05
 LONG_EVERY = 8  # every so many steps the sequences are as long as the context, else half
+PROMPT_WEIGHT = 0.3
 JOINED_SHARE = 0.08  # instruction and input as one text, as the chat template writes them
 
 
@@ -45,31 +46,37 @@ def train_tokenizer(rows):
 
 
 def tokenise(rows, tokenizer, rng):
-    """All texts one after the other, each from BOS to EOS; prompt and answer are encoded apart."""
+    """
+    All texts one after the other, each from BOS to EOS; prompt and answer are encoded apart. Columns: ids and weights in
+    the loss, PROMPT_WEIGHT for what an answer is to be given to.
+    """
     bos, eos = tokenizer.token_to_id(BOS), tokenizer.token_to_id(EOS)
     texts = [text_of(row, rng.random() < JOINED_SHARE) for row in rows]
     before = tokenizer.encode_batch_fast(texts)
     answers = tokenizer.encode_batch_fast([row.get("output", "") for row in rows])
-    stream = np.empty(sum(len(b.ids) + len(a.ids) + 2 for b, a in zip(before, answers)), dtype=np.int16)
+    stream = np.ones((sum(len(b.ids) + len(a.ids) + 2 for b, a in zip(before, answers)), 2), dtype=np.float32)
     at = 0
     for b, a in zip(before, answers):
         ids = [bos, *b.ids, *a.ids, eos]
-        stream[at : at + len(ids)] = ids
+        stream[at : at + len(ids), 0] = ids
+        if a.ids:
+            stream[at : at + len(b.ids) + 1, 1] = PROMPT_WEIGHT
         at += len(ids)
     return stream
 
 
 def batch_loss(model, chunk, length):
-    """Mean loss of a chunk of the stream, cut into sequences of `length` tokens."""
-    ids, targets = chunk[:-1].view(-1, length), chunk[1:]
+    """Weighted mean loss of a chunk of the stream, cut into sequences of `length` tokens."""
+    ids, targets, weights = chunk[:-1, 0].long().view(-1, length), chunk[1:, 0].long(), chunk[1:, 1]
     with torch.autocast("cpu", torch.bfloat16):
         logits = model.logits(model(ids))
-    return F.cross_entropy(logits.float().flatten(0, 1), targets)
+    losses = F.cross_entropy(logits.float().flatten(0, 1), targets, reduction="none")
+    return (losses * weights).sum() / weights.sum()
 
 
 def chunks(stream):
     """Consecutive pieces of TOKENS + 1 tokens; the last token of one is the first of the next."""
-    whole = torch.from_numpy(stream.astype(np.int64))
+    whole = torch.from_numpy(stream)
     return [whole[at : at + TOKENS + 1] for at in range(0, len(whole) - TOKENS, TOKENS)]
 
 

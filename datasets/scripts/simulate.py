@@ -56,8 +56,9 @@ def loss_of(model, examples):
     for row, (tokens, start) in enumerate(examples):
         ids[row, : len(tokens)] = torch.tensor(tokens)
         marks[row, start : len(tokens)] = True
-    hidden = model(ids[:, :-1])[marks[:, 1:]]
-    return F.cross_entropy(model.logits(hidden), ids[:, 1:][marks[:, 1:]], reduction="sum"), int(marks.sum())
+    with torch.autocast("cpu", torch.bfloat16):
+        logits = model.logits(model(ids[:, :-1])[marks[:, 1:]])
+    return F.cross_entropy(logits.float(), ids[:, 1:][marks[:, 1:]], reduction="sum"), int(marks.sum())
 
 
 @torch.no_grad()
@@ -138,7 +139,7 @@ def main():
     fresh = copy(parameters)
     base = [perplexity(model, owner["test"]) for owner in owners]
     shared = federate(model, parameters, owners, args.rounds, args.steps)
-    print(f"LoRA rank {RANK}, alpha {ALPHA}, AdamW {RATE}, {args.rounds} rounds of {args.steps} steps of {BATCH} examples, seed {SEED}")
+    print(f"LoRA rank {RANK}, alpha {ALPHA}, AdamW {RATE}, {args.rounds} rounds of {args.steps} steps of {BATCH} examples, seed {SEED}, bf16 products\n")
     print("| owner | train | base | local | local, best round by valid | local on its train | global | global + "
           f"{args.more} rounds local |\n|---|---:|---:|---:|---:|---:|---:|---:|")
     rows = []

@@ -5,19 +5,19 @@ import { convention } from './convention.mjs';
  * instead of the owners' short notes, and none of the owners' texts, scales or rules.
  */
 const POOL = {
-  date: ['long', 'monthFirst', 'ordinal', 'abbreviated'],
-  time: ['colon', 'dot', 'pm', 'pm'],
-  name: ['full', 'full', 'first'],
+  date: ['long', 'monthFirst', 'ordinal', 'abbreviated', 'long', 'abbreviated', 'slash', 'dayMonth'],
+  time: ['colon', 'dot', 'pm', 'pm', 'colon', 'bare'],
+  name: ['full', 'full', 'full', 'first', 'initial', 'sorted'],
   money: ['pounds', 'words'],
-  weight: ['kg', 'words'],
-  length: ['cm', 'words'],
-  ref: ['plain'],
-  phone: ['plain', 'threes'],
-  quantity: ['plain', 'times', 'plain'],
+  weight: ['kg', 'words', 'kg', 'kgTight'],
+  length: ['cm', 'words', 'cm', 'cmTight'],
+  ref: ['plain', 'plain', 'no'],
+  phone: ['plain', 'threes', 'dash'],
+  quantity: ['plain', 'times', 'plain', 'colon', 'paren'],
   label: ['words'],
-  list: ['dashes', 'commas', 'lines', 'numbers'],
-  tasks: ['dashes', 'lines', 'numbers'],
-  record: ['lines', 'commas', 'sentence', 'json', 'dashes'],
+  list: ['dashes', 'commas', 'lines', 'numbers', 'pipes', 'semicolons'],
+  tasks: ['dashes', 'lines', 'numbers', 'brackets', 'slashes'],
+  record: ['lines', 'commas', 'sentence', 'json', 'dashes', 'equals', 'pipes'],
   what: ['same'],
 };
 
@@ -84,6 +84,62 @@ const SAY = {
   ],
 };
 
+/** What an answer to each task is made of, for layouts at random. */
+const PARTS = {
+  confirm: ['{name}', '{date}', '{time}', '{service}'],
+  summary: ['{name}', '{gist}'],
+  measure: ['{object}', '{long}', '{weight}', '{date}', '{colleague}'],
+  order: ['{list}'],
+  task: ['{who}', '{chore}', '{date}'],
+  urgency: ['{level}', '{gist}'],
+  reply: ['{mood}', '{promise}'],
+  notice: ['{name}', '{service}', '{ref}', '{old}', '{new}', '{reason}'],
+};
+const LOOSE_SHARE = 0.5;
+const JOINTS = [', ', ' | ', ' / ', '; ', ' - ', ': ', ' ', '. ', ' > ', ' = ', '\n', ' + ', ', '];
+const WRAPS = [
+  '({})',
+  '[{}]',
+  '"{}"',
+  '* {}',
+  '{}!',
+  '{}?',
+  'for {}',
+  'on {}',
+  'by {}',
+  'now {}',
+  'from {}',
+  'not {}',
+  'because {}',
+  'to {}',
+];
+const TAGS = [
+  'Note',
+  'OK',
+  'Info',
+  'Please read',
+  'Done',
+  'To all',
+  'Hello',
+  'List',
+  'New',
+  'Entry',
+  'Hi',
+  'Please',
+  'Dear friend',
+  'Sorry',
+];
+const ENDS = ['', '', '', '.', '!', ' Thanks!', ' The team', ' /', ' END', ' Bye'];
+
+/** The parts in any order, with any signs between and around them. */
+function loose(rng, parts) {
+  const some = rng.shuffle(parts).slice(0, rng.between(Math.min(2, parts.length), parts.length));
+  const joints = [rng.pick(JOINTS), rng.pick(JOINTS)];
+  const wrapped = some.map((part) => (rng.chance(0.25) ? rng.pick(WRAPS).replace('{}', part) : part));
+  const body = wrapped.reduce((text, part) => text + (rng.chance(0.8) ? joints[0] : joints[1]) + part);
+  return (rng.chance(0.3) ? rng.pick(TAGS) + rng.pick([': ', ', ', '! ', ' ', '\n']) : '') + body + rng.pick(ENDS);
+}
+
 const LEVELS = [
   ['very urgent', 'rather urgent', 'not urgent'],
   ['urgent', 'soon', 'can wait'],
@@ -112,6 +168,12 @@ const PROMISES = [
 
 const some = (rng, lists) => Object.fromEntries(Object.entries(lists).map(([key, list]) => [key, rng.pick(list)]));
 
+function looseSay(rng) {
+  return rng.chance(LOOSE_SHARE)
+    ? Object.fromEntries(Object.entries(PARTS).map(([key, parts]) => [key, loose(rng, parts)]))
+    : {};
+}
+
 /** A random convention for one example. */
 export function neutral(rng) {
   const keys = some(rng, KEYS);
@@ -132,6 +194,6 @@ export function neutral(rng) {
     },
     moods: some(rng, MOODS),
     promises: PROMISES.map((list) => rng.pick(list)),
-    say: some(rng, SAY),
+    say: { ...some(rng, SAY), ...looseSay(rng) },
   });
 }

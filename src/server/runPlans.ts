@@ -34,7 +34,10 @@ export function makeJob(federation: Federation, plan: ClientPlan, round: number)
   };
 }
 
-/** Rejects as soon as the run is interrupted; jobs under way are left to the pool's end. */
+/**
+ * Rejects as soon as the run is interrupted; jobs under way are left to the pool's end. For a whole batch of jobs, not for
+ * each: every call listens to the signal.
+ */
 export async function orInterrupted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
   if (signal.aborted) {
     work.catch(() => {});
@@ -73,11 +76,12 @@ function checkResult(job: ClientJob, result: ClientResult): void {
 async function runJob(job: ClientJob, host: LoopHost, retries: number): Promise<ClientResult | PlanFailure> {
   for (let attempt = 0; ; attempt++) {
     try {
-      const result = await orInterrupted(host.pool.train(job), host.signal);
+      const result = await host.pool.train(job);
       checkResult(job, result);
       return result;
     } catch (error) {
-      if (error instanceof InterruptedError) throw error;
+      // The pool was closed under it: no failure of the client, nothing to try again.
+      if (host.signal.aborted) throw new InterruptedError('Interrupted.');
       const { message } = error as Error;
       const code = error instanceof FedtuneError ? error.code : 'WORKER';
       if (attempt >= retries) return { client: job.client, code, message };
@@ -92,17 +96,16 @@ export async function runPlans(
   round: number,
   host: LoopHost,
 ): Promise<PlanOutcome> {
-  const outcomes = await Promise.all(
-    plans.map(async (plan) => {
-      const outcome = await runJob(makeJob(federation, plan, round), host, federation.config.retries);
-      if ('tracks' in outcome) {
-        const tokens = outcome.tracks.reduce((sum, { tokens: t }) => sum + t.train + t.search, 0);
-        const loss = outcome.tracks[0]?.losses.at(-1);
-        host.progress({ kind: 'job', round, client: outcome.client, tokens, seconds: outcome.seconds, loss });
-      }
-      return outcome;
-    }),
-  );
+  const work = plans.map(async (plan) => {
+    const outcome = await runJob(makeJob(federation, plan, round), host, federation.config.retries);
+    if ('tracks' in outcome && !host.signal.aborted) {
+      const tokens = outcome.tracks.reduce((sum, { tokens: t }) => sum + t.train + t.search, 0);
+      const loss = outcome.tracks[0]?.losses.at(-1);
+      host.progress({ kind: 'job', round, client: outcome.client, tokens, seconds: outcome.seconds, loss });
+    }
+    return outcome;
+  });
+  const outcomes = await orInterrupted(Promise.all(work), host.signal);
   const results = outcomes.filter((outcome) => 'tracks' in outcome);
   const failures = outcomes.filter((outcome): outcome is PlanFailure => !('tracks' in outcome));
   return { results: results.sort((a, b) => byCode(a.client, b.client)), failures };

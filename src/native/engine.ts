@@ -208,6 +208,11 @@ export function cpuInfo(): { kernels: Exclude<KernelSet, 'auto'>[]; features: st
   return guard(() => loadBinding().cpu());
 }
 
+/** Turns `count` values of a ggml type (0 = F32, 1 = F16, 3 = Q4_1, ...) into floats. Throws ModelError UNSUPPORTED_TYPE. */
+export function dequantize(type: number, bytes: Uint8Array, count: number): Float32Array {
+  return guard(() => loadBinding().dequantize(findGgmlLibrary(), type, bytes, count));
+}
+
 /** Weighted mean of adapters in the engine, bit-equal to the TypeScript form in src/server/merge. */
 export function mergeMean(rows: readonly MergeRow[], fallback: Float32Array, threads = 1): Float32Array {
   return guard(() => loadBinding().mergeMean(rows, fallback, threads));

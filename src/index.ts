@@ -1,0 +1,111 @@
+// The public API: explicit names, nothing else. What a run file can say needs `runFederation` alone; the rest is for
+// programs that train, score or convert adapters themselves, and for strategies of their own. See docs/library.md.
+
+// Runs.
+
+export { configJsonSchema, dumpConfig } from './config/dump.js';
+export { loadConfig } from './config/load.js';
+export { parseConfig } from './config/parse.js';
+export type { RunConfig, RunConfigInput } from './config/schema.js';
+export type { ClientMetrics, RunMetrics, Timing } from './run/metrics.js';
+export { type OpenedRun, openRun } from './run/openRun.js';
+export { type RunOptions, type RunProgress, type RunResult, runFederation } from './run/runFederation.js';
+
+// Base models and the engine.
+
+export { type BaseModel, type LoadModelOptions, loadModel, type Tokenizer } from './model/index.js';
+export type {
+  EvalResult,
+  KernelSet,
+  LoraModuleSpec,
+  ModelDescription,
+  PackedBatch,
+  Precision,
+  StepOptions,
+  StepResult,
+  TensorSource,
+} from './native/binding.js';
+export {
+  type AdamWOptions,
+  Base,
+  type CreateTrainerOptions,
+  cpuInfo,
+  dequantize,
+  type OpenBaseOptions,
+  Trainer,
+} from './native/engine.js';
+
+// Adapters.
+
+export { initialValues } from './adapter/init.js';
+export { type Adapter, type AdapterLayout, type LayoutModule, TARGETS, type Target } from './adapter/layout.js';
+export { type LoraShape, layoutFor, trainerModules } from './adapter/shapes.js';
+export {
+  type Dequantize,
+  type ExportModel,
+  type MergeOptions,
+  type PeftOptions,
+  readGgufAdapter,
+  readPeftAdapter,
+  writeGgufAdapter,
+  writeMergedGguf,
+  writePeftAdapter,
+} from './export/index.js';
+
+// Data, prompts, packed batches and scores.
+
+export {
+  type BadRow,
+  type DataFormat,
+  type Example,
+  type LoadedData,
+  loadExamples,
+  type Message,
+  microBatches,
+  type PromptTemplate,
+  packBatch,
+  promptTokens,
+  type ReadOptions,
+  readExamples,
+  resolveTemplate,
+  type Segment,
+  type TokenizedData,
+  type TokenizedExample,
+  type TokenizeOptions,
+  tokenizeExample,
+  tokenizeExamples,
+} from './data/index.js';
+export { type MeanScore, macroScore, makeScore, type Score, weightedScore } from './eval/score.js';
+
+// Strategies of your own.
+
+export type { ClientResult, Phase, SearchPhase, Track, TrackResult, TrainPhase } from './client/job.js';
+export { type MergeMean, type MergeRow, mergeMean } from './server/merge/mean.js';
+export { createStrategy } from './server/strategies/index.js';
+export {
+  type AggregateResult,
+  type ClientAdapters,
+  type ClientInfo,
+  type ClientPlan,
+  type MethodOptions,
+  POOLED,
+  type RoundContext,
+  type Strategy,
+  type StrategyInit,
+  type StrategyState,
+} from './server/strategy.js';
+
+// Errors.
+
+export {
+  AdapterError,
+  ConfigError,
+  DataError,
+  EngineError,
+  type ExitCode,
+  FedtuneError,
+  InterruptedError,
+  ModelError,
+  RunError,
+} from './errors.js';
+export { version } from './version.js';

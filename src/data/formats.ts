@@ -22,12 +22,18 @@ const firstOf = (row: Row, keys: readonly string[]): string | undefined => keys.
 
 /** The format that the keys of a row speak for, or undefined. */
 export function detectFormat(row: Row): DataFormat | undefined {
+  // Columns without a value decide only where nothing else does: so a missing answer is called that.
+  return formatOf(row, has) ?? formatOf(row, Object.hasOwn);
+}
+
+function formatOf(row: Row, there: (row: Row, key: string) => boolean): DataFormat | undefined {
   if (Array.isArray(row.messages)) return 'messages';
   if (Array.isArray(row.conversations)) return 'sharegpt';
-  if (has(row, 'instruction') && has(row, 'output')) return 'alpaca';
-  if (has(row, 'instruction') && has(row, 'response')) return 'dolly';
-  if (firstOf(row, PROMPT_KEYS) !== undefined && firstOf(row, ANSWER_KEYS) !== undefined) return 'completion';
-  return has(row, 'text') ? 'text' : undefined;
+  if (there(row, 'instruction') && there(row, 'output')) return 'alpaca';
+  if (there(row, 'instruction') && there(row, 'response')) return 'dolly';
+  const either = (keys: readonly string[]) => keys.some((key) => there(row, key));
+  if (either(PROMPT_KEYS) && either(ANSWER_KEYS)) return 'completion';
+  return there(row, 'text') ? 'text' : undefined;
 }
 
 function field(row: Row, key: string, required: boolean): string {

@@ -79,14 +79,16 @@ export function aliveComponents(layout: AdapterLayout, mask: Uint8Array | null):
   return selection.to.size === layout.size ? null : selection;
 }
 
-/** An adapter without the components that its mask prunes whole: the same function, as small as it can be. */
+/** An adapter without the components that its mask prunes whole, and without a mask that keeps all the rest. */
 export function compactAdapter(adapter: Adapter): Adapter {
+  if (adapter.mask === null) return adapter;
   const selection = aliveComponents(adapter.layout, adapter.mask);
-  if (selection === null || adapter.mask === null) return adapter;
-  const mask = gatherComponents(selection, adapter.mask);
+  const small = <T extends Entries>(entries: T): T =>
+    selection === null ? entries : gatherComponents(selection, entries);
+  const mask = small(adapter.mask);
   return {
-    layout: selection.to,
-    values: gatherComponents(selection, adapter.values),
+    layout: selection?.to ?? adapter.layout,
+    values: small(adapter.values),
     mask: mask.every((bit) => bit === 1) ? null : mask,
   };
 }

@@ -64,6 +64,15 @@ const RULES: readonly Rule[] = [
     c.strategy === null &&
     !among(c.method, MUTABLE_METHODS) &&
     `mutation: ${c.mutation} works with ${MUTABLE_METHODS.join(', ')}, not with ${c.method}.`,
+  (c) => {
+    const team = c.mutate === 'both' ? 4 : 2;
+    const most = Math.min(c.clients_per_round ?? team, c.num_clients ?? team);
+    return (
+      c.mutation !== 'none' &&
+      most < team &&
+      `mutation: ${c.mutation} with mutate: ${c.mutate} needs ${team} clients a round or more, but there are ${most}.`
+    );
+  },
   (c) =>
     (c.rank_per_client !== null || c.memory_budget_mb !== null) &&
     c.strategy === null &&

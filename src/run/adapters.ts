@@ -1,5 +1,6 @@
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { compactAdapter } from '../adapter/components.js';
 import type { Adapter } from '../adapter/layout.js';
 import { writePeftAdapter } from '../export/index.js';
 import type { FinishedRun } from '../server/finish.js';
@@ -25,7 +26,9 @@ export async function writeAdapters(dir: string, prepared: PreparedRun, finished
     await rm(temporary, { recursive: true, force: true });
     await mkdir(temporary, { recursive: true });
     for (const { client, adapter } of finished.clients) {
-      await writePeftAdapter(join(temporary, prepared.folders.get(client.id)!), adapter ?? fresh, model, options);
+      // Whole rank components that a mask prunes are left out: `prune: rank` gives a plain adapter of the client's rank.
+      const own = compactAdapter(adapter ?? fresh);
+      await writePeftAdapter(join(temporary, prepared.folders.get(client.id)!), own, model, options);
     }
     if (finished.global) await writePeftAdapter(join(temporary, 'global'), finished.global, model, options);
     await rm(final, { recursive: true, force: true });

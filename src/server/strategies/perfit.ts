@@ -2,6 +2,7 @@ import { expandRanks } from '../../adapter/init.js';
 import type { Adapter } from '../../adapter/layout.js';
 import { countOnes, jaccard, maskValues } from '../../adapter/masks.js';
 import type { Phase, SearchPhase, TrackResult } from '../../client/job.js';
+import { ConfigError } from '../../errors.js';
 import type { ClientAdapters, ClientInfo, RoundContext, Strategy, StrategyInit } from '../strategy.js';
 import { wireBytes } from '../wire.js';
 import { AveragingStrategy, type ExtraState, type MergedRound } from './averaging.js';
@@ -18,6 +19,16 @@ export function importanceSamples(numTrain: number, wanted: number | null): numb
   return Math.min(samples, numTrain);
 }
 
+function requireRoom({ clients, config }: StrategyInit): void {
+  const most = config.lora_r * config.expansion;
+  const greedy = clients.find(({ rank }) => rank > most);
+  if (greedy === undefined) return;
+  throw new ConfigError(
+    `Expected rank budgets of at most lora_r * expansion = ${most} with perfit but ${greedy.id} has ${greedy.rank}; raise expansion or lower rank_per_client.`,
+    { code: 'RANK_ABOVE_EXPANSION' },
+  );
+}
+
 /**
  * PerFIT (arXiv 2402.16919): every client searches its own architecture inside an adapter of `expansion` times the rank,
  * trains only that, and the server merges each entry over the clients that have it. The steps are in docs/methods.md.
@@ -32,6 +43,7 @@ class PerfitStrategy extends AveragingStrategy {
       init,
       expandRanks(init.layout, init.initial, (rank) => rank * init.config.expansion, init.seed),
     );
+    requireRoom(init);
   }
 
   protected override maskOf(client: ClientInfo): Uint8Array | null {

@@ -39,7 +39,7 @@ export const REBASABLE_METHODS: readonly string[] = [
   'perfit',
 ];
 
-/** Methods that keep one averaged adapter, which a mutation can start from. */
+/** Methods that average factors from one round to the next, so that there is a global step to mutate along. */
 export const MUTABLE_METHODS: readonly string[] = [
   'fedavg',
   'fedprox',
@@ -51,5 +51,8 @@ export const MUTABLE_METHODS: readonly string[] = [
   'fedyogi',
   'ffa-lora',
   'fedsa-lora',
+  'rolora',
+  'hetlora',
+  'fedex-lora',
   'perfit',
 ];

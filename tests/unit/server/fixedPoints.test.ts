@@ -136,7 +136,7 @@ describe('fixed points on two quadratic clients', () => {
   });
 
   it.each(
-    ['fedavg', 'fedprox', 'ffa-lora', 'scaffold', 'ditto'].flatMap((method) =>
+    ['fedavg', 'fedprox', 'ffa-lora', 'rolora', 'scaffold', 'ditto'].flatMap((method) =>
       ['fedmut', 'fedqp'].map((mutation) => [method, mutation]),
     ),
   )(

@@ -1,14 +1,26 @@
 #!/usr/bin/env node
 import { runCli } from './program.js';
 
+/** Under `npm start`, one Ctrl-C comes twice: from the terminal, and passed on by npm. */
+const SAME_KEY_MS = 500;
+
 const controller = new AbortController();
-// The second Ctrl-C ends the process at once; files are written atomically, so nothing is torn.
-process.once('SIGINT', () => {
-  process.stderr.write('\nStopping: finishing the write in flight. Ctrl-C again to stop at once.\n');
-  controller.abort();
-  process.once('SIGINT', () => process.exit(130));
-});
-process.once('SIGTERM', () => controller.abort());
+let asked: number | undefined;
+
+/** The first Ctrl-C ends the run at its last saved round, the second ends the process at once: files are written atomically. */
+function stop(signal: NodeJS.Signals): void {
+  if (asked === undefined) {
+    asked = performance.now();
+    process.stderr.write('\nStopping: finishing the write in flight. Ctrl-C again to stop at once.\n');
+    controller.abort();
+  } else if (performance.now() - asked > SAME_KEY_MS) {
+    // The default of the signal does not wait for worker threads, as process.exit would.
+    process.removeAllListeners(signal);
+    process.kill(process.pid, signal);
+  }
+}
+process.on('SIGINT', stop);
+process.on('SIGTERM', stop);
 
 const { stdout, stderr } = process;
 process.exitCode = await runCli(process.argv.slice(2), { stdout, stderr, signal: controller.signal });

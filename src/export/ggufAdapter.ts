@@ -1,7 +1,8 @@
-import { mkdir, open } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { type Adapter, type LayoutModule, parseTarget } from '../adapter/layout.js';
 import { AdapterError } from '../errors.js';
+import { makeFolder } from '../files.js';
 import { readGgufHeader } from '../model/gguf/header.js';
 import { GgufMetadata } from '../model/gguf/metadata.js';
 import { GGML_F32 } from '../model/gguf/types.js';
@@ -56,7 +57,7 @@ export async function writeGgufAdapter(file: string, adapter: Adapter, model: Ex
     'adapter.type': ggufString('lora'),
     'adapter.lora.alpha': ggufFloat32(alpha),
   };
-  await mkdir(dirname(file), { recursive: true });
+  await makeFolder(dirname(file));
   await writeGguf(file, keys, tensorsOf(adapter, model, alpha));
 }
 

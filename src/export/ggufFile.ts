@@ -3,7 +3,7 @@ import { createReadStream } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { type GGUFTypedMetadata, GGUFValueType, serializeGgufMetadata } from '@huggingface/gguf';
 import { ModelError } from '../errors.js';
-import { writeFileAtomically } from './files.js';
+import { writeFileAtomically } from '../files.js';
 
 /** Where the values of a tensor start: multiples of this in the file. */
 const ALIGNMENT = 32;

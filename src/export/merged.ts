@@ -1,8 +1,9 @@
-import { type FileHandle, mkdir, open } from 'node:fs/promises';
+import { type FileHandle, open } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { gguf } from '@huggingface/gguf';
 import type { Adapter, LayoutModule } from '../adapter/layout.js';
 import { ModelError } from '../errors.js';
+import { makeFolder } from '../files.js';
 import { readGgufHeader } from '../model/gguf/header.js';
 import { GGML_F16, GGML_F32, ggmlType, tensorBytes } from '../model/gguf/types.js';
 import type { TensorSource } from '../native/binding.js';
@@ -109,7 +110,7 @@ export async function writeMergedGguf(
   checkAdapter(adapter, model.description);
   const adapted = new Map(adapter.layout.modules.map((module) => [`${module.module}.weight`, module]));
   const header = await readGgufHeader(model.path);
-  await mkdir(dirname(file), { recursive: true });
+  await makeFolder(dirname(file));
   const base = await open(model.path, 'r');
   try {
     const tensors = header.tensors.map((source) => {

@@ -1,9 +1,9 @@
 import { createHash } from 'node:crypto';
-import { mkdir, readFile, rm } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Adapter } from '../adapter/layout.js';
 import { AdapterError } from '../errors.js';
-import { writeFileAtomically } from './files.js';
+import { makeFolder, writeFileAtomically } from '../files.js';
 import { checkAdapter, factors } from './modules.js';
 import { hfModuleName, makePeftConfig, type PeftOptions } from './peftConfig.js';
 import { reorderB } from './permute.js';
@@ -68,7 +68,7 @@ export async function writePeftAdapter(
 ): Promise<void> {
   checkAdapter(adapter, model.description);
   const config = makePeftConfig(adapter.layout, model, options);
-  await mkdir(dir, { recursive: true });
+  await makeFolder(dir);
   await writeChecked(join(dir, PEFT_WEIGHTS), encodeSafetensors(peftTensors(adapter, adapter.values, model)));
   if (adapter.mask === null) await rm(join(dir, PEFT_MASK), { force: true });
   else await writeChecked(join(dir, PEFT_MASK), encodeSafetensors(peftTensors(adapter, adapter.mask, model)));

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { compactAdapter } from '../adapter/components.js';
 import type { Adapter } from '../adapter/layout.js';
 import { writePeftAdapter } from '../export/index.js';
+import { syncFolder, writeError } from '../files.js';
 import type { FinishedRun } from '../server/finish.js';
-import { syncFolder, writeError } from './atomic.js';
 import type { PreparedRun } from './prepare.js';
 
 /** Folder of an adapter of a run: that of a client (by its folder name) or `global`. */
@@ -31,6 +31,9 @@ export async function writeAdapters(dir: string, prepared: PreparedRun, finished
       await writePeftAdapter(join(temporary, prepared.folders.get(client.id)!), own, model, options);
     }
     if (finished.global) await writePeftAdapter(join(temporary, 'global'), finished.global, model, options);
+    await syncFolder(temporary);
+    // metrics.json goes first and comes last: where it is, it belongs to the adapters beside it.
+    await rm(join(dir, 'metrics.json'), { force: true });
     await rm(final, { recursive: true, force: true });
     await rename(temporary, final);
     await syncFolder(dir);

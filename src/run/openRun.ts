@@ -12,6 +12,16 @@ interface PartitionFile {
   readonly clients: readonly { readonly id: string; readonly folder: string }[];
 }
 
+function clientsOf(text: string, path: string): PartitionFile['clients'] {
+  try {
+    return (JSON.parse(text) as PartitionFile).clients.map(({ id, folder }) => ({ id, folder }));
+  } catch (cause) {
+    throw new RunError('STATE_DAMAGED', `${path} is torn or was altered. Put it back, or start the run anew.`, {
+      cause,
+    });
+  }
+}
+
 /** A finished run, opened for reading. */
 export interface OpenedRun {
   readonly dir: string;
@@ -31,7 +41,7 @@ export async function openRun(dir: string): Promise<OpenedRun> {
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
     throw new RunError('NOT_A_RUN', `Expected ${path} but it cannot be read; the run did not get that far.`, { cause });
   });
-  const { clients } = JSON.parse(text) as PartitionFile;
+  const clients = clientsOf(text, path);
   const model = await loadModel(config.model, { revision: config.model_revision });
   const folderOf = (client: string): string => {
     const folder = client === 'global' ? 'global' : clients.find(({ id }) => id === client)?.folder;

@@ -3,8 +3,8 @@ import type { ConfigKey, RunConfig } from '../config/schema.js';
 import { ConfigError, RunError } from '../errors.js';
 import type { SavedRun } from './folder.js';
 
-/** Keys that change nothing about the result. */
-const FREE: readonly ConfigKey[] = ['workers', 'threads', 'output_dir', 'retries'];
+/** Keys that change nothing about the result, or (`kernels`) are checked by what they lead to. */
+const FREE: readonly ConfigKey[] = ['workers', 'threads', 'output_dir', 'retries', 'kernels'];
 
 function growthProblem(saved: RunConfig, wanted: RunConfig): string | undefined {
   if (wanted.num_rounds < saved.num_rounds) return 'it may grow, not shrink';
@@ -34,11 +34,14 @@ export function checkSameConfig(saved: RunConfig, wanted: RunConfig): void {
   );
 }
 
-/** Throws RunError where model, data, partition or kernel set are not those that the saved rounds were made with. */
-export function checkSameInputs(
-  saved: SavedRun,
-  now: Omit<SavedRun, 'loop' | 'config' | 'eventBytes' | 'seconds'>,
-): void {
+/** What the rounds were made with, as hashes; another set of kernels rounds otherwise. */
+export type RunInputs = Pick<SavedRun, 'modelSha256' | 'dataSha256' | 'partitionSha256' | 'kernels'>;
+
+/**
+ * Throws RunError where model, data, partition or kernel set are not those that the saved rounds were made with. Another
+ * kernel set goes through where the configuration names it.
+ */
+export function checkSameInputs(saved: SavedRun, now: RunInputs, wantedKernels: RunConfig['kernels']): void {
   const what = {
     modelSha256: 'the base model',
     dataSha256: 'the data',
@@ -46,13 +49,13 @@ export function checkSameInputs(
     kernels: 'the kernel set',
   } as const;
   for (const [key, name] of Object.entries(what) as [keyof typeof what, string][]) {
-    if (saved[key] === now[key]) continue;
+    if (saved[key] === now[key] || (key === 'kernels' && wantedKernels !== 'auto')) continue;
     const shown = (value: string) => (key === 'kernels' ? value : `sha256 ${value.slice(0, 12)}...`);
     throw new RunError(
       'INPUT_CHANGED',
       `Expected ${name} that this run was started with (${shown(saved[key])}) but found ${shown(now[key])}. ` +
         (key === 'kernels'
-          ? `Set kernels to ${saved.kernels} where this processor has it, or start the run anew.`
+          ? `It rounds otherwise. Take the same where this processor has it (--kernels ${saved.kernels}), or accept the other by its name (--kernels ${now.kernels}).`
           : 'Put it back, or start the run anew.'),
     );
   }

@@ -34,17 +34,18 @@ export function parseRunFile(text: string, path: string): Record<string, unknown
 }
 
 /**
- * The value of a key written as text on the command line: read as YAML where that fits the key (`3`, `true`,
- * `[a, b]`, `null`), else taken as it stands.
+ * The value of a key written as text on the command line: read as YAML where that gives something that the key takes and
+ * that is no text (`3`, `true`, `[a, b]`, `null`); else the text as it stands, where the key takes texts.
  */
 export function valueFromText(key: ConfigKey, text: string): unknown {
-  const field = runConfigSchema.shape[key];
-  if (field.safeParse(text).success) return text;
+  let value: unknown;
   try {
-    return parse(text);
+    value = parse(text);
   } catch {
     return text;
   }
+  const takes = (candidate: unknown): boolean => runConfigSchema.shape[key].safeParse(candidate).success;
+  return takes(text) && (typeof value === 'string' || !takes(value)) ? text : value;
 }
 
 /** `key=value` of `--set`. Throws ConfigError. */

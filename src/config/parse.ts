@@ -16,6 +16,8 @@ export function requireKey(key: string, where: string): ConfigKey {
 }
 
 function shown(value: unknown): string {
+  // JSON has no NaN and no infinity, which arithmetic and YAML have.
+  if (typeof value === 'number') return String(value);
   const text = value === undefined ? 'nothing' : JSON.stringify(value);
   return text.length > 80 ? `${text.slice(0, 77)}...` : text;
 }
@@ -24,11 +26,17 @@ function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
   return path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key], input);
 }
 
-/** What one key takes, in words: `integer`, `"a" | "b"`, `number or null`. */
+/** What was expected, in words: `expected int`, `expected one of "a"|"b"`, `expected string or array`. */
+function expectation(issue: z.core.$ZodIssue): string {
+  if (issue.code !== 'invalid_union') {
+    return issue.message.replace(/^Invalid (input|option): /, '').replace(/, received .*$/, '');
+  }
+  const kinds = issue.errors.map((branch) => (branch[0] ? expectation(branch[0]) : '').replace(/^expected /, ''));
+  return `expected ${[...new Set(kinds)].join(' or ')}`;
+}
+
 function describeIssue(issue: z.core.$ZodIssue, input: unknown): string {
-  const key = issue.path.map(String).join('.');
-  const expected = issue.message.replace(/^Invalid (input|option): /, '').replace(/, received .*$/, '');
-  return `${key}: ${expected.replace(/^expected /, 'expected ')}, received ${shown(valueAt(input, issue.path))}.`;
+  return `${issue.path.map(String).join('.')}: ${expectation(issue)}, received ${shown(valueAt(input, issue.path))}.`;
 }
 
 /**

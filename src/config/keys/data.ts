@@ -26,7 +26,7 @@ export const dataKeys = {
     .min(1)
     .default('auto')
     .describe(
-      "Prompt template: `auto` (the model's own chat template, else alpaca), `model`, `alpaca`, `chatml`, `llama3`, or a Jinja file.",
+      "Prompt template: `auto` (the model's own chat template, else alpaca), `model`, `alpaca`, `chatml`, `llama3`, `plain`, or a file (Jinja, or JSON as Alpaca-LoRA has it).",
     ),
   train_on: z
     .enum(['response', 'all'])

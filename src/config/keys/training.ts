@@ -2,6 +2,10 @@ import { z } from 'zod';
 
 const count = z.int().positive();
 
+const MODULES = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'] as const;
+/** The same by their names in GGUF files. */
+const GGUF_MODULES = ['attn_q', 'attn_k', 'attn_v', 'attn_output', 'ffn_gate', 'ffn_up', 'ffn_down'] as const;
+
 /** Local optimisation, the adapter and the engine. */
 export const trainingKeys = {
   local_steps: count.nullable().default(null).describe('Optimizer steps a client and round; null: by `local_epochs`.'),
@@ -26,9 +30,9 @@ export const trainingKeys = {
   lora_dropout: z.number().min(0).max(0.95).default(0).describe('Dropout on the input of A.'),
   use_rslora: z.boolean().default(false).describe('Scale alpha / sqrt(rank) instead.'),
   target_modules: z
-    .array(z.string().min(1))
+    .array(z.enum([...MODULES, ...GGUF_MODULES]))
     .min(1)
-    .default(['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'])
+    .default([...MODULES])
     .describe('Linear layers to adapt (`q_proj` or `attn_q`, ...).'),
   precision: z.enum(['int8', 'f32']).default('int8').describe('Arithmetic of the frozen layers; f32 is the reference.'),
   kernels: z

@@ -1,0 +1,226 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import { parseConfig } from '../../../src/config/parse.js';
+import type { Example } from '../../../src/data/types.js';
+import { PARTITIONERS, type Partition, partitionExamples } from '../../../src/partition/index.js';
+
+const KINDS = Object.keys(PARTITIONERS) as (keyof typeof PARTITIONERS)[];
+const DRAWN = ['iid', 'dirichlet', 'shards', 'quantity'] as const;
+
+/** Examples of `owners` x `categories`, `each` of every pair, the pairs mixed. */
+function makeExamples(owners: number, categories: number, each: number): Example[] {
+  return Array.from({ length: owners * categories * each }, (_, i) => ({
+    id: `x:${i + 1}`,
+    instruction: `i${i}`,
+    input: '',
+    output: `o${i}`,
+    owner: `owner-${i % owners}`,
+    category: `c${Math.floor(i / owners) % categories}`,
+  }));
+}
+
+const divide = (
+  examples: readonly Example[],
+  settings: object,
+  fits: (index: number) => boolean = () => true,
+): Partition => partitionExamples(examples, parseConfig(settings), fits);
+
+const indicesOf = ({ clients }: Partition) =>
+  clients.flatMap(({ train, valid, test }) => [...train, ...valid, ...test]);
+const sizesOf = ({ clients }: Partition) =>
+  clients.map(({ train, valid, test }) => train.length + valid.length + test.length);
+
+const federations = fc.record({
+  partition: fc.constantFrom(...KINDS),
+  owners: fc.integer({ min: 2, max: 5 }),
+  categories: fc.integer({ min: 2, max: 4 }),
+  each: fc.integer({ min: 6, max: 12 }),
+  seed: fc.nat(),
+  lost: fc.constantFrom(0, 0.1),
+});
+
+describe('every partition', () => {
+  it('uses an example at most once, in one split of one client, and only those that fit', () => {
+    fc.assert(
+      fc.property(federations, ({ partition, owners, categories, each, seed, lost }) => {
+        const examples = makeExamples(owners, categories, each);
+        const fits = (index: number) => index % 10 >= lost * 10;
+        const clients = (DRAWN as readonly string[]).includes(partition) ? { num_clients: 3 } : {};
+        const settings = { partition, seed, dirichlet_alpha: 100, quantity_alpha: 100, ...clients };
+        const result = divide(examples, settings, fits);
+        const indices = indicesOf(result);
+        expect(new Set(indices).size).toBe(indices.length);
+        expect(indices.every((index) => index in examples && fits(index))).toBe(true);
+        // Without caps nothing that fits is left over.
+        expect(indices.length + result.numDropped).toBe(examples.length);
+        const ids = result.clients.map(({ id }) => id);
+        expect(ids).toEqual([...ids].sort());
+        expect(divide(examples, settings, fits)).toEqual(result);
+      }),
+    );
+  });
+
+  it.each(DRAWN)('%s: another seed, another division', (partition) => {
+    const examples = makeExamples(4, 4, 10);
+    const at = (seed: number) =>
+      divide(examples, { partition, seed, num_clients: 4, dirichlet_alpha: 5, quantity_alpha: 5 });
+    expect(at(1)).toEqual(at(1));
+    expect(at(1)).not.toEqual(at(2));
+  });
+
+  it.each(DRAWN)('%s: refuses more clients than the data is enough for', (partition) => {
+    expect(() => divide(makeExamples(2, 2, 2), { partition, num_clients: 5 })).toThrow(
+      expect.objectContaining({ name: 'ConfigError', message: expect.stringContaining('num_clients') }),
+    );
+  });
+});
+
+describe('iid', () => {
+  it('gives equal parts, 8 unless told otherwise', () => {
+    expect(sizesOf(divide(makeExamples(4, 4, 5), { partition: 'iid' }))).toEqual(new Array(8).fill(10));
+    const { clients } = divide(makeExamples(4, 4, 5), { partition: 'iid', num_clients: 10 });
+    expect(clients.map(({ id }) => id).slice(0, 2)).toEqual(['client-0', 'client-1']);
+  });
+});
+
+describe('natural and category', () => {
+  it('one client an owner, one a category', () => {
+    const examples = makeExamples(3, 4, 6);
+    const natural = divide(examples, { partition: 'natural' });
+    expect(natural.clients.map(({ id }) => id)).toEqual(['owner-0', 'owner-1', 'owner-2']);
+    for (const { id, train } of natural.clients) for (const index of train) expect(examples[index]!.owner).toBe(id);
+    const category = divide(examples, { partition: 'category' });
+    expect(category.clients.map(({ id }) => id)).toEqual(['c0', 'c1', 'c2', 'c3']);
+    for (const { id, train } of category.clients) for (const index of train) expect(examples[index]!.category).toBe(id);
+  });
+
+  it('leave out what belongs to nobody', () => {
+    const { owner: _, ...orphan } = makeExamples(1, 1, 1)[0]!;
+    const partition = divide([...makeExamples(2, 1, 6), orphan], { partition: 'natural' });
+    expect(sizesOf(partition)).toEqual([6, 6]);
+  });
+
+  it.each([
+    ['natural', { num_clients: 4 }, 'num_clients to be left out or 3'],
+    ['category', { num_clients: 4 }, 'num_clients to be left out or 2'],
+  ])('%s: another number of clients is refused', (partition, settings, text) => {
+    expect(() => divide(makeExamples(3, 2, 6), { partition, ...settings })).toThrow(text);
+  });
+
+  it.each([
+    ['natural', 'names none'],
+    ['category', 'no row has one'],
+  ])('%s: data that does not say is refused', (partition, text) => {
+    const bare = makeExamples(2, 2, 6).map(({ owner: _o, category: _c, ...rest }) => rest);
+    expect(() => divide(bare, { partition })).toThrow(text);
+  });
+});
+
+describe('skew', () => {
+  /** Share of a client's examples that are of its main category, the mean over clients. */
+  const purity = (examples: readonly Example[], { clients }: Partition): number => {
+    const shares = clients.map(({ train }) => {
+      const counts = new Map<string, number>();
+      for (const index of train)
+        counts.set(examples[index]!.category!, (counts.get(examples[index]!.category!) ?? 0) + 1);
+      return Math.max(...counts.values()) / train.length;
+    });
+    return shares.reduce((sum, share) => sum + share, 0) / shares.length;
+  };
+  const examples = makeExamples(1, 8, 100);
+
+  it('dirichlet: the smaller alpha, the fewer categories a client has', () => {
+    const at = (dirichlet_alpha: number) =>
+      purity(examples, divide(examples, { partition: 'dirichlet', num_clients: 8, dirichlet_alpha }));
+    expect(at(0.1)).toBeGreaterThan(at(1) + 0.1);
+    expect(at(1)).toBeGreaterThan(at(1000) + 0.1);
+    // Each of eight categories an eighth, as far as whole examples can be.
+    expect(at(1000)).toBeLessThan(0.2);
+  });
+
+  it('shards: a client sees about as many categories as it has shards', () => {
+    const partition = divide(examples, { partition: 'shards', num_clients: 8, shards_per_client: 2 });
+    for (const { train } of partition.clients) {
+      expect(new Set(train.map((index) => examples[index]!.category)).size).toBeLessThanOrEqual(2);
+    }
+    expect(new Set(sizesOf(partition))).toEqual(new Set([100]));
+  });
+
+  it('quantity: the smaller alpha, the less equal the sizes', () => {
+    const spread = (quantity_alpha: number) => {
+      const sizes = sizesOf(divide(examples, { partition: 'quantity', num_clients: 8, quantity_alpha }));
+      return Math.max(...sizes) / Math.min(...sizes);
+    };
+    expect(spread(1)).toBeGreaterThan(3);
+    expect(spread(10_000)).toBeLessThan(1.2);
+  });
+
+  it('that leaves a client with too little is drawn anew, and refused where no draw helps', () => {
+    const few = makeExamples(1, 2, 20);
+    expect(
+      Math.min(
+        ...sizesOf(divide(few, { partition: 'quantity', num_clients: 4, quantity_alpha: 0.5, min_examples: 4 })),
+      ),
+    ).toBeGreaterThanOrEqual(4);
+    expect(() => divide(few, { partition: 'quantity', num_clients: 8, quantity_alpha: 1e-3, min_examples: 5 })).toThrow(
+      expect.objectContaining({ message: expect.stringContaining('Raise quantity_alpha') }),
+    );
+  });
+});
+
+describe('splits', () => {
+  const sizes = ({ clients }: Partition) =>
+    clients.map(({ train, valid, test }) => [train.length, valid.length, test.length]);
+
+  it('are drawn at their shares', () => {
+    const examples = makeExamples(2, 1, 100);
+    expect(sizes(divide(examples, {}))).toEqual([
+      [80, 10, 10],
+      [80, 10, 10],
+    ]);
+    expect(sizes(divide(examples, { valid_fraction: 0, test_fraction: 0.25 }))).toEqual([
+      [75, 0, 25],
+      [75, 0, 25],
+    ]);
+  });
+
+  it('hold their shares whatever does not fit', () => {
+    const [size] = sizes(divide(makeExamples(1, 1, 200), {}, (index) => index % 2 === 0));
+    expect(size).toEqual([80, 10, 10]);
+  });
+
+  it('stop at their caps, and look at no more examples than needed', () => {
+    const looked = new Set<number>();
+    const fits = (index: number) => {
+      looked.add(index);
+      return true;
+    };
+    const caps = {
+      max_train_examples: 8,
+      max_valid_examples: 1,
+      max_test_examples: 2,
+      partition: 'iid',
+      num_clients: 1,
+    };
+    expect(sizes(divide(makeExamples(1, 1, 5000), caps, fits))).toEqual([[8, 1, 2]]);
+    expect(looked.size).toBeLessThan(60);
+  });
+
+  it('that the data gives are kept; validation is then drawn from training', () => {
+    const given = makeExamples(1, 1, 40).map(
+      (example, i): Example => ({ ...example, split: i < 10 ? 'test' : 'train' }),
+    );
+    const { clients } = divide(given, {});
+    expect([...clients[0]!.test].sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+    expect([clients[0]!.train.length, clients[0]!.valid.length]).toEqual([27, 3]);
+  });
+
+  it('too small for training are refused, with the reason', () => {
+    expect(() => divide(makeExamples(2, 1, 12), { min_examples: 11 })).toThrow(
+      expect.objectContaining({ code: 'TOO_FEW_EXAMPLES', message: expect.stringContaining('owner-0 (10)') }),
+    );
+    expect(() => divide(makeExamples(2, 1, 12), { seq_length: 7 }, () => false)).toThrow(
+      'do not fit into seq_length 7',
+    );
+  });
+});

@@ -152,5 +152,7 @@ export function pruneStage(
   mask: Uint8Array,
   options: PruneOptions,
 ): Uint8Array {
+  // The budget is the whole space (expansion 1): nothing is pruned, so nothing needs unlike scores.
+  if (layout.modules.every(({ rank }) => rank <= options.budgetRank)) return mask;
   return (options.prune === 'element' ? pruneElements : pruneRanks)(layout, scores, mask, options);
 }

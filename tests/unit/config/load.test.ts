@@ -2,13 +2,13 @@ import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'n
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
 import { configJsonSchema, diffConfig, dumpConfig } from '../../../src/config/dump.js';
 import { loadConfig, parseAssignment, parseRunFile } from '../../../src/config/load.js';
 import { parseConfig } from '../../../src/config/parse.js';
 import { CONFIG_KEYS } from '../../../src/config/schema.js';
+import fc from '../../support/properties.js';
 
 const dir = mkdtempSync(join(tmpdir(), 'fedtune-config-'));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));

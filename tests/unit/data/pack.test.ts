@@ -1,7 +1,7 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { microBatches, packBatch } from '../../../src/data/pack.js';
 import type { TokenizedExample } from '../../../src/data/types.js';
+import fc from '../../support/properties.js';
 
 const example = (id: string, ...tokens: number[]): TokenizedExample => ({
   id,

@@ -1,4 +1,3 @@
-import fc from 'fast-check';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { alpaca, chatml } from '../../../src/data/templates/builtin.js';
 import { resolveTemplate } from '../../../src/data/templates/resolve.js';
@@ -6,6 +5,7 @@ import type { PromptTemplate } from '../../../src/data/templates/types.js';
 import { promptTokens, type TokenizeOptions, tokenizeExample, tokenizeExamples } from '../../../src/data/tokenize.js';
 import type { Example, Message, TokenizedExample } from '../../../src/data/types.js';
 import { type BaseModel, loadModel, type Tokenizer } from '../../../src/model/index.js';
+import fc from '../../support/properties.js';
 import { charTokenizer } from './charTokenizer.js';
 
 const tokenizer = charTokenizer();

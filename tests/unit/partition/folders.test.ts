@@ -1,9 +1,9 @@
 import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, relative, sep } from 'node:path';
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { ownerFolders } from '../../../src/partition/folders.js';
+import fc from '../../support/properties.js';
 
 const foldersOf = (...ids: string[]): string[] => [...ownerFolders(ids).values()];
 

@@ -1,8 +1,8 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../../../src/config/parse.js';
 import type { Example } from '../../../src/data/types.js';
 import { PARTITIONERS, type Partition, partitionExamples } from '../../../src/partition/index.js';
+import fc from '../../support/properties.js';
 
 const KINDS = Object.keys(PARTITIONERS) as (keyof typeof PARTITIONERS)[];
 const DRAWN = ['iid', 'dirichlet', 'shards', 'quantity'] as const;

@@ -1,10 +1,7 @@
-import fc from 'fast-check';
 import type { AdapterLayout } from '../../../src/adapter/layout.js';
 import type { MergeRow } from '../../../src/server/merge/mean.js';
+import fc from '../../support/properties.js';
 import { toyLayout } from './quadratic.js';
-
-// Properties are checked on the same examples in every run; another seed is one environment variable away.
-fc.configureGlobal({ seed: Number(process.env.FEDTUNE_TEST_SEED ?? 1) });
 
 /** A float32 of ordinary size. */
 export const value = fc.double({ min: -2, max: 2, noNaN: true }).map(Math.fround);

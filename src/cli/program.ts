@@ -7,6 +7,7 @@ import type { CliContext } from './context.js';
 import { addExportCommand } from './export.js';
 import { addInspectCommand } from './inspect.js';
 import { addKeysCommand } from './keys.js';
+import { addReportCommand } from './report.js';
 import { addRunCommand } from './run.js';
 import { addStartCommand } from './start.js';
 
@@ -22,6 +23,7 @@ export function makeProgram(context: CliContext): Command {
     });
   addRunCommand(program, context);
   addStartCommand(program, context);
+  addReportCommand(program, context);
   addExportCommand(program, context);
   addInspectCommand(program, context);
   addKeysCommand(program, context);

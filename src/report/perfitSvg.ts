@@ -1,3 +1,4 @@
+import { escapeXml } from './escape.js';
 import { columnsOf, type KeptShares, keptShares, type MaskedClient, maskOverlaps } from './perfitSvgData.js';
 
 export type { MaskedClient } from './perfitSvgData.js';
@@ -9,9 +10,6 @@ const LABEL_WIDTH = 30;
 const HEAD = 40;
 const MATRIX_CELL = 40;
 const MATRIX_LABEL = 150;
-
-const escapeXml = (text: string): string =>
-  text.replace(/[&<>"']/g, (char) => `&#${char.codePointAt(0)};`).replace(/[^\P{Cc}]/gu, '\uFFFD');
 
 /** White to dark blue for 0 .. 1; the text on it is readable on either side. */
 function shade(share: number): { fill: string; text: string } {

@@ -24,6 +24,7 @@ const CONTENT = [
   'metrics.json',
   'scores.jsonl',
   'perfit.svg',
+  'report.html',
   'adapters',
 ] as const;
 

@@ -21,6 +21,8 @@ export interface PreparedRun {
   readonly tokenized: readonly TokenizedExample[];
   /** Folder name of each client. */
   readonly folders: ReadonlyMap<string, string>;
+  /** Training examples of each client by category, where examples have one. */
+  readonly categories: ReadonlyMap<string, Readonly<Record<string, number>>>;
   readonly numExamples: number;
   readonly numDropped: number;
   readonly numBadRows: number;
@@ -67,6 +69,15 @@ function compact(partition: Partition, tokenized: ReadonlyMap<number, TokenizedE
     test: test.map(place),
   }));
   return { used, clients };
+}
+
+function countCategories(examples: readonly Example[], indices: readonly number[]): Record<string, number> {
+  const counts = new Map<string, number>();
+  for (const index of indices) {
+    const { category } = examples[index]!;
+    if (category !== undefined) counts.set(category, (counts.get(category) ?? 0) + 1);
+  }
+  return Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 const countTargets = (examples: readonly TokenizedExample[], indices: readonly number[]): number =>
@@ -118,6 +129,7 @@ export async function prepareRun(config: RunConfig): Promise<PreparedRun> {
     })),
     tokenized: used,
     folders: ownerFolders(ids),
+    categories: new Map(partition.clients.map(({ id, train }) => [id, countCategories(examples, train)])),
     numExamples: examples.length,
     numDropped: partition.numDropped,
     numBadRows,

@@ -12,6 +12,7 @@ import { makeMetrics, type RunMetrics, scoreLines } from './metrics.js';
 import { maskPicture } from './picture.js';
 import type { PreparedRun } from './prepare.js';
 import { getReady, type Ready } from './ready.js';
+import { readRecord, writeReport } from './report.js';
 import { checkSameConfig, checkSameInputs, type RunInputs } from './resume.js';
 
 /** Live progress of a run, for a display. */
@@ -57,9 +58,14 @@ function partitionDocument(prepared: PreparedRun): string {
     train: ids(train),
     valid: ids(valid),
     test: ids(test),
+    categories: prepared.categories.get(id),
   }));
   return `${JSON.stringify({ version: 1, kind: prepared.config.partition, num_dropped: prepared.numDropped, clients }, null, 1)}\n`;
 }
+
+/** Milliseconds between two reports of a run that goes on, at least, and in units of what writing one takes. */
+const REPORT_PAUSE = 30_000;
+const REPORT_SHARE = 50;
 
 class RunSession {
   readonly #folder: RunFolder;
@@ -67,6 +73,7 @@ class RunSession {
   readonly #ready: Ready;
   #before = 0;
   #trainSeconds = 0;
+  #nextReport = performance.now() + REPORT_PAUSE;
 
   constructor(folder: RunFolder, options: RunOptions, ready: Ready) {
     this.#folder = folder;
@@ -81,6 +88,15 @@ class RunSession {
   #progress(progress: RunProgress): void {
     if (progress.kind === 'job') this.#trainSeconds += progress.seconds;
     this.#options.onProgress?.(progress);
+  }
+
+  /** Brings report.html up to date, now and then. */
+  async #refreshReport(): Promise<void> {
+    const begun = performance.now();
+    if (begun < this.#nextReport) return;
+    await writeReport(this.#folder.dir, await readRecord(this.#folder.dir));
+    const now = performance.now();
+    this.#nextReport = now + Math.max(REPORT_PAUSE, REPORT_SHARE * (now - begun));
   }
 
   async #loadState(inputs: RunInputs, config: RunConfig): Promise<SavedRun | undefined> {
@@ -161,6 +177,7 @@ class RunSession {
           trainSeconds: this.#trainSeconds,
           loop,
         });
+        await this.#refreshReport();
       },
     };
     const finished = await runLoop(federation, host, saved?.loop);
@@ -189,6 +206,7 @@ class RunSession {
     });
     await folder.syncEvents();
     await folder.write('metrics.json', `${JSON.stringify(metrics, null, 2)}\n`);
+    await writeReport(folder.dir, await readRecord(folder.dir));
     return { dir: folder.dir, metrics, prepared, finished };
   }
 }

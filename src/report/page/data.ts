@@ -1,0 +1,53 @@
+import { type BarPart, stackedBars, swatches } from '../chart/bars.js';
+import type { Markup } from '../escape.js';
+import type { RunRecord } from '../record.js';
+import { figure, grid, MAX_PICTURES, section, shownOf } from './parts.js';
+
+const SPLITS: readonly BarPart[] = [
+  { label: 'training', color: 'c-0' },
+  { label: 'validation', color: 'c-1' },
+  { label: 'test', color: 'c-2' },
+];
+/** Colours that can be told apart; rarer categories share the last. */
+const MAX_CATEGORIES = 8;
+
+/** Categories by how many examples they have, the most frequent first; what exceeds the colours is `others`. */
+function categoryParts(counts: readonly Readonly<Record<string, number>>[]): { names: string[]; others: boolean } {
+  const totals = new Map<string, number>();
+  for (const one of counts)
+    for (const [name, count] of Object.entries(one)) totals.set(name, (totals.get(name) ?? 0) + count);
+  const sorted = [...totals].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1)).map(([name]) => name);
+  const others = sorted.length > MAX_CATEGORIES;
+  return { names: sorted.slice(0, others ? MAX_CATEGORIES - 1 : MAX_CATEGORIES), others };
+}
+
+/** How the examples are divided. */
+export function dataSection({ partition, config }: RunRecord): Markup | undefined {
+  if (!partition) return undefined;
+  const shown = partition.clients.slice(0, MAX_PICTURES);
+  const more = shownOf(shown.length, partition.clients.length);
+  const { names, others } = categoryParts(partition.clients.map(({ categories }) => categories));
+  const parts = [...names, ...(others ? ['others'] : [])].map((label, i) => ({ label, color: `c-${i}` }));
+  const rows = shown.map(({ id, categories }) => {
+    const values = names.map((name) => categories[name] ?? 0);
+    const rest = Object.values(categories).reduce((a, b) => a + b, 0) - values.reduce((a, b) => a + b, 0);
+    return { label: id, values: others ? [...values, rest] : values };
+  });
+  const sizes = shown.map(({ id, train, valid, test }) => ({
+    label: id,
+    values: [train.length, valid.length, test.length],
+  }));
+  const dropped =
+    partition.num_dropped > 0 ? ` ${partition.num_dropped} examples were left out, too long or without a target.` : '';
+  return section('data', 'The owners’ data', `Divided by partition ${config.partition}.${dropped}`, [
+    grid(
+      figure(`Examples.${more}`, stackedBars('Examples of every owner', 'examples', SPLITS, sizes), swatches(SPLITS)),
+      parts.length > 0 &&
+        figure(
+          `Categories of the training examples.${more}`,
+          stackedBars('Categories of every owner', 'training examples', parts, rows),
+          swatches(parts),
+        ),
+    ),
+  ]);
+}

@@ -1,0 +1,81 @@
+import type { ClientMetrics, RunMetrics } from '../../run/metrics.js';
+import { WHICH, type Which } from '../../server/types.js';
+import { type DotRow, dotChart } from '../chart/dots.js';
+import { legend } from '../chart/line.js';
+import { html, type Markup } from '../escape.js';
+import type { RunRecord } from '../record.js';
+import { colorOf, MEANING, markerOf, ppl } from './kinds.js';
+import { figure, grid, MAX_PICTURES, MAX_ROWS, section, shownOf } from './parts.js';
+
+const kindsOf = ({ clients }: RunMetrics): Which[] => WHICH.filter((which) => clients.some((client) => client[which]));
+
+function dotRow(client: ClientMetrics, kinds: readonly Which[]): DotRow {
+  return {
+    label: client.id,
+    dots: kinds
+      .filter((which) => client[which])
+      .map((which) => ({
+        label: which,
+        color: colorOf(which),
+        marker: markerOf(which),
+        value: client[which]!.ppl,
+        chosen: client.take_home.which === which,
+      })),
+  };
+}
+
+function scoreCells(scores: readonly (number | undefined)[]): Markup[] {
+  const best = Math.min(...(scores.filter((score) => score !== undefined && Number.isFinite(score)) as number[]));
+  return scores.map((score) =>
+    score === best ? html`<td class="best">${ppl(score)}</td>` : html`<td>${ppl(score)}</td>`,
+  );
+}
+
+function table(metrics: RunMetrics, kinds: readonly Which[]): Markup {
+  const rows = metrics.clients
+    .slice(0, MAX_ROWS)
+    .map(
+      (client) =>
+        html`<tr><th scope="row">${client.id}</th><td class="aside">${client.num_train}</td><td class="aside">${client.num_val}</td><td class="aside">${client.num_test}</td>${scoreCells(
+          kinds.map((which) => client[which]?.ppl),
+        )}<td class="home ${colorOf(client.take_home.which)}">${client.take_home.which}</td></tr>`,
+    );
+  const means = (name: string, of: RunMetrics['macro']) =>
+    html`<tr><th scope="row">${name}</th><td class="aside"></td><td class="aside"></td><td class="aside"></td>${scoreCells(kinds.map((which) => of[which]?.ppl))}<td>${ppl(of.take_home?.ppl)}</td></tr>`;
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Scores of every owner"><table><thead><tr><th scope="col">owner</th><th scope="col" class="aside">train</th><th scope="col" class="aside">valid</th><th scope="col" class="aside">test</th>${kinds.map(
+    (which) => html`<th scope="col">${which}</th>`,
+  )}<th scope="col">takes home</th></tr></thead><tbody>${rows}</tbody><tfoot>${means('mean of owners', metrics.macro)}${means('by tokens', metrics.weighted)}</tfoot></table></div>`;
+}
+
+/** What every owner gets: a picture and the table. */
+export function ownersSection({ metrics }: RunRecord): Markup | undefined {
+  if (!metrics) return undefined;
+  const kinds = kindsOf(metrics);
+  const series = kinds.map((which) => ({
+    label: `${which}: ${MEANING[which]}`,
+    color: colorOf(which),
+    marker: markerOf(which),
+  }));
+  const rows = metrics.clients.slice(0, MAX_PICTURES).map((client) => dotRow(client, kinds));
+  const scored = rows.some(({ dots }) => dots.length > 0);
+  return section(
+    'owners',
+    'What every owner gets',
+    'Perplexity on the owner’s own test examples; lower is better. The lowest of a row is bold; what an owner takes home is chosen on its validation examples, so that the test examples have no say.',
+    [
+      scored &&
+        grid(
+          figure(
+            `Ringed: taken home.${shownOf(rows.length, metrics.clients.length)}`,
+            dotChart('Perplexity of every owner on its own test examples', rows, (value) =>
+              ppl(value).replace(/\.0+$/, ''),
+            ),
+          ),
+          legend(series),
+        ),
+      table(metrics, kinds),
+      metrics.clients.length > MAX_ROWS &&
+        html`<p class="intro">${shownOf(MAX_ROWS, metrics.clients.length)} The others are in metrics.json.</p>`,
+    ],
+  );
+}

@@ -1,0 +1,36 @@
+import { html, type Markup } from '../escape.js';
+
+/** Owners with a picture of their own; a federation of thousands would make a page that nobody can open. */
+export const MAX_PICTURES = 24;
+/** Owners in a table. */
+export const MAX_ROWS = 500;
+
+/** Says that not all are shown, where that is so. */
+export function shownOf(shown: number, all: number): string {
+  return all > shown ? ` The first ${shown} of ${all} owners.` : '';
+}
+
+export function section(
+  id: string,
+  title: string,
+  intro: string,
+  content: readonly (Markup | false | undefined)[],
+): Markup {
+  return html`<section id="${id}" aria-labelledby="${id}-title"><h2 id="${id}-title">${title}</h2>${
+    intro !== '' && html`<p class="intro">${intro}</p>`
+  }${content}</section>\n`;
+}
+
+export function figure(caption: string, ...content: readonly (Markup | false | undefined)[]): Markup {
+  return html`<figure><figcaption>${caption}</figcaption>${content}</figure>`;
+}
+
+export const grid = (...content: readonly (Markup | false | undefined)[]): Markup =>
+  html`<div class="grid2">${content}</div>`;
+
+export const multiples = (content: readonly Markup[]): Markup => html`<div class="multiples">${content}</div>`;
+
+/** Names with what belongs to them. */
+export function facts(rows: readonly (readonly [name: string, value: string])[]): Markup {
+  return html`<dl class="facts">${rows.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+}

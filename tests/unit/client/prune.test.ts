@@ -1,167 +1,204 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { expandRanks } from '../../../src/adapter/init.js';
 import { type AdapterLayout, type LayoutModule, makeLayout } from '../../../src/adapter/layout.js';
 import { countOnes } from '../../../src/adapter/masks.js';
 import { importance, type PruneOptions, pruneStage, stageBudget, topCandidates } from '../../../src/client/prune.js';
-import fc from '../../support/properties.js';
+import { vector } from '../server/arbitraries.js';
 
-const LAYOUT = makeLayout([
-  { module: 'blk.0.attn_q', layer: 0, target: 'attn_q', inDim: 5, outDim: 3, rank: 4, scale: 1 },
-  { module: 'blk.0.ffn_up', layer: 0, target: 'ffn_up', inDim: 4, outDim: 6, rank: 4, scale: 1 },
+/** Three modules of unlike shape, of rank 6 each. */
+const layout: AdapterLayout = makeLayout([
+  { module: 'blk.0.attn_q', layer: 0, target: 'attn_q', inDim: 5, outDim: 7, rank: 6, scale: 2 },
+  { module: 'blk.0.attn_v', layer: 0, target: 'attn_v', inDim: 5, outDim: 3, rank: 6, scale: 2 },
+  { module: 'blk.1.ffn_up', layer: 1, target: 'ffn_up', inDim: 4, outDim: 9, rank: 6, scale: 2 },
 ]);
+const ALL = new Uint8Array(layout.size).fill(1);
+const endOf = ({ offsetB, outDim, rank }: LayoutModule) => offsetB + outDim * rank;
+const range = (start: number, end: number) => Array.from({ length: end - start }, (_, i) => start + i);
 
-const whole = () => new Uint8Array(LAYOUT.size).fill(1);
-const partOf = (mask: Uint8Array, { offsetA, offsetB, outDim, rank }: LayoutModule) =>
-  mask.subarray(offsetA, offsetB + outDim * rank);
-const perModule = (mask: Uint8Array) => LAYOUT.modules.map((module) => countOnes(partOf(mask, module)));
-const isInside = (mask: Uint8Array, other: Uint8Array) => mask.every((bit, p) => bit <= other[p]!);
+/** Scores anew at every stage, as a client's gradients are. Few values, so that there are ties. */
+const scoresPerStage = fc.array(
+  fc
+    .array(fc.integer({ min: 0, max: 12 }), { minLength: layout.size, maxLength: layout.size })
+    .map((scores) => Float64Array.from(scores, (score, p) => score + (p % 2) / 2)),
+  { minLength: 4, maxLength: 4 },
+);
+const options = fc.record({
+  prune: fc.constantFrom('element' as const, 'rank' as const),
+  scope: fc.constantFrom('module' as const, 'global' as const),
+  budgetRank: fc.integer({ min: 1, max: 6 }),
+  stages: fc.integer({ min: 1, max: 4 }),
+});
 
-/** Rank components that are whole, whole or not at all. */
-function componentsOf(layout: AdapterLayout, mask: Uint8Array): number[] {
-  return layout.modules.map(({ rank, inDim, outDim, offsetA, offsetB }) => {
-    let kept = 0;
-    for (let c = 0; c < rank; c++) {
-      let ones = countOnes(mask.subarray(offsetA + c * inDim, offsetA + (c + 1) * inDim));
-      for (let row = 0; row < outDim; row++) ones += mask[offsetB + row * rank + c]!;
-      expect([0, inDim + outDim]).toContain(ones);
-      if (ones > 0) kept++;
-    }
-    return kept;
-  });
-}
-
-/** Scores of which no two are equal. */
-const scores = fc
-  .array(fc.double({ min: 0, max: 1, noNaN: true }), { minLength: LAYOUT.size, maxLength: LAYOUT.size })
-  .map((values) => Float64Array.from(values, (value, p) => value + p * 1e-9));
-
-/** All stages with the same scores each time, as far as they are inside the mask. */
-function prune(score: Float64Array, options: Omit<PruneOptions, 'stage'>): Uint8Array[] {
-  const masks: Uint8Array[] = [whole()];
-  for (let stage = 1; stage <= options.stages; stage++) {
-    const mask = masks.at(-1)!;
-    const inside = score.map((value, p) => (mask[p] === 1 ? value : -1));
-    masks.push(pruneStage(LAYOUT, inside, mask, { ...options, stage }));
+/** The masks after each stage. */
+function masksOf(scores: readonly Float64Array[], settings: Omit<PruneOptions, 'stage'>): Uint8Array[] {
+  const masks: Uint8Array[] = [];
+  for (let stage = 1; stage <= settings.stages; stage++) {
+    const before: Uint8Array = masks.at(-1) ?? ALL;
+    const own = scores[stage - 1]!.map((score, p) => (before[p] === 1 ? score : -1));
+    masks.push(pruneStage(layout, own, before, { ...settings, stage }));
   }
   return masks;
 }
 
-const budgets = fc.record({
-  prune: fc.constantFrom('element' as const, 'rank' as const),
-  scope: fc.constantFrom('module' as const, 'global' as const),
-  budgetRank: fc.integer({ min: 1, max: 4 }),
-  stages: fc.integer({ min: 1, max: 5 }),
-});
+const budgetOf = (module: LayoutModule, rank: number) => rank * (module.inDim + module.outDim);
 
-describe('the budget of a stage', () => {
-  it('is total * rho^(j/J), the budget itself at the end', () => {
-    // 64 -> 16 in 2 stages: 64 * (1/4)^(1/2) = 32
-    expect([1, 2].map((stage) => stageBudget(64, 16, stage, 2))).toEqual([32, 16]);
-    // 100 -> 50 in 3 stages: 100 / 2^(1/3) = 79.37, 100 / 2^(2/3) = 62.996
-    expect([1, 2, 3].map((stage) => stageBudget(100, 50, stage, 3))).toEqual([79, 63, 50]);
-    expect(stageBudget(10, 10, 1, 4)).toBe(10);
-  });
-});
-
-describe('the best of the candidates', () => {
-  it('are exactly as many as asked for, equal scores by lower index', () => {
-    const score = Float64Array.of(5, 1, 5, 3, 5, 2);
-    expect(topCandidates(score, [0, 1, 2, 3, 4, 5], 2, 'x')).toEqual([0, 2]);
-    expect(topCandidates(score, [1, 2, 3, 4], 2, 'x')).toEqual([2, 4]);
-    expect(topCandidates(score, [0, 1, 2, 3, 4, 5], 4, 'x')).toEqual([0, 2, 3, 4]);
-    expect(topCandidates(score, [0, 1], 5, 'x')).toEqual([0, 1]);
-    expect(topCandidates(score, [0, 1], 0, 'x')).toEqual([]);
-  });
-
-  it('are not drawn from equal ones', () => {
-    const fail = () => topCandidates(new Float64Array(6), [0, 1, 2, 3], 2, 'blk.0.attn_q');
-    expect(fail).toThrow(
-      expect.objectContaining({
-        name: 'AdapterError',
-        code: 'EQUAL_SCORES',
-        message: expect.stringMatching(/blk\.0\.attn_q.*warmup_steps/),
-      }),
-    );
-  });
-});
-
-describe('scores', () => {
-  it('are |theta * gradient|, -1 outside the mask', () => {
-    const score = importance(Float32Array.of(2, -3, 4, 5), Float32Array.of(0.5, 2, -1, 1), Uint8Array.of(1, 1, 1, 0));
-    expect([...score]).toEqual([1, 6, 4, -1]);
-  });
-
-  it('of a fresh adapter are all 0: nothing is pruned arbitrarily', () => {
-    const values = new Float32Array(LAYOUT.size);
-    for (const { offsetA, offsetB } of LAYOUT.modules) values.fill(0.1, offsetA, offsetB);
-    const gradient = new Float32Array(LAYOUT.size);
-    for (const { offsetB, outDim, rank } of LAYOUT.modules) gradient.fill(0.2, offsetB, offsetB + outDim * rank);
-    const score = importance(values, gradient, whole());
-    for (const prune of ['element', 'rank'] as const) {
-      for (const scope of ['module', 'global'] as const) {
-        const options = { prune, scope, budgetRank: 2, stage: 1, stages: 2 };
-        expect(() => pruneStage(LAYOUT, score, whole(), options)).toThrow(
-          expect.objectContaining({ code: 'EQUAL_SCORES' }),
-        );
-      }
-    }
-  });
-});
-
-describe('a pruned adapter', () => {
-  it('ends with exactly its budget; masks are nested', () => {
+describe('pruning in stages', () => {
+  it('nests the masks and ends with the budget exactly: r_i (d + k) entries a module, or on average over modules', () => {
     fc.assert(
-      fc.property(scores, budgets, (score, options) => {
-        const masks = prune(score, options);
-        for (let j = 1; j < masks.length; j++) expect(isInside(masks[j]!, masks[j - 1]!)).toBe(true);
+      fc.property(scoresPerStage, options, (scores, settings) => {
+        const masks = masksOf(scores, settings);
+        masks.forEach((mask, j) => {
+          const before = masks[j - 1] ?? ALL;
+          for (let p = 0; p < mask.length; p++) expect(mask[p]!).toBeLessThanOrEqual(before[p]!);
+        });
         const last = masks.at(-1)!;
-        const budget = LAYOUT.modules.map(({ inDim, outDim }) => options.budgetRank * (inDim + outDim));
-        const total = budget[0]! + budget[1]!;
-        if (options.prune === 'rank') {
-          const kept = componentsOf(LAYOUT, last);
-          if (options.scope === 'module') expect(kept).toEqual([options.budgetRank, options.budgetRank]);
-          else expect(kept[0]! + kept[1]!).toBe(2 * options.budgetRank);
-          expect(Math.min(...kept)).toBeGreaterThan(0);
-        } else if (options.scope === 'module') expect(perModule(last)).toEqual(budget);
-        else expect(countOnes(last)).toBe(total);
-      }),
-    );
-  });
-
-  it('keeps the highest scores of each module in one stage', () => {
-    fc.assert(
-      fc.property(scores, fc.integer({ min: 1, max: 4 }), (score, budgetRank) => {
-        const [, mask] = prune(score, { prune: 'element', scope: 'module', budgetRank, stages: 1 });
-        for (const { offsetA, offsetB, outDim, rank, inDim } of LAYOUT.modules) {
-          const inside = [...score.keys()].slice(offsetA, offsetB + outDim * rank);
-          const best = [...inside].sort((p, q) => score[q]! - score[p]!).slice(0, budgetRank * (inDim + outDim));
-          expect(inside.filter((p) => mask![p] === 1)).toEqual(best.sort((p, q) => p - q));
+        const components = layout.modules.map((module) => keptComponents(last, module));
+        if (settings.prune === 'rank') {
+          const total = components.reduce((sum, kept) => sum + kept.length, 0);
+          expect(total).toBe(settings.budgetRank * layout.modules.length);
         }
+        for (const [m, module] of layout.modules.entries()) {
+          const kept = countOnes(last.subarray(module.offsetA, endOf(module)));
+          if (settings.scope === 'module') expect(kept).toBe(budgetOf(module, settings.budgetRank));
+          if (settings.prune === 'rank') expect(kept).toBe(budgetOf(module, components[m]!.length));
+        }
+        const budget = layout.modules.reduce((sum, module) => sum + budgetOf(module, settings.budgetRank), 0);
+        if (settings.prune === 'element') expect(countOnes(last)).toBe(budget);
       }),
     );
   });
 
   it('over all modules leaves no A and no B empty', () => {
-    // Everything that counts is in the first module.
-    const score = Float64Array.from(
-      { length: LAYOUT.size },
-      (_, p) => (p < LAYOUT.modules[1]!.offsetA ? 10 : 0) + p * 1e-6,
+    fc.assert(
+      fc.property(scoresPerStage, options, (scores, settings) => {
+        const last = masksOf(scores, { ...settings, scope: 'global' }).at(-1)!;
+        for (const { offsetA, offsetB, outDim, rank } of layout.modules) {
+          expect(countOnes(last.subarray(offsetA, offsetB))).toBeGreaterThan(0);
+          expect(countOnes(last.subarray(offsetB, offsetB + outDim * rank))).toBeGreaterThan(0);
+        }
+      }),
     );
-    const [, mask] = prune(score, { prune: 'element', scope: 'global', budgetRank: 1, stages: 1 });
-    for (const { offsetA, offsetB, outDim, rank } of LAYOUT.modules) {
-      expect(countOnes(mask!.subarray(offsetA, offsetB))).toBeGreaterThan(0);
-      expect(countOnes(mask!.subarray(offsetB, offsetB + outDim * rank))).toBeGreaterThan(0);
+  });
+
+  it('keeps the highest scores of a module, equal ones by index, as sorting them says', () => {
+    fc.assert(
+      fc.property(scoresPerStage, fc.integer({ min: 1, max: 5 }), ([scores], budgetRank) => {
+        const mask = pruneStage(layout, scores!, ALL, {
+          prune: 'element',
+          scope: 'module',
+          budgetRank,
+          stage: 1,
+          stages: 1,
+        });
+        for (const module of layout.modules) {
+          const sorted = range(module.offsetA, endOf(module)).sort((a, b) => scores![b]! - scores![a]! || a - b);
+          const expected = new Set(sorted.slice(0, budgetOf(module, budgetRank)));
+          for (const p of sorted) expect(mask[p] === 1).toBe(expected.has(p));
+        }
+      }),
+    );
+  });
+
+  it('by ranks keeps the components of the highest sums over their row of A and column of B', () => {
+    fc.assert(
+      fc.property(scoresPerStage, fc.integer({ min: 1, max: 5 }), ([scores], budgetRank) => {
+        const mask = pruneStage(layout, scores!, ALL, {
+          prune: 'rank',
+          scope: 'module',
+          budgetRank,
+          stage: 1,
+          stages: 1,
+        });
+        for (const module of layout.modules) {
+          const sums = range(0, module.rank).map((c) =>
+            componentEntries(module, c).reduce((sum, p) => sum + scores![p]!, 0),
+          );
+          const sorted = range(0, module.rank).sort((a, b) => sums[b]! - sums[a]! || a - b);
+          expect(keptComponents(mask, module)).toEqual(sorted.slice(0, budgetRank).sort((a, b) => a - b));
+        }
+      }),
+    );
+  });
+
+  it('keeps everything, without asking for unlike scores, where the budget is the whole space (e = 1)', () => {
+    const flat = new Float64Array(layout.size);
+    for (const prune of ['element', 'rank'] as const) {
+      for (const scope of ['module', 'global'] as const) {
+        const masks = masksOf([flat, flat], { prune, scope, budgetRank: 6, stages: 2 });
+        expect(masks.map((mask) => countOnes(mask))).toEqual([layout.size, layout.size]);
+      }
     }
   });
 
-  it('by rank keeps the components with the highest sum of row of A and column of B', () => {
-    const score = new Float64Array(LAYOUT.size).fill(1e-3);
-    const { offsetA, offsetB, inDim, rank } = LAYOUT.modules[0]!;
-    score[offsetA + 2 * inDim] = 1; // one entry of A's row 2
-    for (let row = 0; row < 3; row++) score[offsetB + row * rank + 1] = 0.4; // B's column 1: 1.2 in all
-    const second = LAYOUT.modules[1]!;
-    score[second.offsetA + 3 * second.inDim] = 1;
-    const [, mask] = prune(score, { prune: 'rank', scope: 'module', budgetRank: 1, stages: 1 });
-    expect(countOnes(mask!.subarray(offsetA + inDim, offsetA + 2 * inDim))).toBe(inDim);
-    expect(componentsOf(LAYOUT, mask!)).toEqual([1, 1]);
+  it('refuses scores that are all equal, as those of a fresh adapter with B = 0 are', () => {
+    const { values } = expandRanks(layout, new Float32Array(layout.size), () => 6, 1);
+    const gradient = new Float32Array(layout.size).map((_, p) => Math.sin(p));
+    // B = 0: its entries score 0, and A has no gradient.
+    for (const { offsetA, offsetB } of layout.modules) gradient.fill(0, offsetA, offsetB);
+    const scores = importance(values, gradient, ALL);
+    for (const prune of ['element', 'rank'] as const) {
+      for (const scope of ['module', 'global'] as const) {
+        const settings = { prune, scope, budgetRank: 3, stage: 1, stages: 1 };
+        expect(() => pruneStage(layout, scores, ALL, settings)).toThrow('warmup_steps');
+      }
+    }
   });
 });
+
+describe('one stage', () => {
+  it('of J keeps the share rho^(j/J): by hand, 400 entries to 100 in two stages go over 200', () => {
+    expect([1, 2].map((stage) => stageBudget(400, 100, stage, 2))).toEqual([200, 100]);
+    expect([1, 2, 3].map((stage) => stageBudget(8000, 1000, stage, 3))).toEqual([4000, 2000, 1000]);
+  });
+
+  it('scores |theta g| inside the mask, -1 outside', () => {
+    const scores = importance(Float32Array.of(2, -3, 4), Float32Array.of(-1, 0.5, 9), Uint8Array.of(1, 1, 0));
+    expect([...scores]).toEqual([2, 1.5, -1]);
+  });
+
+  it('takes the best candidates only, in their order', () => {
+    const scores = Float64Array.of(5, 1, 5, 7, 0, 5);
+    expect(topCandidates(scores, [0, 1, 2, 3, 5], 3, 'here')).toEqual([0, 2, 3]);
+    expect(topCandidates(scores, [1, 4], 5, 'here')).toEqual([1, 4]);
+    expect(topCandidates(scores, [1, 4], 0, 'here')).toEqual([]);
+  });
+});
+
+describe('expansion', () => {
+  it('keeps the old components at their places, adds rows of A that every seed-holder knows, and zeros in B', () => {
+    fc.assert(
+      fc.property(vector(layout.size), fc.integer({ min: 1, max: 4 }), fc.nat(), (values, e, seed) => {
+        const wide = expandRanks(layout, values, (rank) => rank * e, seed);
+        expect(expandRanks(layout, values, (rank) => rank * e, seed).values).toEqual(wide.values);
+        layout.modules.forEach((from, m) => {
+          const to = wide.layout.modules[m]!;
+          expect([to.rank, to.scale]).toEqual([6 * e, from.scale]);
+          for (let c = 0; c < to.rank; c++) {
+            const place = componentEntries(to, c).map((p) => wide.values[p]!);
+            if (c < 6) expect(place).toEqual(componentEntries(from, c).map((p) => values[p]!));
+            else {
+              const a = place.slice(0, to.inDim);
+              expect(a.every((x) => Math.abs(x) <= 1 / Math.sqrt(to.inDim) && x !== 0)).toBe(true);
+              expect(place.slice(to.inDim).every((x) => x === 0)).toBe(true);
+            }
+          }
+        });
+      }),
+      { numRuns: 30 },
+    );
+  });
+});
+
+/** Entries of a rank component: its row of A, then its column of B. */
+function componentEntries({ offsetA, offsetB, inDim, outDim, rank }: LayoutModule, c: number): number[] {
+  return [
+    ...range(offsetA + c * inDim, offsetA + (c + 1) * inDim),
+    ...Array.from({ length: outDim }, (_, row) => offsetB + row * rank + c),
+  ];
+}
+
+/** Components of which a mask keeps every entry. */
+function keptComponents(mask: Uint8Array, module: LayoutModule): number[] {
+  return range(0, module.rank).filter((c) => componentEntries(module, c).every((p) => mask[p] === 1));
+}

@@ -12,6 +12,9 @@ type Kind = keyof typeof KINDS;
 const kindOf = (tensor: Tensor): Kind =>
   (Object.keys(KINDS) as Kind[]).find((kind) => tensor instanceof KINDS[kind]) ?? 'u8';
 
+/** JSON has no word for the others. */
+const inJson = (number: number): boolean => Number.isFinite(number) && !Object.is(number, -0);
+
 interface TensorEntry {
   readonly kind: Kind;
   readonly offset: number;
@@ -32,7 +35,10 @@ export function encodeState(value: unknown): Buffer {
     places.set(tensor, tensors.length);
     return tensors.push(tensor) - 1;
   };
-  const json = JSON.stringify(value, (_, item) => (ArrayBuffer.isView(item) ? { $tensor: put(item as Tensor) } : item));
+  const json = JSON.stringify(value, (_, item) => {
+    if (ArrayBuffer.isView(item)) return { $tensor: put(item as Tensor) };
+    return typeof item === 'number' && !inJson(item) ? { $number: Object.is(item, -0) ? '-0' : String(item) } : item;
+  });
   const head = Buffer.from(JSON.stringify({ tensors: entries, value: json }));
   const size = Buffer.alloc(8);
   size.writeBigUInt64LE(BigInt(head.length));
@@ -69,7 +75,8 @@ export function decodeState(bytes: Buffer, path: string): unknown {
     const copy = Uint8Array.from(data.subarray(offset, offset + length * type.BYTES_PER_ELEMENT));
     return new type(copy.buffer);
   });
-  return JSON.parse(head.value, (_, item) =>
-    item !== null && typeof item === 'object' && typeof item.$tensor === 'number' ? tensors[item.$tensor] : item,
-  );
+  return JSON.parse(head.value, (_, item) => {
+    if (typeof item?.$tensor === 'number') return tensors[item.$tensor];
+    return typeof item?.$number === 'string' ? Number(item.$number) : item;
+  });
 }

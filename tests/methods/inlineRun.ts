@@ -7,9 +7,11 @@ import { runClientJob } from '../../src/client/run.js';
 import { parseConfig } from '../../src/config/parse.js';
 import { Base, Trainer } from '../../src/native/engine.js';
 import { type PreparedRun, prepareRun } from '../../src/run/prepare.js';
+import { decodeState, encodeState } from '../../src/run/state.js';
 import { makeClientEnv } from '../../src/runtime/clientEnv.js';
 import { createInlinePool } from '../../src/runtime/inlinePool.js';
 import { shareExamples } from '../../src/runtime/sharedExamples.js';
+import type { ClientPool } from '../../src/runtime/types.js';
 import type { FinishedRun } from '../../src/server/finish.js';
 import { runLoop } from '../../src/server/loop.js';
 import { createStrategy } from '../../src/server/strategies/index.js';
@@ -48,6 +50,8 @@ export interface InlineHooks {
   readonly strategy?: (init: StrategyInit) => Strategy;
   /** Changes what a client sends. */
   readonly tamper?: (result: ClientResult, job: ClientJob) => ClientResult;
+  /** Stands between the loop and the pool. */
+  readonly pool?: (pool: ClientPool) => ClientPool;
   /** Goes on from this state. */
   readonly from?: LoopState;
 }
@@ -96,11 +100,12 @@ export async function runInline(settings: Record<string, unknown> = {}, hooks: I
   const events: RunEvent[] = [];
   const states: LoopState[] = [];
   const tamper = hooks.tamper ?? ((result: ClientResult) => result);
-  const pool = createInlinePool({
+  const inline = createInlinePool({
     env,
     baseLayout: layout,
     runClientJob: (job, e) => tamper(runClientJob(job, e), job),
   });
+  const pool = hooks.pool?.(inline) ?? inline;
   try {
     const finished = await runLoop(
       federation,
@@ -110,7 +115,7 @@ export async function runInline(settings: Record<string, unknown> = {}, hooks: I
         progress: () => {},
         signal: new AbortController().signal,
         checkpoint: async (state) => {
-          states.push(structuredClone(state));
+          states.push(decodeState(encodeState(state), 'a state of this test') as LoopState);
         },
       },
       hooks.from,

@@ -1,0 +1,112 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join, relative, sep } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { onTestFinished } from 'vitest';
+import { parseConfig } from '../../src/config/parse.js';
+import { TINY_RUN } from '../methods/inlineRun.js';
+
+export const root = fileURLToPath(new URL('../..', import.meta.url));
+const MAIN = join(root, 'dist/cli/main.js');
+const WATCH = pathToFileURL(join(root, 'tests/robust/watch.mjs')).href;
+
+export interface Ended {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+/** What tests/robust/watch.mjs does to a run. */
+export interface Watch {
+  readonly trace?: string;
+  readonly kill?: string;
+  readonly exit?: string;
+  readonly stop?: string;
+}
+
+/** The end of a process, with all that it said. */
+export function ended(child: ChildProcess): Promise<Ended> {
+  let stdout = '';
+  let stderr = '';
+  child.stdout?.on('data', (chunk) => {
+    stdout += chunk;
+  });
+  child.stderr?.on('data', (chunk) => {
+    stderr += chunk;
+  });
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code, signal) => resolve({ code, signal, stdout, stderr }));
+  });
+}
+
+/** Starts the command line in `cwd`; with `watch`, under the eyes of tests/robust/watch.mjs. */
+export function start(cwd: string, args: readonly string[], watch?: Watch): ChildProcess {
+  const env: NodeJS.ProcessEnv = { ...process.env, FEDTUNE_WATCH_DIR: join(cwd, 'run') };
+  for (const [key, value] of Object.entries(watch ?? {})) env[`FEDTUNE_WATCH_${key.toUpperCase()}`] = value;
+  const preload = watch === undefined ? [] : ['--import', WATCH];
+  return spawn(process.execPath, [...preload, MAIN, ...args], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+}
+
+export const fedtune = (cwd: string, args: readonly string[], watch?: Watch): Promise<Ended> =>
+  ended(start(cwd, args, watch));
+
+/** An empty folder; the caller removes it. */
+export const makeWorkFolder = (): Promise<string> => mkdtemp(join(tmpdir(), 'fedtune-robust-'));
+
+/** An empty folder for a test; it goes with the test. */
+export async function workFolder(): Promise<string> {
+  const dir = await makeWorkFolder();
+  onTestFinished(() => rm(dir, { recursive: true, force: true, maxRetries: 3 }));
+  return dir;
+}
+
+/** Writes run.yaml into `cwd`: the tiny run of the method tests with `settings` on top, its output in `run/`. */
+export async function writeRunFile(cwd: string, settings: Record<string, unknown>): Promise<void> {
+  const keys = { ...TINY_RUN, num_rounds: 2, workers: 1, threads: 1, output_dir: 'run', ...settings };
+  parseConfig(keys);
+  await writeFile(join(cwd, 'run.yaml'), JSON.stringify(keys));
+}
+
+async function filesUnder(dir: string): Promise<string[]> {
+  const entries = await readdir(dir, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => relative(dir, join(entry.parentPath, entry.name)).split(sep).join('/'))
+    .sort();
+}
+
+const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
+
+/** The record without clocks, and without what may differ between equal runs: how they compute. */
+function comparableEvents(text: string): unknown[] {
+  return text
+    .split('\n')
+    .filter((line) => line !== '')
+    .map((line) => {
+      const { time, seconds, config, ...event } = JSON.parse(line);
+      if (config === undefined) return event;
+      return { ...event, config: { ...config, workers: null, threads: null, checkpointing: null } };
+    });
+}
+
+/** Everything in a run folder that must be equal between equal runs. */
+export async function outcomeOf(cwd: string): Promise<Record<string, unknown>> {
+  const dir = join(cwd, 'run');
+  const text = (name: string) => readFile(join(dir, name), 'utf8');
+  const adapters = await filesUnder(join(dir, 'adapters'));
+  const { timing, ...metrics } = JSON.parse(await text('metrics.json'));
+  return {
+    files: (await filesUnder(dir)).filter((name) => !name.startsWith('.')),
+    adapters: Object.fromEntries(
+      await Promise.all(adapters.map(async (name) => [name, sha256(await readFile(join(dir, 'adapters', name)))])),
+    ),
+    metrics,
+    scores: await text('scores.jsonl'),
+    partition: await text('partition.json'),
+    events: comparableEvents(await text('events.jsonl')),
+  };
+}

@@ -1,0 +1,179 @@
+import { cp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { parseConfig } from '../../src/config/parse.js';
+import { Base } from '../../src/native/engine.js';
+import { prepareRun } from '../../src/run/prepare.js';
+import { fedtune, makeWorkFolder, outcomeOf, workFolder, writeRunFile } from './cli.js';
+
+const SETTINGS = { method: 'fedavg', partition: 'iid', num_clients: 4 };
+
+/** A finished run of two rounds, in `run/`; every test damages a copy. */
+let finished: string;
+let outcome: Record<string, unknown>;
+
+beforeAll(async () => {
+  finished = await makeWorkFolder();
+  await writeRunFile(finished, SETTINGS);
+  const { code, stderr } = await fedtune(finished, ['run', 'run.yaml']);
+  expect(code, stderr).toBe(0);
+  outcome = await outcomeOf(finished);
+  return () => rm(finished, { recursive: true, force: true });
+});
+
+async function copy(): Promise<string> {
+  const cwd = await workFolder();
+  await cp(finished, cwd, { recursive: true });
+  return cwd;
+}
+
+const resume = (cwd: string, ...flags: string[]) => fedtune(cwd, ['run', '--resume', 'run', ...flags]);
+
+async function edit(path: string, change: (content: Buffer) => Buffer): Promise<void> {
+  await writeFile(path, change(await readFile(path)));
+}
+
+const flip =
+  (share: number) =>
+  (content: Buffer): Buffer => {
+    const at = Math.floor(share * content.length);
+    content[at] = content[at]! ^ 1;
+    return content;
+  };
+const cutAt =
+  (share: number) =>
+  (content: Buffer): Buffer =>
+    content.subarray(0, Math.floor(share * content.length));
+
+const STATE = 'state/round-000002.state';
+const DAMAGES: readonly (readonly [string, string, (path: string) => Promise<void>])[] = [
+  ['a flipped byte', STATE, (path) => edit(path, flip(0.6))],
+  ['a cut end', STATE, (path) => edit(path, cutAt(0.99))],
+  ['nothing in it', STATE, (path) => edit(path, cutAt(0))],
+  ['a flipped byte', 'partition.json', (path) => edit(path, flip(0.5))],
+  ['nothing there', 'partition.json', (path) => rm(path)],
+  ['a flipped byte', 'events.jsonl', (path) => edit(path, flip(0.3))],
+  ['a cut end', 'events.jsonl', (path) => edit(path, cutAt(0.5))],
+  ['nothing there', 'events.jsonl', (path) => rm(path)],
+  ['nothing there', 'config.yaml', (path) => rm(path)],
+  [
+    'nothing in it',
+    'state',
+    async (path) => {
+      for (const name of await readdir(path)) await rm(join(path, name));
+    },
+  ],
+];
+
+describe('a damaged run folder', () => {
+  it.each(DAMAGES)('with %s at %s is refused by that name, and kept', async (_, name, damage) => {
+    const cwd = await copy();
+    await damage(join(cwd, 'run', name));
+    const { code, stderr } = await resume(cwd);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^RunError: /m);
+    expect(stderr).toContain(name === 'config.yaml' ? name : join('run', name));
+    const metrics = (dir: string) => readFile(join(dir, 'run/metrics.json'), 'utf8');
+    expect(await metrics(cwd)).toBe(await metrics(finished));
+  });
+
+  it('goes on from the state before a damaged one that was deleted, to the same bits', async () => {
+    const cwd = await copy();
+    await rm(join(cwd, 'run', STATE));
+    const { code, stderr } = await resume(cwd);
+    expect(code, stderr).toBe(0);
+    expect(await outcomeOf(cwd)).toEqual(outcome);
+  });
+
+  it('does not export what is torn', async () => {
+    const cwd = await copy();
+    const weights = join(cwd, 'run/adapters/global/adapter_model.safetensors');
+    await edit(weights, cutAt(0.7));
+    const out = ['--client', 'global', '--format', 'gguf', '--out', 'out'];
+    const torn = await fedtune(cwd, ['export', 'run', ...out]);
+    expect(torn.code).toBe(1);
+    expect(torn.stderr).toMatch(/^AdapterError: .*adapter_model\.safetensors/m);
+    await edit(join(cwd, 'run/partition.json'), cutAt(0.5));
+    const lost = await fedtune(cwd, ['export', 'run', ...out]);
+    expect(lost.stderr).toMatch(/^RunError: .*partition\.json/m);
+  });
+});
+
+describe('a resume with another configuration', () => {
+  it('is refused with every difference', async () => {
+    const cwd = await copy();
+    const { code, stderr } = await resume(cwd, '--learning-rate', '0.1', '--seed', '5', '--num-rounds', '1');
+    expect(code).toBe(2);
+    expect(stderr).toContain('learning_rate: 0.003 -> 0.1');
+    expect(stderr).toContain('seed: 42 -> 5');
+    expect(stderr).toContain('num_rounds: 2 -> 1 (it may grow, not shrink)');
+    expect(await outcomeOf(cwd)).toEqual(outcome);
+  });
+
+  it('is refused where config.yaml itself was changed', async () => {
+    const cwd = await copy();
+    await edit(join(cwd, 'run/config.yaml'), (text) => Buffer.from(String(text).replace('lora_r: 4', 'lora_r: 2')));
+    const { code, stderr } = await resume(cwd);
+    expect(code).toBe(2);
+    expect(stderr).toContain('lora_r: 4 -> 2');
+  });
+
+  it('may have more rounds, other workers and another folder', async () => {
+    const long = await workFolder();
+    await writeRunFile(long, { ...SETTINGS, num_rounds: 4, eval_every: 3 });
+    expect((await fedtune(long, ['run', 'run.yaml'])).code).toBe(0);
+
+    const cwd = await workFolder();
+    await writeRunFile(cwd, { ...SETTINGS, num_rounds: 2, eval_every: 3, output_dir: 'elsewhere' });
+    expect((await fedtune(cwd, ['run', 'run.yaml'])).code).toBe(0);
+    await rename(join(cwd, 'elsewhere'), join(cwd, 'run'));
+    const grown = await resume(cwd, '--num-rounds', '4', '--workers', '2', '--threads', '2');
+    expect(grown.code, grown.stderr).toBe(0);
+    const differs = { output_dir: 'elsewhere', num_rounds: 2 };
+    const expected = await outcomeOf(long);
+    const events = (expected.events as Record<string, unknown>[]).map((event) =>
+      event.type === 'start' ? { ...event, config: { ...(event.config as object), ...differs } } : event,
+    );
+    expect(await outcomeOf(cwd)).toEqual({ ...expected, events });
+  });
+
+  it('cannot grow without the state that a longer run starts from', async () => {
+    const cwd = await copy();
+    await rm(join(cwd, 'run/state/round-000001.state'));
+    const { code, stderr } = await resume(cwd, '--num-rounds', '3');
+    expect(code).toBe(1);
+    expect(stderr).toContain('the state before round 2 is missing');
+  });
+});
+
+describe('a resume with other inputs', () => {
+  it('is refused where the data changed', async () => {
+    const cwd = await workFolder();
+    const rows = Array.from({ length: 40 }, (_, i) => ({ instruction: `Say ${i}.`, output: `It is ${i * 7}.` }));
+    const write = () => writeFile(join(cwd, 'rows.jsonl'), rows.map((row) => JSON.stringify(row)).join('\n'));
+    await write();
+    await writeRunFile(cwd, { ...SETTINGS, data: 'rows.jsonl', num_rounds: 1 });
+    expect((await fedtune(cwd, ['run', 'run.yaml'])).code).toBe(0);
+    for (const row of rows) row.output += ' Indeed.';
+    await write();
+    const { code, stderr } = await resume(cwd);
+    expect(code).toBe(1);
+    expect(stderr).toContain('the data that this run was started with');
+  });
+
+  it('is refused under another kernel set, unless that is named', async ({ skip }) => {
+    const { model } = await prepareRun(parseConfig({}));
+    using base = new Base({ description: model.description, precision: 'int8', kernels: 'auto' });
+    if (base.kernels === 'portable') skip('this processor has no other kernel set than "portable"');
+    const cwd = await workFolder();
+    await writeRunFile(cwd, { ...SETTINGS, kernels: 'portable', num_rounds: 1 });
+    expect((await fedtune(cwd, ['run', 'run.yaml'])).code).toBe(0);
+    const refused = await resume(cwd, '--kernels', 'auto');
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toContain(`--kernels ${base.kernels}`);
+    const named = await resume(cwd, '--kernels', base.kernels);
+    expect(named.code, named.stderr).toBe(0);
+    const { events } = await outcomeOf(cwd);
+    expect(events).toContainEqual({ type: 'kernels', before: 'portable', after: base.kernels });
+  });
+});

@@ -1,0 +1,111 @@
+/**
+ * Loaded before the command line (`node --import`) in every thread of a run under test. It labels what the run does:
+ *
+ *   train, score, merge         before a call of the engine that trains a step, scores a batch, merges adapters
+ *   append PATH                 half of a line of the record is written
+ *   write PATH, rename PATH     half of a temporary file is written; it is whole, but does not have its name yet
+ *   renamed PATH, remove PATH   it has its name, but the folder is not synced yet; before something is removed
+ *   job                         before a client's job (worker threads)
+ *
+ * PATH counts from FEDTUNE_WATCH_DIR. Labels are appended to the file FEDTUNE_WATCH_TRACE. Where FEDTUNE_WATCH_KILL is
+ * `LABEL:n`, the process is killed (SIGKILL) at the n-th label that begins so; with FEDTUNE_WATCH_EXIT only the thread ends,
+ * and with FEDTUNE_WATCH_STOP the process receives SIGINT there and goes on.
+ */
+import fs from 'node:fs';
+import promises from 'node:fs/promises';
+import { syncBuiltinESMExports } from 'node:module';
+import { relative, resolve, sep } from 'node:path';
+import { isMainThread } from 'node:worker_threads';
+
+const { FEDTUNE_WATCH_DIR: dir = '.', FEDTUNE_WATCH_TRACE: trace, FEDTUNE_WATCH_KILL: kill } = process.env;
+const { FEDTUNE_WATCH_EXIT: exit, FEDTUNE_WATCH_STOP: stop } = process.env;
+const { appendFileSync, writeSync } = fs;
+const { open, rename, rm } = promises;
+
+/** Returns a function that tells whether a label is the one that was asked for. */
+function trigger(spec) {
+  if (spec === undefined) return () => false;
+  const at = spec.lastIndexOf(':');
+  let left = Number(spec.slice(at + 1));
+  return (label) => label.startsWith(spec.slice(0, at)) && --left === 0;
+}
+
+const [isKill, isExit, isStop] = [kill, exit, stop].map(trigger);
+
+/** Notes a label; `before` leaves half of the work behind where the process ends here. */
+function reach(label, before = () => {}) {
+  if (trace !== undefined) appendFileSync(trace, `${label}\n`);
+  if (isStop(label)) process.kill(process.pid, 'SIGINT');
+  if (isKill(label)) {
+    before();
+    process.kill(process.pid, 'SIGKILL');
+    // The signal arrives a moment later; nothing more may happen until then.
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0);
+  }
+  if (isExit(label) && !isMainThread) process.exit(7);
+}
+
+/** Path of a file in the run folder as labels have it; undefined for any other file, and for the lock. */
+function watched(path) {
+  const inside = relative(resolve(dir), resolve(String(path))).replaceAll(sep, '/');
+  if (inside.startsWith('..') || inside.startsWith('.lock') || inside.startsWith('.owner')) return undefined;
+  return (inside.includes('/') ? inside : `./${inside}`).replace(/(\.\d+)?\.tmp$/, '');
+}
+
+fs.appendFileSync = (target, data, ...rest) => {
+  const bytes = Buffer.from(data);
+  if (typeof target === 'number') {
+    reach('append events.jsonl', () => writeSync(target, bytes.subarray(0, bytes.length / 2)));
+  }
+  return appendFileSync(target, data, ...rest);
+};
+
+promises.open = async (path, flags, ...rest) => {
+  const file = await open(path, flags, ...rest);
+  const name = watched(path);
+  if (name === undefined || flags !== 'w') return file;
+  const { writeFile } = file;
+  file.writeFile = async (data, ...options) => {
+    const bytes = Buffer.from(data);
+    reach(`write ${name}`, () => writeSync(file.fd, bytes.subarray(0, bytes.length / 2)));
+    return writeFile.call(file, data, ...options);
+  };
+  return file;
+};
+
+promises.rename = async (from, to) => {
+  const name = watched(to);
+  if (name !== undefined) reach(`rename ${name}`);
+  await rename(from, to);
+  if (name !== undefined) reach(`renamed ${name}`);
+};
+
+promises.rm = async (path, ...rest) => {
+  const name = watched(path);
+  if (name !== undefined && fs.existsSync(path)) reach(`remove ${name}`);
+  return rm(path, ...rest);
+};
+syncBuiltinESMExports();
+
+/** Wraps the engine as soon as it is loaded. */
+const { dlopen } = process;
+process.dlopen = (module, ...rest) => {
+  dlopen.call(process, module, ...rest);
+  const engine = module.exports;
+  if (engine?.Trainer === undefined || engine.mergeMean === undefined) return;
+  const { Trainer, mergeMean } = engine;
+  engine.Trainer = class extends Trainer {
+    step(...args) {
+      reach('train');
+      return super.step(...args);
+    }
+    evaluate(...args) {
+      reach('score');
+      return super.evaluate(...args);
+    }
+  };
+  engine.mergeMean = (...args) => {
+    reach('merge');
+    return mergeMean(...args);
+  };
+};

@@ -12,15 +12,16 @@ const score = z.looseObject({ nll: number, ppl: number });
 const which = z.enum(['base', 'local', 'global', 'personalized', 'tuned']);
 const scores = z.partialRecord(which, score);
 const round = z.number();
+const time = z.iso.datetime();
 
 const EVENTS = {
   start: z.object({
-    time: z.string(),
+    time,
     kernels: z.string(),
     clients: z.array(z.object({ id: z.string(), numTrain: number })),
   }),
   client: z.object({
-    time: z.string(),
+    time,
     round,
     client: z.string(),
     losses: z.array(number),
@@ -34,7 +35,7 @@ const EVENTS = {
     message: z.string(),
   }),
   round: z.object({
-    time: z.string(),
+    time,
     round,
     clients: z.array(z.string()),
     dropped: z.array(z.string()).default([]),
@@ -48,13 +49,13 @@ const EVENTS = {
     virtual_seconds: number.optional(),
   }),
   evaluation: z.object({
-    time: z.string(),
+    time,
     round,
     split: z.enum(['valid', 'test']),
     macro: scores,
     clients: z.record(z.string(), scores),
   }),
-  final: z.object({ time: z.string(), macro: scores, take_home: z.record(z.string(), which) }),
+  final: z.object({ time, macro: scores, take_home: z.record(z.string(), which) }),
 };
 
 type EventType = keyof typeof EVENTS;

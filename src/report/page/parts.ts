@@ -1,4 +1,4 @@
-import { html, type Markup } from '../escape.js';
+import { html, type Markup, trusted } from '../escape.js';
 
 /** Owners with a picture of their own; a federation of thousands would make a page that nobody can open. */
 export const MAX_PICTURES = 24;
@@ -30,7 +30,13 @@ export const grid = (...content: readonly (Markup | false | undefined)[]): Marku
 
 export const multiples = (content: readonly Markup[]): Markup => html`<div class="multiples">${content}</div>`;
 
+/** Longer values than this get a line of their own. */
+const LONG_VALUE = 60;
+
 /** Names with what belongs to them. */
 export function facts(rows: readonly (readonly [name: string, value: string])[]): Markup {
-  return html`<dl class="facts">${rows.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
+  return html`<dl class="facts">${rows.map(
+    ([name, value]) =>
+      html`<div${value.length > LONG_VALUE && trusted(' class="wide"')}><dt>${name}</dt><dd>${value}</dd></div>`,
+  )}</dl>`;
 }

@@ -74,6 +74,7 @@ tfoot th,tfoot td{border-bottom:0;color:var(--muted);font-weight:500}
 .multiples+.plain{margin-top:16px}
 .facts{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,250px),1fr));gap:2px 24px;font-size:.88rem}
 .facts div{display:flex;justify-content:space-between;gap:12px;border-bottom:1px solid var(--rule);padding:4px 0}
+.facts .wide{grid-column:1/-1}
 .facts dt{color:var(--muted);flex:none}
 .facts dd{text-align:right;font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:.82rem}
 details{margin-top:18px}

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { type AdapterLayout, makeLayout } from '../../../src/adapter/layout.js';
 import { type MaskedClient, perfitSvg } from '../../../src/report/perfitSvg.js';
 import { keptShares, maskOverlaps } from '../../../src/report/perfitSvgData.js';
+import { checkWellFormed } from '../../support/markup.js';
 
 /** Two layers, q of 2 x (3 + 2) = 10 entries in both and down of 2 x (2 + 3) = 10 in the second only. */
 const layout: AdapterLayout = makeLayout(
@@ -19,19 +20,6 @@ function client(id: string, kept: (p: number) => boolean): MaskedClient {
 
 const first = client('first', (p) => p < 10 || p === 15);
 const second = client('second', (p) => p >= 5 && p < 10);
-
-/** Every tag closed in order, and nothing but known entities: enough to say that an XML parser takes it. */
-function checkWellFormed(svg: string): void {
-  const open: string[] = [];
-  for (const [, closing, name, selfClosing] of svg.matchAll(/<(\/?)([a-z]+)[^<>]*?(\/?)>/g)) {
-    if (closing) expect(open.pop()).toBe(name);
-    else if (!selfClosing) open.push(name!);
-  }
-  expect(open).toEqual([]);
-  const outside = svg.replaceAll(/<[^<>]*>/g, '');
-  expect(outside).not.toMatch(/[<>]/);
-  expect(outside.replaceAll(/&#\d+;/g, '')).not.toContain('&');
-}
 
 describe('the picture of PerFIT masks', () => {
   it('counts the kept share of each module, and leaves out modules that are not there', () => {

@@ -28,7 +28,10 @@ function machine({ metrics, events, config }: RunRecord): Markup {
 /** The whole configuration; what was set to something else than its default comes first. */
 export function settingsSection(record: RunRecord): Markup {
   const { config, changed } = record;
-  const entries = Object.entries(config).map(([key, value]): [string, string] => [key, JSON.stringify(value)]);
+  const entries = Object.entries(config).map(([key, value]): [string, string] => [
+    key,
+    typeof value === 'string' ? value : JSON.stringify(value),
+  ]);
   const set = entries.filter(([key]) => changed.includes(key));
   return section('settings', 'Settings', '', [
     set.length > 0

@@ -1,0 +1,283 @@
+import { execFile } from 'node:child_process';
+import { cp, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { stringify } from 'yaml';
+import { parseConfig } from '../../../src/config/parse.js';
+import { reportHtml } from '../../../src/report/page/index.js';
+import { makeRecord } from '../../../src/report/record.js';
+import { readRecord } from '../../../src/run/report.js';
+import { TINY_RUN } from '../../methods/inlineRun.js';
+import { attributeNames, checkWellFormed } from '../../support/markup.js';
+
+const MAIN = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
+const PATIENCE = 300_000;
+
+/** A short run that has something for every section: masks, mutants, devices, drop-outs, late updates, tuning. */
+const SETTINGS = {
+  ...TINY_RUN,
+  method: 'perfit',
+  mutation: 'fedqp',
+  also_local: true,
+  finetune_steps: 1,
+  num_rounds: 4,
+  eval_every: 1,
+  dropout_rate: 0.2,
+  deadline: 2,
+  late: 'discount',
+  devices: [
+    { name: 'phone & co', tokens_per_second: 200, share: 1 },
+    { name: 'server', tokens_per_second: 50_000, share: 1 },
+  ],
+};
+
+let folder: string;
+let dir: string;
+const fedtune = (...args: string[]) => promisify(execFile)(process.execPath, [MAIN, ...args], { cwd: folder });
+
+const digits = (ppl: number): string => ppl.toFixed(ppl < 100 ? 2 : ppl < 1000 ? 1 : 0);
+
+/** The section's markup. */
+const sectionOf = (page: string, id: string): string =>
+  new RegExp(`<section id="${id}".*?</section>`, 's').exec(page)?.[0] ?? '';
+
+const events = async (): Promise<Record<string, unknown>[]> =>
+  (await readFile(join(dir, 'events.jsonl'), 'utf8'))
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'fedtune-report-'));
+  dir = join(folder, 'run');
+  await writeFile(join(folder, 'run.yaml'), stringify(SETTINGS));
+  await fedtune('run', 'run.yaml', '--output-dir', 'run');
+}, PATIENCE);
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+describe('the report of a finished run', () => {
+  let page: string;
+  beforeAll(async () => {
+    page = await readFile(join(dir, 'report.html'), 'utf8');
+  });
+
+  it('is one well-formed page that loads nothing and runs nothing', () => {
+    checkWellFormed(page);
+    const policy = /http-equiv="Content-Security-Policy" content="([^"]*)"/.exec(page)![1]!;
+    expect(policy.replaceAll('&#39;', "'")).toBe("default-src 'none'; style-src 'unsafe-inline'; img-src data:");
+    expect(/<script|<link|<iframe|@import|url\(|https?:/i.exec(page)).toBeNull();
+    expect([...page.matchAll(/ (?:src|href)="([^"]{0,11})/g)].map(([, start]) => start)).toEqual(['data:image/']);
+  });
+
+  it('is the same again from the same files', async () => {
+    expect(reportHtml(await readRecord(dir))).toBe(page);
+  });
+
+  it('says what came out in a sentence, with the figures of metrics.json', async () => {
+    const { macro, clients } = JSON.parse(await readFile(join(dir, 'metrics.json'), 'utf8'));
+    expect(page).toContain('perfit + fedqp <span>on fedtune tiny base</span>');
+    expect(page).toContain(
+      `from ${digits(macro.base.ppl)} (base) to ${digits(macro.take_home.ppl)} (what they take home)`,
+    );
+    expect(page).not.toContain('Not finished');
+    const table = /<tbody>.*?<\/tbody>/s.exec(sectionOf(page, 'owners'))![0];
+    expect(table.match(/<tr>/g)).toHaveLength(clients.length);
+    for (const { id, tuned, take_home: home } of clients) {
+      const row = table.split('<tr>').find((text) => text.includes(`>${id}<`))!;
+      expect(row).toContain(`>${digits(tuned.ppl)}</td>`);
+      expect(row).toContain(`k-${home.which}">${home.which}</td>`);
+    }
+  });
+
+  it('marks the lowest score of every owner', async () => {
+    const { clients } = JSON.parse(await readFile(join(dir, 'metrics.json'), 'utf8'));
+    const rows = /<tbody>.*?<\/tbody>/s.exec(sectionOf(page, 'owners'))![0].split('<tr>').slice(1);
+    rows.forEach((row, i) => {
+      const { base, local, global, personalized, tuned } = clients[i];
+      const lowest = Math.min(
+        ...[base, local, global, personalized, tuned].flatMap((score) => (score ? [score.ppl] : [])),
+      );
+      expect(/class="best">([^<]*)</.exec(row)![1]).toBe(digits(lowest));
+    });
+  });
+
+  it('draws every evaluation, for the mean and for each owner', async () => {
+    const rounds = sectionOf(page, 'rounds');
+    for (const { round, macro } of (await events()).filter(({ type }) => type === 'evaluation') as never[]) {
+      const { ppl } = (macro as Record<string, { ppl: number }>).base!;
+      expect(rounds).toContain(`<title>base, round ${round}: ${Number(ppl.toPrecision(4))}</title>`);
+    }
+    expect(rounds).toContain('aria-label="Perplexity of harbour-clinic over the rounds"');
+    expect(rounds).toContain('Over simulated time');
+  });
+
+  it('shows masks, traffic, clock, devices, who took part, and what the server measured', async () => {
+    const all = (await events()).filter(({ type }) => type === 'round');
+    const picture = await readFile(join(dir, 'perfit.svg'));
+    expect(sectionOf(page, 'masks')).toContain(`src="data:image/svg+xml;base64,${picture.toString('base64')}"`);
+    const federation = sectionOf(page, 'federation');
+    for (const title of ['Cumulative traffic', 'Simulated wall time', 'Who took part in which round'])
+      expect(federation).toContain(`aria-label="${title}"`);
+    expect(federation).toContain('phone &#38; co');
+    for (const [key, label] of [
+      ['dropped', 'dropped out'],
+      ['late', 'late'],
+    ] as const) {
+      const some = all.find((event) => (event[key] as string[]).length > 0)!;
+      expect(some, `a round with somebody ${key}`).toBeDefined();
+      expect(federation).toContain(`<title>${(some[key] as string[])[0]}, round ${some.round}: ${label}</title>`);
+    }
+    const merging = sectionOf(page, 'merging');
+    for (const name of ['Aggregation error', 'λ of the mutants', 'Mutation strength α_t', 'Share along the step, c'])
+      expect(merging).toContain(name);
+  });
+
+  it('shows losses, data and settings', async () => {
+    const losses = sectionOf(page, 'training');
+    const first = (await events()).find(({ type }) => type === 'client') as { client: string; losses: number[] };
+    expect(losses).toContain(`<title>loss, step 1: ${Number(first.losses[0]!.toPrecision(4))}</title>`);
+    const data = sectionOf(page, 'data');
+    expect(data).toContain('<title>city-library, training: 8</title>');
+    const partition = JSON.parse(await readFile(join(dir, 'partition.json'), 'utf8'));
+    const [category, count] = Object.entries(partition.clients[0].categories)[0]!;
+    expect(data).toContain(`<title>city-library, ${category}: ${count}</title>`);
+    const settings = sectionOf(page, 'settings');
+    const [set, every] = settings.split('<details>');
+    expect(set).toContain('<dt>finetune_steps</dt><dd>1</dd>');
+    expect(set).not.toContain('<dt>beta_0</dt>');
+    expect(every).toContain('<dt>beta_0</dt><dd>null</dd>');
+  });
+
+  it('is written anew by `fedtune report`, which prints the scores and leaves nothing else behind', async () => {
+    await rm(join(dir, 'report.html'));
+    const { stdout, stderr } = await fedtune('report', 'run', '--tensorboard', 'tb');
+    expect(stderr).toBe('');
+    expect(stdout).toMatch(/^owner .*takes home\n/);
+    expect(stdout).toContain(`report: ${join('run', 'report.html')}\n`);
+    expect(await readFile(join(dir, 'report.html'), 'utf8')).toBe(page);
+    const file = /^tensorboard: (.*)$/m.exec(stdout)![1]!;
+    const bytes = await readFile(join(folder, file));
+    expect(bytes.subarray(0, 12).toString('hex')).toBe('1800000000000000a37f4b22');
+    for (const tag of [
+      'valid_perplexity/mean/personalized',
+      'loss/city-library',
+      'traffic/bytes_up',
+      'server/mutants/lambda',
+    ])
+      expect(bytes.includes(tag), tag).toBe(true);
+  });
+});
+
+describe('the report of a run that has not finished', () => {
+  it('says so, and shows what there is', async () => {
+    const cut = join(folder, 'cut');
+    await cp(dir, cut, { recursive: true });
+    await rm(join(cut, 'metrics.json'));
+    const lines = (await readFile(join(dir, 'events.jsonl'), 'utf8')).split('\n');
+    const end = lines.findIndex((line) => line.includes('"type":"evaluation","round":2'));
+    await writeFile(join(cut, 'events.jsonl'), `${lines.slice(0, end + 1).join('\n')}\n{"time":"2026`);
+    const { stdout } = await fedtune('report', 'cut');
+    expect(stdout).toBe(`report: ${join('cut', 'report.html')}\n`);
+    const page = await readFile(join(cut, 'report.html'), 'utf8');
+    checkWellFormed(page);
+    expect(page).toContain('<b>Not finished.</b> 2 of 4 rounds done');
+    expect(page).toMatch(
+      /mean perplexity (fell|rose) from [\d.]+ \(base\) to [\d.]+ \((global|local|personalized)\) after round 2\./,
+    );
+    expect(sectionOf(page, 'owners')).toBe('');
+    for (const id of ['rounds', 'federation', 'training', 'data', 'settings']) expect(sectionOf(page, id)).not.toBe('');
+  });
+
+  it('is a page before the first event too', async () => {
+    const record = makeRecord(parseConfig({}), [], {
+      events: '',
+      metrics: undefined,
+      partition: undefined,
+      picture: undefined,
+    });
+    const page = reportHtml(record);
+    checkWellFormed(page);
+    expect(page).toContain('0 of 10 rounds done');
+  });
+
+  it('is refused where there is no run', async () => {
+    await expect(fedtune('report', 'nowhere')).rejects.toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('Expected a run folder with config.yaml at nowhere'),
+    });
+  });
+});
+
+describe('a report of names from outside', () => {
+  const HOSTILE = `"><script>alert(1)</script><img src=x onerror='x()'> & </title></svg>\u202E${'w'.repeat(300)}`;
+
+  it('shows them as text, whatever they are', async () => {
+    const inJson = JSON.stringify(HOSTILE).slice(1, -1);
+    const replace = (text: string) =>
+      text.replaceAll('city-library', inJson).replaceAll('"appointment"', `"${inJson}"`);
+    const read = async (name: string) => replace(await readFile(join(dir, name), 'utf8'));
+    const failure = {
+      time: '2026-01-01T00:00:00Z',
+      type: 'client_failed',
+      round: 1,
+      client: HOSTILE,
+      code: HOSTILE,
+      message: HOSTILE,
+    };
+    const { config } = await readRecord(dir);
+    const record = makeRecord(
+      { ...config, strategy: HOSTILE, devices: [{ ...config.devices[0]!, name: HOSTILE }] },
+      ['strategy'],
+      {
+        events:
+          (await read('events.jsonl')).replaceAll('"meanOverlap"', JSON.stringify(HOSTILE)) +
+          `${JSON.stringify(failure)}\n`,
+        metrics: (await read('metrics.json')).replace('fedtune tiny base', inJson),
+        partition: await read('partition.json'),
+        picture: `<svg width="1"><script>alert(1)</script>${HOSTILE}</svg>`,
+      },
+    );
+    const plain = attributeNames(reportHtml(await readRecord(dir)));
+    const page = reportHtml(record);
+    checkWellFormed(page);
+    expect(page.match(/&#60;script&#62;alert\(1\)/g)!.length).toBeGreaterThan(20);
+    expect(/<script|<img src="?x|\u202E/i.exec(page)).toBeNull();
+    expect([...attributeNames(page)].filter((name) => !plain.has(name))).toEqual([]);
+  });
+
+  it('stays small where there are many owners and rounds', () => {
+    const ids = Array.from({ length: 1500 }, (_, i) => `owner-${i}`);
+    const time = '2026-01-01T00:00:00Z';
+    const scores = { base: { nll: 1, ppl: Math.E }, global: { nll: 0.5, ppl: Math.exp(0.5) } };
+    const lines: object[] = [{ type: 'start', kernels: 'avx2', clients: ids.map((id) => ({ id, numTrain: 9 })) }];
+    for (let round = 1; round <= 400; round++) {
+      const asked = ids.slice(round, round + 10);
+      for (const client of asked)
+        lines.push({ type: 'client', round, client, losses: new Array(20).fill(1), seconds: 1 });
+      lines.push({
+        type: 'round',
+        round,
+        clients: asked,
+        loss: 1,
+        bytes_up: 1e6,
+        bytes_down: 1e6,
+        metrics: { aggregationError: 0.1 },
+      });
+      const clients = round % 50 === 0 ? Object.fromEntries(ids.map((id) => [id, scores])) : undefined;
+      if (clients) lines.push({ type: 'evaluation', round, split: 'valid', macro: scores, clients });
+    }
+    const record = makeRecord(parseConfig({ num_rounds: 400 }), [], {
+      events: lines.map((line) => `${JSON.stringify({ time, ...line })}\n`).join(''),
+      metrics: undefined,
+      partition: undefined,
+      picture: undefined,
+    });
+    const page = reportHtml(record);
+    checkWellFormed(page);
+    expect(page.length).toBeLessThan(1_000_000);
+    expect(page).toContain('The first 24 of 1500 owners.');
+  });
+});

@@ -32,10 +32,14 @@ export function addConfigFlags(command: Command): Command {
     const option = new Option(`${flagOf(key)} ${value}`, field.description);
     command.addOption(SHOWN.has(key) ? option : option.hideHelp());
   }
-  return command.option('--set <key=value>', 'set any key of the run file; may be given more than once', collect, []);
+  return command
+    .addOption(
+      new Option('--set <key=value>', 'set any key of the run file; may be given more than once').argParser(collect),
+    )
+    .addHelpText('after', '\nEvery other key of the run file has its flag too: `fedtune keys` lists them.');
 }
 
-const collect = (value: string, before: readonly string[]): string[] => [...before, value];
+const collect = (value: string, before: readonly string[] = []): string[] => [...before, value];
 
 /** The keys set by flags, then those set by `--set`. Throws ConfigError. */
 export function configOverrides(options: Readonly<Record<string, unknown>>): Record<string, unknown> {
@@ -45,7 +49,7 @@ export function configOverrides(options: Readonly<Record<string, unknown>>): Rec
     if (value === undefined) continue;
     overrides[key] = typeof value === 'string' ? valueFromText(key, value) : value;
   }
-  for (const assignment of options.set as string[]) {
+  for (const assignment of (options.set ?? []) as string[]) {
     const [key, value] = parseAssignment(assignment);
     overrides[key] = value;
   }

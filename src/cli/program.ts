@@ -30,7 +30,9 @@ export function makeProgram(context: CliContext): Command {
   return program;
 }
 
+/** The nearest key, where commander knows no flag that is as near. */
 function suggestion(error: CommanderError): string {
+  if (error.message.includes('Did you mean')) return '';
   const flag = /unknown option '--([^']+)'/.exec(error.message)?.[1];
   const near = flag && nearest(flag.replaceAll('-', '_'), CONFIG_KEYS);
   return near ? `Did you mean --${near.replaceAll('_', '-')}?\n` : '';

@@ -26,21 +26,24 @@ async function configOf(file: string | undefined, flags: RunFlags): Promise<RunC
   return parseConfig({ ...(await readRunConfig(flags.resume)), ...overrides, ...output });
 }
 
-/** Prints the table of scores and where everything is. */
-export function printSummary(result: RunResult, context: CliContext): void {
-  const { metrics, dir } = result;
+/** Prints the table of scores and what they cost. */
+export function printSummary({ metrics }: RunResult, { stdout }: CliContext): void {
   const { timing, traffic } = metrics;
-  context.stdout.write(`\nPerplexity on each owner's own test examples (lower is better)\n`);
-  context.stdout.write(`${scoreTable(metrics, context.stdout.isTTY)}\n\n`);
-  context.stdout.write(
+  stdout.write(`\nPerplexity on each owner's own test examples (lower is better)\n\n`);
+  stdout.write(`${scoreTable(metrics, stdout.isTTY)}\n\n`);
+  stdout.write(
     `${formatSeconds(timing.seconds)}, ${Math.round(timing.tokens_per_second)} training tokens/s, ` +
       `${formatBytes(timing.peak_rss_bytes)} of memory at most, ` +
       `${formatBytes(traffic.bytes_up)} up and ${formatBytes(traffic.bytes_down)} down\n`,
   );
+}
+
+/** Prints where everything is and how to take an adapter elsewhere. */
+export function printWhere({ dir, metrics }: RunResult, { stdout }: CliContext): void {
   const folder = relative(process.cwd(), dir) || '.';
-  context.stdout.write(
-    `adapters: ${folder}/adapters/<owner>, metrics: ${folder}/metrics.json, events: ${folder}/events.jsonl\n`,
-  );
+  const owner = metrics.clients[0]?.id ?? 'global';
+  stdout.write(`\nin ${folder}: report.html, adapters/<owner>, metrics.json, scores.jsonl, events.jsonl\n`);
+  stdout.write(`export:   npx fedtune export ${folder} --client ${owner} --format gguf --out adapters/${owner}\n`);
 }
 
 /** `fedtune run`. */
@@ -66,7 +69,10 @@ export function addRunCommand(program: Command, context: CliContext): void {
         });
         display.close();
         if (flags.json) context.stdout.write(`${JSON.stringify(result.metrics)}\n`);
-        else printSummary(result, context);
+        else {
+          printSummary(result, context);
+          printWhere(result, context);
+        }
       } finally {
         display.close();
       }

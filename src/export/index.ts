@@ -1,4 +1,5 @@
 export { readGgufAdapter, writeGgufAdapter } from './ggufAdapter.js';
+export { type LlamaCppParams, llamaCppAnswers } from './llamaCpp.js';
 export { type MergeOptions, writeMergedGguf } from './merged.js';
 export type { PeftConfig, PeftOptions } from './peftConfig.js';
 export { readPeftAdapter } from './readPeft.js';

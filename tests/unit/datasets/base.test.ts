@@ -68,7 +68,7 @@ describe('the tiny base in llama.cpp', () => {
   it('answers in the prompt format about what it was told, and stops', async () => {
     const context = await model.createContext({ contextSize: 384, threads: 1 });
     const sequence = context.getSequence();
-    const first = [...new Map(rows.map((row) => [row.category, row]).reverse()).values()];
+    const first = [...new Map(rows.map((row) => [row.category, row] as const).reverse()).values()];
     expect(first).toHaveLength(9);
     let stopped = 0;
     let related = 0;

@@ -125,13 +125,24 @@ function damaged(what: string, cause: unknown): RunError {
   return new RunError('DAMAGED', `Expected what fedtune wrote but ${what} cannot be read: ${reason}`, { cause });
 }
 
-function read<T>(what: string, text: string, schema: z.ZodType<T, unknown>): T {
+function readJson(what: string, text: string): unknown {
   try {
-    return schema.parse(JSON.parse(text));
+    return JSON.parse(text);
   } catch (cause) {
     throw damaged(what, cause);
   }
 }
+
+function check<T>(what: string, value: unknown, schema: z.ZodType<T, unknown>): T {
+  const checked = schema.safeParse(value);
+  if (!checked.success) throw damaged(what, checked.error);
+  return checked.data;
+}
+
+const read = <T>(what: string, text: string, schema: z.ZodType<T, unknown>): T =>
+  check(what, readJson(what, text), schema);
+
+const typeSchema = z.looseObject({ type: z.string() });
 
 /** The events of events.jsonl. A last line without its end is one that is being written, or was when the run was cut. */
 export function parseEvents(text: string): RunEvents {
@@ -146,9 +157,10 @@ export function parseEvents(text: string): RunEvents {
   const lines = text.split('\n').slice(0, -1);
   lines.forEach((line, i) => {
     const what = `line ${i + 1} of events.jsonl`;
-    const { type } = read(what, line, z.looseObject({ type: z.string() }));
-    if (Object.hasOwn(EVENTS, type))
-      events[type as EventType].push(read(what, line, EVENTS[type as EventType] as z.ZodType));
+    const event = check(what, readJson(what, line), typeSchema);
+    if (!Object.hasOwn(EVENTS, event.type)) return;
+    const type = event.type as EventType;
+    events[type].push(check(what, event, EVENTS[type] as z.ZodType));
   });
   return events as unknown as RunEvents;
 }

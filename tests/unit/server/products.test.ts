@@ -22,9 +22,10 @@ const noise = fc.nat().map((seed) =>
   }),
 );
 
-function makeFederation(method: string, ranks: readonly number[]) {
+function makeFederation(method: string, ranks: readonly number[], settings: Record<string, unknown> = {}) {
   const config = parseConfig({
     method,
+    ...settings,
     lora_r: 2,
     num_rounds: 3,
     rank_per_client: ranks.every((r) => r === 2) ? null : [...ranks],
@@ -176,6 +177,42 @@ describe('hetlora', () => {
             expect(first).toEqual(after.values.subarray(offsetA, offsetA + rank * module.inDim));
           });
         });
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('mutates a client inside its own ranks, and there never against the global step', () => {
+    fc.assert(
+      fc.property(noise, (random) => {
+        const settings = { mutation: 'fedqp', momentum_cap: null };
+        const { strategy, context } = makeFederation('hetlora', [1, 3, 3], settings);
+        const before = strategy.global()!.values.slice();
+        runRounds(strategy, context, random.slice(0, 1));
+        const { layout: wide, values: now } = strategy.global()!;
+        const team: number[] = [];
+        for (const [k, { tracks }] of strategy.configure(context(2)).entries()) {
+          const { layout: own, values } = tracks[0]!.adapter;
+          let along = 0;
+          let moved = 0;
+          own.modules.forEach((module, m) => {
+            const { offsetB, rank } = wide.modules[m]!;
+            // Even rounds mutate B.
+            for (let row = 0; row < module.outDim; row++) {
+              for (let c = 0; c < module.rank; c++) {
+                const p = offsetB + row * rank + c;
+                const x = values[module.offsetB + row * module.rank + c]! - now[p]!;
+                along += x * (now[p]! - before[p]!);
+                moved += Math.abs(x);
+              }
+            }
+          });
+          expect(along).toBeGreaterThan(-1e-5);
+          if (moved > 0) team.push(k);
+        }
+        // Clients of equal rank overlap most, so 1 and 2 are the pair; one whose signs are all -1 is projected to nothing.
+        expect(team).not.toContain(0);
+        expect(team.length).toBeGreaterThan(0);
       }),
       { numRuns: 30 },
     );

@@ -9,6 +9,8 @@ const Q8_0 = 8;
 /** Standard deviation of the weights, as models are usually initialised. */
 const DEVIATION = 0.02;
 
+const ROPE_FREQS = 'rope_freqs.weight';
+
 const GGUF = { uint32: 4, int32: 5, float32: 6, bool: 7, string: 8, array: 9 };
 
 function tensorShapes(shape) {
@@ -19,6 +21,7 @@ function tensorShapes(shape) {
     ['output_norm.weight', [h]],
   ];
   if (!shape.tied) list.push(['output.weight', [h, vocabSize]]);
+  if (shape.ropeScaling) list.push([ROPE_FREQS, [headDim / 2]]);
   for (let layer = 0; layer < shape.numLayers; layer++) {
     const add = (name, ...ne) => list.push([`blk.${layer}.${name}`, ne]);
     add('attn_norm.weight', h);
@@ -26,6 +29,10 @@ function tensorShapes(shape) {
     add('attn_k.weight', h, kv);
     add('attn_v.weight', h, kv);
     add('attn_output.weight', q, h);
+    if (shape.architecture === 'qwen3') {
+      add('attn_q_norm.weight', headDim);
+      add('attn_k_norm.weight', headDim);
+    }
     add('ffn_norm.weight', h);
     add('ffn_gate.weight', h, f);
     add('ffn_up.weight', h, f);
@@ -62,6 +69,17 @@ function randomFloats(count, random, deviation, mean = 0) {
   return new Uint8Array(values.buffer);
 }
 
+/** llama 3's divisors of the frequencies: none where waves are short, `factor` where they are long, mixed between. */
+function ropeFreqs({ headDim, ropeTheta, ropeScaling }) {
+  const { factor, lowFreqFactor: low, highFreqFactor: high, originalContext } = ropeScaling;
+  const factors = Array.from({ length: headDim / 2 }, (_, i) => {
+    const turns = originalContext / (2 * Math.PI * ropeTheta ** ((2 * i) / headDim));
+    const smooth = Math.min(1, Math.max(0, (turns - low) / (high - low)));
+    return 1 / ((1 - smooth) / factor + smooth);
+  });
+  return new Uint8Array(Float32Array.from(factors).buffer);
+}
+
 /** A SentencePiece vocabulary that encodes any text byte by byte. */
 function tokenizerKeys(vocabSize) {
   const tokens = ['<unk>', '<s>', '</s>'];
@@ -93,6 +111,8 @@ function keysOf(name, shape) {
     [`${arch}.attention.head_count`]: uint(shape.numHeads),
     [`${arch}.attention.head_count_kv`]: uint(shape.numKvHeads),
     [`${arch}.rope.dimension_count`]: uint(shape.headDim),
+    [`${arch}.attention.key_length`]: uint(shape.headDim),
+    [`${arch}.attention.value_length`]: uint(shape.headDim),
     [`${arch}.rope.freq_base`]: float(shape.ropeTheta),
     [`${arch}.attention.layer_norm_rms_epsilon`]: float(shape.normEps),
     [`${arch}.vocab_size`]: uint(shape.vocabSize),
@@ -100,7 +120,7 @@ function keysOf(name, shape) {
   };
 }
 
-function randomTensor([name, ne], index, seed, floats) {
+function randomTensor([name, ne], index, seed, floats, shape) {
   const count = ne.reduce((product, n) => product * n, 1);
   const quantised = ne.length === 2 && !floats;
   const [deviation, mean] = name.includes('norm') ? [0.1, 1] : [floats ? 3 * DEVIATION : DEVIATION, 0];
@@ -110,6 +130,7 @@ function randomTensor([name, ne], index, seed, floats) {
     type: quantised ? Q8_0 : F32,
     bytes: quantised ? (count / 32) * 34 : count * 4,
     data: () => {
+      if (name === ROPE_FREQS) return ropeFreqs(shape);
       const random = makeRandom(seed + index);
       return quantised ? randomQ8(count, random) : randomFloats(count, random, deviation, mean);
     },
@@ -125,7 +146,7 @@ export async function randomModel(name, { seed = 1, floats = false } = {}) {
   if (existsSync(path)) return path;
   const { writeGguf } = await library('export/ggufFile.js');
   const shape = SHAPES[name];
-  const tensors = tensorShapes(shape).map((entry, index) => randomTensor(entry, index, seed * 100_000, floats));
+  const tensors = tensorShapes(shape).map((entry, index) => randomTensor(entry, index, seed * 100_000, floats, shape));
   await writeGguf(path, keysOf(name, shape), tensors);
   return path;
 }

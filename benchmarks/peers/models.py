@@ -6,7 +6,14 @@ import json
 
 import numpy as np
 import torch
-from transformers import LlamaConfig, LlamaForCausalLM, Qwen2Config, Qwen2ForCausalLM
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+)
 
 # Where each tensor of a GGUF block lies in a Hugging Face decoder layer.
 LAYER_NAMES = {
@@ -14,6 +21,8 @@ LAYER_NAMES = {
     "attn_q": "self_attn.q_proj",
     "attn_k": "self_attn.k_proj",
     "attn_v": "self_attn.v_proj",
+    "attn_q_norm": "self_attn.q_norm",
+    "attn_k_norm": "self_attn.k_norm",
     "attn_output": "self_attn.o_proj",
     "ffn_norm": "post_attention_layernorm",
     "ffn_gate": "mlp.gate_proj",
@@ -22,8 +31,15 @@ LAYER_NAMES = {
 }
 
 
+CLASSES = {
+    "llama": (LlamaConfig, LlamaForCausalLM),
+    "qwen2": (Qwen2Config, Qwen2ForCausalLM),
+    "qwen3": (Qwen3Config, Qwen3ForCausalLM),
+}
+
+
 def make_config(shape: dict):
-    """A LlamaConfig or Qwen2Config of a shape as benchmarks/lib/shapes.mjs writes it."""
+    """The config of a shape as benchmarks/lib/shapes.mjs writes it."""
     common = dict(
         vocab_size=shape["vocabSize"],
         hidden_size=shape["hiddenSize"],
@@ -39,17 +55,15 @@ def make_config(shape: dict):
         eos_token_id=2,
         use_cache=False,
     )
-    if shape["architecture"] == "llama":
-        return LlamaConfig(head_dim=shape["headDim"], **common)
-    return Qwen2Config(**common)
+    config, _ = CLASSES[shape["architecture"]]
+    return config(**common) if config is Qwen2Config else config(head_dim=shape["headDim"], **common)
 
 
 def make_random(shape: dict, seed: int = 1):
     """A model of that shape in float32 with random weights."""
     torch.manual_seed(seed)
-    config = make_config(shape)
-    cls = LlamaForCausalLM if shape["architecture"] == "llama" else Qwen2ForCausalLM
-    return cls(config)
+    _, cls = CLASSES[shape["architecture"]]
+    return cls(make_config(shape))
 
 
 def hf_rows(weight: np.ndarray, heads: int) -> np.ndarray:
@@ -65,7 +79,7 @@ def _field(reader, key: str, default=None):
 
 
 def from_gguf(path: str):
-    """Reads a llama or qwen2 GGUF file into the Hugging Face class in float32; returns the model."""
+    """Reads a llama, qwen2 or qwen3 GGUF file into the Hugging Face class in float32; returns the model."""
     from gguf import GGUFReader
     from gguf.quants import dequantize
 
@@ -83,7 +97,7 @@ def from_gguf(path: str):
         "numLayers": int(_field(reader, f"{arch}.block_count")),
         "numHeads": heads,
         "numKvHeads": kv_heads,
-        "headDim": hidden // heads,
+        "headDim": int(_field(reader, f"{arch}.attention.key_length", hidden // heads)),
         "contextLength": int(_field(reader, f"{arch}.context_length")),
         "normEps": float(_field(reader, f"{arch}.attention.layer_norm_rms_epsilon")),
         "ropeTheta": float(_field(reader, f"{arch}.rope.freq_base", 10000.0)),
@@ -105,6 +119,8 @@ def from_gguf(path: str):
     missing, unexpected = model.load_state_dict(state, strict=False)
     if unexpected or [name for name in missing if "rotary" not in name]:
         raise SystemExit(f"{path} does not fit {type(model).__name__}: missing {missing}, unexpected {unexpected}")
+    if "rope_freqs.weight" in weights:
+        model.model.rotary_emb.inv_freq /= weights["rope_freqs.weight"]
     return model.eval()
 
 

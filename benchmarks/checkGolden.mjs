@@ -1,0 +1,81 @@
+/**
+ * `npm run check:golden`: golden values of the same form as the reference folders, made by transformers + PEFT in float64 for
+ * random models of each architecture with other seeds, ranks, scales, targets and layers, and the engine's golden tests over
+ * them. `--models DIR` and `--gguf A,B` take models of a folder instead.
+ */
+import { spawnSync } from 'node:child_process';
+import { copyFileSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { library } from './lib/paths.mjs';
+import { makeRandom } from './lib/random.mjs';
+import { randomModel } from './lib/randomModel.mjs';
+import { runPython } from './peers/python.mjs';
+
+const { values: options } = parseArgs({
+  options: {
+    seeds: { type: 'string', default: '1,2,3' },
+    models: { type: 'string' },
+    gguf: { type: 'string' },
+    steps: { type: 'string', default: '5' },
+  },
+});
+
+const ALL = ['attn_q', 'attn_k', 'attn_v', 'attn_output', 'ffn_gate', 'ffn_up', 'ffn_down'];
+const SHAPES = ['small-llama', 'small-llama3', 'small-qwen2', 'small-qwen3'];
+/** Ranks that are no multiple of a vector, subsets of modules and of layers. */
+const ADAPTERS = [
+  { rank: 1, alpha: 3, targets: ALL, layers: null },
+  { rank: 5, alpha: 7, targets: ['attn_q', 'attn_v'], layers: null },
+  { rank: 16, alpha: 16, targets: ALL, layers: null },
+  { rank: 3, alpha: 12, targets: ['attn_k', 'attn_output', 'ffn_gate', 'ffn_down'], layers: [1, 2] },
+];
+
+/** Three sequences, one of them of targets only, one with holes in its mask. */
+function sequences(vocabSize, random) {
+  const make = (length, isTarget) => ({
+    tokens: Array.from({ length }, () => 3 + random.below(vocabSize - 3)),
+    mask: Array.from({ length }, (_, t) => (t > 0 && isTarget(t) ? 1 : 0)),
+  });
+  return [make(37, () => true), make(2 + random.below(3), () => true), make(61, (t) => t > 20 && random.below(3) > 0)];
+}
+
+async function jobOf(path, adapter, seed, reference) {
+  const { loadModel } = await library('model/index.js');
+  const { description } = await loadModel(path);
+  const model = basename(path);
+  const out = join(reference, `${model.replace('.gguf', '')}-r${adapter.rank}-s${seed}`);
+  const adamw = { lr: 2e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.01, steps: Number(options.steps) };
+  const random = makeRandom(seed * 97 + adapter.rank);
+  return { ...adapter, seed, gguf: path, model, out, adamw, sequences: sequences(description.vocabSize, random) };
+}
+
+async function modelsOf(seed) {
+  if (options.gguf !== undefined) return options.gguf.split(',').map((name) => join(options.models ?? '.', name));
+  return Promise.all(SHAPES.map((shape) => randomModel(shape, { seed, floats: true })));
+}
+
+const folder = mkdtempSync(join(tmpdir(), 'fedtune-golden-'));
+const reference = join(folder, 'reference');
+mkdirSync(join(folder, 'models'), { recursive: true });
+const jobs = [];
+for (const seed of options.seeds.split(',').map(Number)) {
+  for (const path of await modelsOf(seed)) {
+    copyFileSync(path, join(folder, 'models', basename(path)));
+    for (const adapter of ADAPTERS) jobs.push(await jobOf(path, adapter, seed, reference));
+  }
+}
+const file = join(folder, 'jobs.json');
+writeFileSync(file, JSON.stringify(jobs));
+await runPython('make_golden.py', [file], { onLine: (line) => console.error(line) });
+const { status } = spawnSync(
+  process.execPath,
+  ['node_modules/vitest/vitest.mjs', 'run', 'tests/native/golden.test.ts'],
+  {
+    stdio: 'inherit',
+    env: { ...process.env, FEDTUNE_REFERENCE: reference },
+  },
+);
+console.log(`${jobs.length} golden folders in ${reference}`);
+process.exitCode = status ?? 1;

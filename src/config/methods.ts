@@ -1,4 +1,4 @@
-/** Every method by its id; `docs/methods.md` has a page for each. */
+/** Every method by its id; `docs/methods.md` has a section for each. */
 export const METHODS = [
   'fedavg',
   'local',

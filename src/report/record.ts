@@ -2,6 +2,7 @@ import { z } from 'zod';
 import type { RunConfig } from '../config/schema.js';
 import { RunError } from '../errors.js';
 import type { RunMetrics } from '../run/metrics.js';
+import type { ExampleScore } from './paired.js';
 
 /** JSON has no NaN and no infinity; they were written as null. */
 const number = z
@@ -99,6 +100,15 @@ const metricsSchema = z.looseObject({
   timing: z.looseObject({ seconds: number, tokens_per_second: number, peak_rss_bytes: number }),
 });
 
+const scoreLine = z.object({
+  id: z.string(),
+  client: z.string(),
+  which,
+  split: z.enum(['valid', 'test']),
+  nll: number,
+  tokens: z.number(),
+});
+
 /** What a run folder says about its run, checked. */
 export interface RunRecord {
   readonly config: RunConfig;
@@ -108,6 +118,8 @@ export interface RunRecord {
   /** Present once the run has finished. */
   readonly metrics?: RunMetrics;
   readonly partition?: z.output<typeof partitionSchema>;
+  /** Scores of single test examples, once the run has finished. */
+  readonly scores: readonly ExampleScore[];
   /** perfit.svg */
   readonly picture?: string;
 }
@@ -117,6 +129,7 @@ export interface RunFiles {
   readonly events: string | undefined;
   readonly metrics: string | undefined;
   readonly partition: string | undefined;
+  readonly scores: string | undefined;
   readonly picture: string | undefined;
 }
 
@@ -165,6 +178,12 @@ export function parseEvents(text: string): RunEvents {
   return events as unknown as RunEvents;
 }
 
+function parseScores(text: string): ExampleScore[] {
+  const lines = text.split('\n').slice(0, -1);
+  const scores = lines.map((line, i) => read(`line ${i + 1} of scores.jsonl`, line, scoreLine));
+  return scores.filter(({ split }) => split === 'test');
+}
+
 /**
  * Puts the files of a run folder together. metrics.json counts only where it belongs to the events: a run that goes on for
  * more rounds still has the one of before. Throws RunError DAMAGED.
@@ -177,6 +196,7 @@ export function makeRecord(config: RunConfig, changed: readonly string[], files:
     config,
     changed,
     events,
+    scores: finished ? parseScores(files.scores ?? '') : [],
     ...(finished ? { metrics: metrics as unknown as RunMetrics } : {}),
     ...(files.partition === undefined ? {} : { partition: read('partition.json', files.partition, partitionSchema) }),
     ...(files.picture === undefined || !finished ? {} : { picture: files.picture }),

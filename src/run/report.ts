@@ -26,6 +26,7 @@ export async function readRecord(dir: string): Promise<RunRecord> {
     events: await read('events.jsonl'),
     metrics: await read('metrics.json'),
     partition: await read('partition.json'),
+    scores: await read('scores.jsonl'),
     picture: await read('perfit.svg'),
   });
 }

@@ -1,6 +1,7 @@
 import { html, type Markup, trusted } from '../escape.js';
 import type { RunRecord } from '../record.js';
 import { dataSection } from './data.js';
+import { differencesSection } from './differences.js';
 import { federationSection } from './federation.js';
 import { headline, methodName } from './headline.js';
 import { masksSection } from './masks.js';
@@ -13,6 +14,7 @@ import { trainingSection } from './training.js';
 
 const SECTIONS: readonly ((record: RunRecord) => Markup | undefined)[] = [
   ownersSection,
+  differencesSection,
   roundsSection,
   masksSection,
   federationSection,
@@ -38,7 +40,7 @@ export function reportHtml(record: RunRecord): string {
 </head>
 <body>
 <main>
-${headline(record)}${SECTIONS.map((section) => section(record))}<footer>Made by fedtune from the files of the run folder: config.yaml, events.jsonl, partition.json, metrics.json.</footer>
+${headline(record)}${SECTIONS.map((section) => section(record))}<footer>Made by fedtune from the files of the run folder: config.yaml, events.jsonl, partition.json, metrics.json, scores.jsonl.</footer>
 </main>
 </body>
 </html>

@@ -104,6 +104,22 @@ describe('the report of a finished run', () => {
     });
   });
 
+  it('compares kinds of adapters on the same test examples', async () => {
+    const { macro } = JSON.parse(await readFile(join(dir, 'metrics.json'), 'utf8'));
+    const differences = sectionOf(page, 'differences');
+    for (const [which, against] of [
+      ['global', 'base'],
+      ['local', 'global'],
+      ['tuned', 'global'],
+    ]) {
+      // Every owner has these, so the difference is that of the means in metrics.json.
+      const percent = (100 * (macro[which!].ppl / macro[against!].ppl - 1)).toFixed(1).replace('-', '−');
+      const row = differences.split('<tr>').find((text) => text.includes(`${which} against ${against}<`))!;
+      expect(row.replace('>+', '>')).toContain(`<td>${percent} %</td>`);
+      expect(row).toMatch(/<td class="aside">8<\/td><td class="aside">16<\/td>/);
+    }
+  });
+
   it('draws every evaluation, for the mean and for each owner', async () => {
     const rounds = sectionOf(page, 'rounds');
     for (const { round, macro } of (await events()).filter(({ type }) => type === 'evaluation') as never[]) {
@@ -179,9 +195,7 @@ describe('the report of a run that has not finished', () => {
     const lines = (await readFile(join(dir, 'events.jsonl'), 'utf8')).split('\n');
     const end = lines.findIndex((line) => line.includes('"type":"evaluation","round":2'));
     await writeFile(join(cut, 'events.jsonl'), `${lines.slice(0, end + 1).join('\n')}\n{"time":"2026`);
-    const { stdout } = await fedtune('report', 'cut');
-    expect(stdout).toBe(`report: ${join('cut', 'report.html')}\n`);
-    const page = await readFile(join(cut, 'report.html'), 'utf8');
+    const page = reportHtml(await readRecord(cut));
     checkWellFormed(page);
     expect(page).toContain('<b>Not finished.</b> 2 of 4 rounds done');
     expect(page).toMatch(
@@ -196,6 +210,7 @@ describe('the report of a run that has not finished', () => {
       events: '',
       metrics: undefined,
       partition: undefined,
+      scores: undefined,
       picture: undefined,
     });
     const page = reportHtml(record);
@@ -204,10 +219,7 @@ describe('the report of a run that has not finished', () => {
   });
 
   it('is refused where there is no run', async () => {
-    await expect(fedtune('report', 'nowhere')).rejects.toMatchObject({
-      code: 1,
-      stderr: expect.stringContaining('Expected a run folder with config.yaml at nowhere'),
-    });
+    await expect(readRecord(join(folder, 'nowhere'))).rejects.toMatchObject({ code: 'NOT_A_RUN' });
   });
 });
 
@@ -237,6 +249,7 @@ describe('a report of names from outside', () => {
           `${JSON.stringify(failure)}\n`,
         metrics: (await read('metrics.json')).replace('fedtune tiny base', inJson),
         partition: await read('partition.json'),
+        scores: await read('scores.jsonl'),
         picture: `<svg width="1"><script>alert(1)</script>${HOSTILE}</svg>`,
       },
     );
@@ -273,6 +286,7 @@ describe('a report of names from outside', () => {
       events: lines.map((line) => `${JSON.stringify({ time, ...line })}\n`).join(''),
       metrics: undefined,
       partition: undefined,
+      scores: undefined,
       picture: undefined,
     });
     const page = reportHtml(record);

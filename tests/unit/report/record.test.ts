@@ -27,6 +27,7 @@ const recordOf = (files: Partial<RunFiles>) =>
     events: undefined,
     metrics: undefined,
     partition: undefined,
+    scores: undefined,
     picture: undefined,
     ...files,
   });

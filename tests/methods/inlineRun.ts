@@ -5,6 +5,7 @@ import { trainerModules } from '../../src/adapter/shapes.js';
 import type { ClientJob, ClientResult } from '../../src/client/job.js';
 import { runClientJob } from '../../src/client/run.js';
 import { parseConfig } from '../../src/config/parse.js';
+import type { RunConfig } from '../../src/config/schema.js';
 import { Base, Trainer } from '../../src/native/engine.js';
 import { type PreparedRun, prepareRun } from '../../src/run/prepare.js';
 import { decodeState, encodeState } from '../../src/run/state.js';
@@ -69,10 +70,20 @@ function baseOf(prepared: PreparedRun): Base {
   return base;
 }
 
+const preparations = new Map<string, Promise<PreparedRun>>();
+
+/** `prepareRun`, once a configuration: runs that go on from a state, or whose clients are tampered with, share it. */
+function prepare(config: RunConfig): Promise<PreparedRun> {
+  const key = JSON.stringify(config);
+  const prepared = preparations.get(key) ?? prepareRun(config);
+  preparations.set(key, prepared);
+  return prepared;
+}
+
 /** Runs a federation of the embedded data in this thread, without a run folder: `TINY_RUN` with `settings` on top. */
 export async function runInline(settings: Record<string, unknown> = {}, hooks: InlineHooks = {}): Promise<InlineRun> {
   const config = parseConfig({ ...TINY_RUN, ...settings });
-  const prepared = await prepareRun(config);
+  const prepared = await prepare(config);
   const base = baseOf(prepared);
   const env = makeClientEnv({
     examples: shareExamples(prepared.tokenized),

@@ -6,6 +6,8 @@ const REASONS: Readonly<Record<string, string>> = {
   ENOSPC: 'the disk is full',
   EDQUOT: 'the disk quota is used up',
   EROFS: 'the file system is read-only',
+  // What Node says of a folder to be made, with those above it, on a read-only file system.
+  ENOENT: 'a folder above it cannot be made, or the file system is read-only',
   EACCES: 'the rights to write there are missing',
   EPERM: 'the rights to write there are missing',
 };

@@ -106,6 +106,11 @@ export class ProgressDisplay {
         this.#status(`round ${progress.round} of ${this.#rounds}: ${progress.client} done${loss}`);
         return;
       }
+      case 'failed': {
+        const next = progress.again ? 'trying again' : 'going on without it';
+        this.line(`round ${progress.round}: ${progress.client} failed, ${next}: ${progress.message}`);
+        return;
+      }
       case 'evaluating':
         this.#status(`round ${progress.round}: scoring`);
         return;

@@ -38,6 +38,7 @@ export async function writeAdapters(dir: string, prepared: PreparedRun, finished
     await rename(temporary, final);
     await syncFolder(dir);
   } catch (cause) {
+    await rm(temporary, { recursive: true, force: true }).catch(() => {});
     if ((cause as NodeJS.ErrnoException).syscall === undefined) throw cause;
     throw writeError(final, cause);
   }

@@ -26,6 +26,6 @@ export interface ClientPool {
   readonly workers: number;
   train(job: ClientJob): Promise<ClientResult>;
   evaluate(job: EvalJob): Promise<EvalOutcome>;
-  /** Ends the workers; jobs under way are rejected. */
+  /** Ends the workers; jobs under way are rejected, each as soon as its present call of the engine is over. */
   close(): Promise<void>;
 }

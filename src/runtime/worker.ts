@@ -5,9 +5,10 @@ import type { ClientJob, ClientResult } from '../client/job.js';
 import { runClientJob } from '../client/run.js';
 import { scoreExamples } from '../eval/scoreExamples.js';
 import type { KernelSet, ModelDescription, Precision } from '../native/binding.js';
-import { Base, Trainer } from '../native/engine.js';
+import { Base } from '../native/engine.js';
 import { makeClientEnv } from './clientEnv.js';
 import type { SharedExamples } from './sharedExamples.js';
+import { type StopFlag, StoppableTrainer, throwIfStopped } from './stoppable.js';
 import type { EvalJob, EvalOutcome } from './types.js';
 import { toWireError, type WireError } from './wireError.js';
 
@@ -22,6 +23,8 @@ export interface WorkerSetup {
   readonly examples: SharedExamples;
   /** Layout of the trainer that scores the bare base. */
   readonly baseLayout: AdapterLayout;
+  /** Set when the pool closes. */
+  readonly stopFlag: StopFlag;
 }
 
 export type WorkerTask =
@@ -36,7 +39,8 @@ function open(setup: WorkerSetup) {
   const base = new Base({ description, precision, kernels });
   return makeClientEnv({
     examples: setup.examples,
-    createTrainer: (layout) => new Trainer({ base, modules: trainerModules(layout), dropout, threads, checkpointing }),
+    createTrainer: (layout) =>
+      new StoppableTrainer({ base, modules: trainerModules(layout), dropout, threads, checkpointing }, setup.stopFlag),
   });
 }
 
@@ -46,6 +50,7 @@ let env: ReturnType<typeof open> | undefined;
 /** Runs one job on this thread's trainer. Errors come back as data, so that their code survives. */
 export default function handle(task: WorkerTask): WorkerReply {
   try {
+    throwIfStopped(setup.stopFlag);
     env ??= open(setup);
     const value =
       task.kind === 'train'

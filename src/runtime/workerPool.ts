@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import type { ClientResult } from '../client/job.js';
 import { FedtuneError } from '../errors.js';
+import { makeStopFlag, stop, throwIfStopped } from './stoppable.js';
 import type { ClientPool, EvalOutcome } from './types.js';
 import { fromWireError } from './wireError.js';
 import type { WorkerReply, WorkerSetup, WorkerTask } from './worker.js';
@@ -16,18 +17,34 @@ function workerFile(): string {
   );
 }
 
-/** A pool of worker threads, each with one trainer over the base that all of them share. */
-export function createWorkerPool(params: { readonly workers: number; readonly setup: WorkerSetup }): ClientPool {
-  const pool = new Piscina<WorkerTask, WorkerReply>({
-    filename: workerFile(),
-    minThreads: params.workers,
-    maxThreads: params.workers,
-    // Workers sleep in the kernel between jobs: no core spins while a merge runs.
-    atomics: 'disabled',
-    workerData: params.setup,
-  });
+/**
+ * A pool of worker threads, each with one trainer over the base that all of them share. Threads begin with the first job, so
+ * that a run that is refused need not end any that is still loading the engine.
+ */
+export function createWorkerPool(params: {
+  readonly workers: number;
+  readonly setup: Omit<WorkerSetup, 'stopFlag'>;
+}): ClientPool {
+  const filename = workerFile();
+  const stopFlag = makeStopFlag();
+  let pool: Piscina<WorkerTask, WorkerReply> | undefined;
+  const begin = () =>
+    new Piscina<WorkerTask, WorkerReply>({
+      filename,
+      // One that dies is replaced only while there are fewer than `minThreads`.
+      minThreads: params.workers,
+      maxThreads: params.workers,
+      // Workers sleep in the kernel between jobs: no core spins while a merge runs.
+      atomics: 'disabled',
+      workerData: { ...params.setup, stopFlag } satisfies WorkerSetup,
+    });
+  const running = new Set<Promise<WorkerReply>>();
   const run = async (task: WorkerTask) => {
-    const reply = await pool.run(task);
+    throwIfStopped(stopFlag);
+    pool ??= begin();
+    const job = pool.run(task);
+    running.add(job);
+    const reply = await job.finally(() => running.delete(job));
     if (!reply.ok) throw fromWireError(reply.error);
     return reply.value;
   };
@@ -35,6 +52,10 @@ export function createWorkerPool(params: { readonly workers: number; readonly se
     workers: params.workers,
     train: async (job) => (await run({ kind: 'train', job })) as ClientResult,
     evaluate: async (job) => (await run({ kind: 'evaluate', job })) as EvalOutcome,
-    close: () => pool.destroy(),
+    close: async () => {
+      stop(stopFlag);
+      await Promise.allSettled(running);
+      await pool?.destroy();
+    },
   };
 }

@@ -84,7 +84,9 @@ async function runJob(job: ClientJob, host: LoopHost, retries: number): Promise<
       if (host.signal.aborted) throw new InterruptedError('Interrupted.');
       const { message } = error as Error;
       const code = error instanceof FedtuneError ? error.code : 'WORKER';
-      if (attempt >= retries) return { client: job.client, code, message };
+      const again = attempt < retries;
+      host.progress({ kind: 'failed', round: job.round, client: job.client, message, again });
+      if (!again) return { client: job.client, code, message };
     }
   }
 }

@@ -82,6 +82,14 @@ export type Progress =
       readonly seconds: number;
       readonly loss: number | undefined;
     }
+  | {
+      readonly kind: 'failed';
+      readonly round: number;
+      readonly client: string;
+      readonly message: string;
+      /** Whether the job is tried again. */
+      readonly again: boolean;
+    }
   | { readonly kind: 'evaluating'; readonly round: number; readonly jobs: number }
   | { readonly kind: 'evaluated'; readonly evaluation: Evaluation }
   | { readonly kind: 'tuning'; readonly clients: number };

@@ -25,6 +25,7 @@ export interface Watch {
   readonly kill?: string;
   readonly exit?: string;
   readonly stop?: string;
+  readonly hold?: string;
 }
 
 /** The end of a process, with all that it said. */
@@ -89,7 +90,7 @@ function comparableEvents(text: string): unknown[] {
     .map((line) => {
       const { time, seconds, config, ...event } = JSON.parse(line);
       if (config === undefined) return event;
-      return { ...event, config: { ...config, workers: null, threads: null, checkpointing: null } };
+      return { ...event, config: { ...config, workers: null, threads: null, checkpointing: null, retries: null } };
     });
 }
 

@@ -5,20 +5,20 @@
  *   append PATH                 half of a line of the record is written
  *   write PATH, rename PATH     half of a temporary file is written; it is whole, but does not have its name yet
  *   renamed PATH, remove PATH   it has its name, but the folder is not synced yet; before something is removed
- *   job                         before a client's job (worker threads)
  *
  * PATH counts from FEDTUNE_WATCH_DIR. Labels are appended to the file FEDTUNE_WATCH_TRACE. Where FEDTUNE_WATCH_KILL is
  * `LABEL:n`, the process is killed (SIGKILL) at the n-th label that begins so; with FEDTUNE_WATCH_EXIT only the thread ends,
- * and with FEDTUNE_WATCH_STOP the process receives SIGINT there and goes on.
+ * with FEDTUNE_WATCH_STOP the process receives SIGINT there and goes on, with FEDTUNE_WATCH_HOLD a write takes minutes.
  */
 import fs from 'node:fs';
 import promises from 'node:fs/promises';
 import { syncBuiltinESMExports } from 'node:module';
 import { relative, resolve, sep } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { isMainThread } from 'node:worker_threads';
 
 const { FEDTUNE_WATCH_DIR: dir = '.', FEDTUNE_WATCH_TRACE: trace, FEDTUNE_WATCH_KILL: kill } = process.env;
-const { FEDTUNE_WATCH_EXIT: exit, FEDTUNE_WATCH_STOP: stop } = process.env;
+const { FEDTUNE_WATCH_EXIT: exit, FEDTUNE_WATCH_STOP: stop, FEDTUNE_WATCH_HOLD: hold } = process.env;
 const { appendFileSync, writeSync } = fs;
 const { open, rename, rm } = promises;
 
@@ -30,7 +30,7 @@ function trigger(spec) {
   return (label) => label.startsWith(spec.slice(0, at)) && --left === 0;
 }
 
-const [isKill, isExit, isStop] = [kill, exit, stop].map(trigger);
+const [isKill, isExit, isStop, isHold] = [kill, exit, stop, hold].map(trigger);
 
 /** Notes a label; `before` leaves half of the work behind where the process ends here. */
 function reach(label, before = () => {}) {
@@ -68,6 +68,7 @@ promises.open = async (path, flags, ...rest) => {
   file.writeFile = async (data, ...options) => {
     const bytes = Buffer.from(data);
     reach(`write ${name}`, () => writeSync(file.fd, bytes.subarray(0, bytes.length / 2)));
+    if (isHold(`write ${name}`)) await sleep(300_000);
     return writeFile.call(file, data, ...options);
   };
   return file;

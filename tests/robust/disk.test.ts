@@ -1,0 +1,106 @@
+import { execFileSync } from 'node:child_process';
+import { cp, mkdir, readdir, readFile, rm, statfs } from 'node:fs/promises';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { fedtune, makeWorkFolder, outcomeOf, workFolder, writeRunFile } from './cli.js';
+
+const SETTINGS = { method: 'fedavg', partition: 'iid', num_clients: 4 };
+
+const mount = (...args: string[]): void => {
+  execFileSync('mount', args, { stdio: 'pipe' });
+};
+
+/** A disk in memory of so many kilobytes at `dir`; gone with the test. */
+function mountDisk(dir: string, kilobytes: number): void {
+  mount('-t', 'tmpfs', '-o', `size=${kilobytes}k`, 'tmpfs', dir);
+  onTestFinished(() => {
+    execFileSync('umount', ['-l', dir]);
+  });
+}
+
+async function canMount(): Promise<boolean> {
+  const dir = await makeWorkFolder();
+  try {
+    mount('-t', 'tmpfs', '-o', 'size=64k', 'tmpfs', dir);
+    execFileSync('umount', [dir]);
+    return true;
+  } catch {
+    return false;
+  } finally {
+    await rm(dir, { recursive: true, force: true });
+  }
+}
+
+const mounts = await canMount();
+const title = mounts ? 'a disk' : 'a disk (skipped: mounting one takes root on Linux)';
+
+describe.skipIf(!mounts)(title, () => {
+  let finished: string;
+
+  beforeAll(async () => {
+    finished = await makeWorkFolder();
+    await writeRunFile(finished, SETTINGS);
+    const { code, stderr } = await fedtune(finished, ['run', 'run.yaml']);
+    expect(code, stderr).toBe(0);
+    return () => rm(finished, { recursive: true, force: true });
+  });
+
+  it.each([40, 160, 400])('that is full after %i kB stops the run, which goes on when there is room', async (size) => {
+    const cwd = await workFolder();
+    await writeRunFile(cwd, SETTINGS);
+    const run = join(cwd, 'run');
+    await mkdir(run);
+    mountDisk(run, size);
+    const full = await fedtune(cwd, ['run', 'run.yaml']);
+    expect(full.code, full.stderr).toBe(1);
+    expect(full.stderr).toMatch(/^RunError: Cannot write .*: the disk is full\./m);
+    const left = await readdir(run, { recursive: true });
+    expect(left.filter((name) => name.endsWith('.tmp') || name === 'metrics.json')).toEqual([]);
+    mount('-o', 'remount,size=64m', run);
+    const { code, stderr } = await fedtune(cwd, ['run', '--resume', 'run']);
+    expect(code, stderr).toBe(0);
+    expect(await outcomeOf(cwd)).toEqual(await outcomeOf(finished));
+  });
+
+  it('that is read-only is told of, and what is there stays', async () => {
+    const cwd = await workFolder();
+    await writeRunFile(cwd, SETTINGS);
+    await mkdir(join(cwd, 'run'));
+    mountDisk(join(cwd, 'run'), 64_000);
+    await cp(join(finished, 'run'), join(cwd, 'run'), { recursive: true });
+    mount('-o', 'remount,ro', join(cwd, 'run'));
+    for (const args of [
+      ['run', 'run.yaml', '--overwrite'],
+      ['run', '--resume', 'run'],
+      ['run', 'run.yaml', '--output-dir', 'run/new'],
+      ['export', 'run', '--client', 'global', '--format', 'peft', '--out', 'run/out'],
+      ['export', 'run', '--client', 'global', '--format', 'gguf', '--out', 'run/adapters/global'],
+    ]) {
+      const { code, stderr } = await fedtune(cwd, args);
+      expect(code, stderr).toBe(1);
+      expect(stderr).toMatch(/^RunError: Cannot write .*: .*the file system is read-only\./m);
+    }
+    expect(await outcomeOf(cwd)).toEqual(await outcomeOf(finished));
+  });
+
+  it.each(['peft', 'gguf'])('that is full keeps the old %s export', async (format) => {
+    const cwd = await workFolder();
+    const out = join(cwd, 'out');
+    await mkdir(out);
+    mountDisk(out, 4000);
+    const args = ['export', join(finished, 'run'), '--client', 'global', '--format', format, '--out', out];
+    const whole = await fedtune(cwd, args);
+    expect(whole.code, whole.stderr).toBe(0);
+    const content = async () =>
+      Promise.all(
+        (await readdir(out)).sort().map(async (name) => [name, (await readFile(join(out, name))).toString('hex')]),
+      );
+    const before = await content();
+    const { blocks, bfree, bsize } = await statfs(out);
+    mount('-o', `remount,size=${(blocks - bfree) * bsize}`, out);
+    const full = await fedtune(cwd, args);
+    expect(full.code).toBe(1);
+    expect(full.stderr).toMatch(/^RunError: Cannot write .*: the disk is full\./m);
+    expect(await content()).toEqual(before);
+  });
+});

@@ -1,12 +1,13 @@
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
-import { writeGgufAdapter, writePeftAdapter } from '../export/index.js';
+import { writeGgufAdapter, writeMergedGguf, writePeftAdapter } from '../export/index.js';
+import { dequantize } from '../native/engine.js';
 import { openRun } from '../run/openRun.js';
 import type { CliContext } from './context.js';
 
 interface ExportFlags {
   readonly client: string;
-  readonly format: 'peft' | 'gguf';
+  readonly format: 'peft' | 'gguf' | 'merged';
   readonly out: string;
 }
 
@@ -18,8 +19,9 @@ export async function exportAdapter(run: string, { client, format, out }: Export
     await writePeftAdapter(out, adapter, opened.model, { loraDropout: opened.config.lora_dropout });
     return out;
   }
-  const file = join(out, 'adapter.gguf');
-  await writeGgufAdapter(file, adapter, opened.model);
+  const file = join(out, format === 'gguf' ? 'adapter.gguf' : 'model.gguf');
+  if (format === 'gguf') await writeGgufAdapter(file, adapter, opened.model);
+  else await writeMergedGguf(file, adapter, opened.model, { dequantize });
   return file;
 }
 
@@ -31,8 +33,11 @@ export function addExportCommand(program: Command, context: CliContext): void {
     .argument('<run>', 'run folder')
     .requiredOption('--client <id>', 'owner id, or global')
     .addOption(
-      new Option('--format <format>', 'peft: a folder for PEFT; gguf: a file for llama.cpp')
-        .choices(['peft', 'gguf'])
+      new Option(
+        '--format <format>',
+        'peft: a folder for PEFT; gguf: a LoRA for llama.cpp; merged: base and adapter in one GGUF',
+      )
+        .choices(['peft', 'gguf', 'merged'])
         .makeOptionMandatory(),
     )
     .requiredOption('--out <dir>', 'folder to write to')

@@ -186,6 +186,30 @@ describe.skipIf(!existsSync(main))('the command line (needs npm run build:ts)', 
         expect(original.values.some((value) => value !== 0)).toBe(true);
       });
 
+      it('merged into the base: the same tensors, other weights where there is an adapter', async () => {
+        const out = join(dir, 'merged');
+        const { code, stdout } = await inside(
+          'export',
+          join(dir, 'a'),
+          '--client',
+          'global',
+          '--format',
+          'merged',
+          '--out',
+          out,
+        );
+        expect([code, stdout]).toEqual([0, `${join(out, 'model.gguf')}\n`]);
+        const merged = await loadModel(join(out, 'model.gguf'));
+        const names = ({ description }: BaseModel) => description.tensors.map(({ name }) => name).sort();
+        expect(names(merged)).toEqual(names(model));
+        const bytesOf = ({ description, path }: BaseModel, tensor: string) => {
+          const { offset, bytes } = description.tensors.find(({ name }) => name === tensor)!;
+          return readFileSync(path).subarray(offset, offset + bytes);
+        };
+        expect(bytesOf(merged, 'token_embd.weight')).toEqual(bytesOf(model, 'token_embd.weight'));
+        expect(bytesOf(merged, 'blk.0.attn_q.weight')).not.toEqual(bytesOf(model, 'blk.0.attn_q.weight'));
+      });
+
       it('names the owners where there is no such one', async () => {
         const { code, stderr } = await inside(
           'export',

@@ -190,8 +190,11 @@ function parseScores(text: string): ExampleScore[] {
  */
 export function makeRecord(config: RunConfig, changed: readonly string[], files: RunFiles): RunRecord {
   const events = parseEvents(files.events ?? '');
-  const metrics = files.metrics === undefined ? undefined : read('metrics.json', files.metrics, metricsSchema);
-  const finished = events.final.length > 0 && metrics?.rounds === (events.round.at(-1)?.round ?? 0);
+  const metrics =
+    events.final.length === 0 || files.metrics === undefined
+      ? undefined
+      : read('metrics.json', files.metrics, metricsSchema);
+  const finished = metrics?.rounds === (events.round.at(-1)?.round ?? 0);
   return {
     config,
     changed,

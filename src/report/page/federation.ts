@@ -1,5 +1,6 @@
 import { deviceOf } from '../../server/clock.js';
 import { type BarPart, swatches } from '../chart/bars.js';
+import { shorten } from '../chart/label.js';
 import { legend, lineChart, type Point } from '../chart/line.js';
 import { timeline } from '../chart/timeline.js';
 import { html, type Markup } from '../escape.js';
@@ -90,7 +91,7 @@ function devices(record: RunRecord): Markup | undefined {
   const owners = ownersOf(record).slice(0, MAX_DEVICE_OWNERS);
   const rows = config.devices.map((device) => {
     const having = owners.filter((owner) => deviceOf(owner, config)?.name === device.name);
-    return html`<tr><th scope="row">${device.name}</th><td>${device.tokens_per_second}</td><td>${device.upload_mbps}</td><td>${device.download_mbps}</td><td class="names">${having.join(', ') || 'nobody'}</td></tr>`;
+    return html`<tr><th scope="row">${device.name}</th><td>${device.tokens_per_second}</td><td>${device.upload_mbps}</td><td>${device.download_mbps}</td><td class="names">${having.map((owner) => shorten(owner, 48)).join(', ') || 'nobody'}</td></tr>`;
   });
   return figure(
     'Simulated devices, and who has them',

@@ -1,4 +1,5 @@
 import { WHICH, type Which } from '../../server/types.js';
+import { shorten } from '../chart/label.js';
 import { legend, lineChart, type Series } from '../chart/line.js';
 import { html, type Markup } from '../escape.js';
 import { formatBytes, formatSeconds } from '../format.js';
@@ -56,7 +57,7 @@ function ownerCharts(record: RunRecord): Markup {
   return html`<h3>Every owner, on one scale</h3>${shownOf(shown.length, owners.length) && html`<p class="intro">${shownOf(shown.length, owners.length)}</p>`}${multiples(
     shown.map((owner) =>
       figure(
-        owner,
+        shorten(owner, 48),
         lineChart({
           title: `Perplexity of ${owner} over the rounds`,
           xLabel: 'round',

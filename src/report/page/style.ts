@@ -24,9 +24,9 @@ h3{font-size:.95rem;margin:22px 0 10px}
 .intro,figcaption,footer{color:var(--muted);font-size:.9rem}
 .intro{max-width:52em;margin:4px 0 16px}
 .notice{background:var(--warn);color:var(--warnink);border-radius:8px;padding:10px 14px;margin:14px 0 0;font-size:.95rem}
-.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(150px,1fr));gap:10px}
+.tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(165px,1fr));gap:10px}
 .tile{background:var(--card);border:1px solid var(--rule);border-radius:10px;padding:12px 14px}
-.tile b{display:block;font-size:1.2rem;font-variant-numeric:tabular-nums;letter-spacing:-.01em}
+.tile b{display:block;font-size:1.12rem;white-space:nowrap;font-variant-numeric:tabular-nums;letter-spacing:-.01em}
 .tile span{color:var(--muted);font-size:.82rem;line-height:1.3;display:block}
 section{background:var(--card);border:1px solid var(--rule);border-radius:12px;padding:20px 22px;margin-top:18px}
 section>h2+.grid2,section>h2+p{margin-top:8px}
@@ -81,6 +81,6 @@ details{margin-top:18px}
 summary{cursor:pointer;font-size:.92rem;color:var(--accent);margin-bottom:8px}
 code{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:.88em}
 footer{margin-top:24px}
-@media (max-width:560px){main{padding:20px 12px 40px}section{padding:16px 14px;border-radius:10px}.tiles{grid-template-columns:1fr 1fr}.multiples{grid-template-columns:repeat(2,minmax(0,1fr));gap:14px 12px}.multiples figcaption{white-space:normal}svg text{font-size:13px}.aside{display:none}table{font-size:.82rem}th,td{padding:6px 5px}th:first-child{min-width:6em}}
+@media (max-width:560px){main{padding:20px 12px 40px}section{padding:16px 14px;border-radius:10px}.tiles{grid-template-columns:1fr 1fr}.multiples{grid-template-columns:repeat(2,minmax(0,1fr));gap:14px 12px}.multiples figcaption{white-space:normal}svg text{font-size:13px}.aside{display:none}table{font-size:.82rem}th,td{padding:6px 5px}th:first-child{min-width:6.8em}}
 @media print{section{break-inside:avoid}body{background:#fff}}
 `;

@@ -1,3 +1,4 @@
+import { shorten } from '../chart/label.js';
 import { lineChart, type Point } from '../chart/line.js';
 import type { Markup } from '../escape.js';
 import type { ClientEvent, RunRecord } from '../record.js';
@@ -55,7 +56,7 @@ export function trainingSection({ events }: RunRecord): Markup | undefined {
   );
   const owners = curves.map(({ client, points }) =>
     figure(
-      nameOf(client),
+      shorten(nameOf(client), 48),
       lineChart({
         title: `Training loss of ${nameOf(client)}`,
         xLabel: 'step',

@@ -67,6 +67,7 @@ describe('a run', () => {
     ['there is no metrics.json', { events: lines(round(1)) }],
     ['nothing is there yet', {}],
     ['it goes on and metrics.json is that of before', { events: lines(round(1), round(2)), metrics: metrics(1) }],
+    ['metrics.json is not of this run, whatever it holds', { events: lines(round(1)), metrics: 'nonsense' }],
     ['it was cut back to an earlier round', { events: lines(round(1)), metrics: metrics(1), picture: '<svg/>' }],
   ])('has not where %s', (_, files) => {
     const record = recordOf(files);

@@ -4,9 +4,12 @@ import { mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join, relative, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
-import { onTestFinished } from 'vitest';
+import { onTestFinished, vi } from 'vitest';
 import { parseConfig } from '../../src/config/parse.js';
 import { TINY_RUN } from '../methods/inlineRun.js';
+
+// A test here starts many processes, which take their time where the machine has other work.
+vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 const MAIN = join(root, 'dist/cli/main.js');

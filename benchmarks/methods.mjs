@@ -61,7 +61,8 @@ const log = (line) => process.stderr.write(`${new Date().toISOString().slice(11,
 /** Runs (or reads) every cell of a part, seed by seed, tuning before the first. */
 async function sweepPart(part, options, signal) {
   const common = { run: !options.report, workers: options.workers, signal, log };
-  const rows = options.rows.map((entry) => ({ entry, cells: [], tuned: {}, tried: [] }));
+  const fixed = ({ grid }) => Object.fromEntries(Object.entries(part.untuned).filter(([key]) => key in grid));
+  const rows = options.rows.map((entry) => ({ entry, cells: [], tuned: fixed(entry), tried: [] }));
   const write = () => writeResults(part, rows, options);
   try {
     for (const row of part.tune ? rows : []) {

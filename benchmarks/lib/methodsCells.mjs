@@ -55,7 +55,7 @@ export async function getCell(part, entry, { seed, tuned, run, workers, signal, 
   const { parseConfig } = await library('config/parse.js');
   const { runFederation } = await library('run/runFederation.js');
   log(`${part.name}  ${entry.id}  seed ${seed}  ${JSON.stringify(tuned)}`);
-  const output = join(CACHE, 'methods', 'run');
+  const output = join(CACHE, 'methods', `run-${part.name}`);
   const cell = { part: part.name, row: entry.id, seed, tuned, config, cpu: cpus()[0]?.model.trim() };
   try {
     const parsed = parseConfig({ ...config, workers, output_dir: output });

@@ -4,9 +4,10 @@ import { makeConventions } from './conventions.mjs';
 /** Small enough to see in seconds that everything works. */
 const QUICK = { rounds: 3, steps: 4, batch: 2 };
 
+/** Steps enough that training alone overfits the small owners. */
 const EMBEDDED = {
-  plan: { rounds: 6, steps: 10, batch: 8 },
-  grid: [1e-3, 3e-3, 1e-2, 3e-2],
+  plan: { rounds: 6, steps: 25, batch: 8 },
+  grid: [3e-3, 1e-2],
   config: { model: 'embedded', data: 'embedded', num_clients: 8 },
 };
 
@@ -14,6 +15,8 @@ const EMBEDDED = {
 const REAL = {
   plan: { rounds: 6, steps: 5, batch: 4 },
   grid: [5e-4, 1e-3, 2e-3],
+  /** What rows take that would be tuned: the strength that was best in the simulation that the method was planned with. */
+  untuned: { alpha: 2 },
   config: {
     template: 'chatml',
     on_long: 'drop',
@@ -65,6 +68,7 @@ export async function partSettings(name, options) {
     plan: options.quick ? QUICK : part.plan,
     grid: options.grid ?? (options.quick ? part.grid.slice(1, 2) : part.grid),
     learningRate: options.learningRate ?? part.grid[1],
+    untuned: part.untuned ?? {},
     config: { ...part.config, ...caps, eval_every: 0 },
   };
 }

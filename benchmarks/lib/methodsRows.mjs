@@ -12,8 +12,8 @@ const row = (id, report, settings, more = {}) => ({
   ...more,
 });
 
-const ALPHAS = { alpha: [0.5, 1, 2, 4] };
-const ADAPTIVE = { server_lr: [1e-3, 1e-2, 1e-1] };
+const ALPHAS = { alpha: [1, 2, 4] };
+const ADAPTIVE = { server_lr: [1e-2, 1e-1] };
 const perfit = (id, settings = {}, more = {}) => row(id, 'personalized', { method: 'perfit', ...settings }, more);
 const mutated = (id, settings, more = {}) => row(id, 'global', { method: 'fedavg', ...settings }, more);
 
@@ -25,7 +25,7 @@ export const ROWS = [
   row('fedprox', 'global', { method: 'fedprox' }),
   row('scaffold', 'global', { method: 'scaffold' }),
   row('ditto', 'personalized', { method: 'ditto' }, { tracks: 2 }),
-  row('fedavgm', 'global', { method: 'fedavgm' }, { grid: { server_lr: [0.1, 0.3, 1] } }),
+  row('fedavgm', 'global', { method: 'fedavgm' }, { grid: { server_lr: [0.3, 1] } }),
   row('fedadagrad', 'global', { method: 'fedadagrad' }, { grid: ADAPTIVE }),
   row('fedadam', 'global', { method: 'fedadam' }, { grid: ADAPTIVE }),
   row('fedyogi', 'global', { method: 'fedyogi' }, { grid: ADAPTIVE }),

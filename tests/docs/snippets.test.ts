@@ -9,6 +9,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const built = existsSync(join(root, 'dist/index.js'));
 const execute = promisify(execFile);
+/** A loaded machine takes minutes where a quiet one takes seconds. */
+const PATIENCE = 400_000;
 
 /** The TypeScript of a page, block by block. */
 function blocksOf(page: string): { name: string; code: string }[] {
@@ -54,11 +56,17 @@ describe.skipIf(!built)('TypeScript in README.md and docs/library.md (needs npm 
     for (const page of pages) expect(blocksOf(page).length, page).toBeGreaterThan(0);
   });
 
-  it.each(blocks.map(({ name }) => name))('%s runs', async (name) => {
-    const { stdout, stderr } = await execute(process.execPath, [join(project, 'out', `${name}.js`)], { cwd: project });
-    expect(stderr).toBe('');
-    expect(stdout).not.toMatch(/NaN|undefined/);
-  });
+  it.each(blocks.map(({ name }) => name))(
+    '%s runs',
+    async (name) => {
+      const { stdout, stderr } = await execute(process.execPath, [join(project, 'out', `${name}.js`)], {
+        cwd: project,
+      });
+      expect(stderr).toBe('');
+      expect(stdout).not.toMatch(/NaN|undefined/);
+    },
+    PATIENCE,
+  );
 
   it('leaves what the pages say it leaves', () => {
     for (const path of ['adapters/mine/adapter_model.safetensors', 'adapters/hotel-linden.gguf', 'merged.gguf']) {

@@ -49,6 +49,8 @@ function fedtune(...args: string[]): Promise<Outcome> {
   });
 }
 
+/** A loaded machine takes minutes where a quiet one takes seconds. */
+const PATIENCE = 400_000;
 const SMALL = [
   ...['--local-steps', '2', '--batch-size', '2', '--learning-rate', '1e-2', '--lora-r', '2', '--seq-length', '128'],
   ...['--max-train-examples', '6', '--max-valid-examples', '1', '--max-test-examples', '2', '--eval-every', '0'],
@@ -73,7 +75,7 @@ describe.skipIf(!existsSync(main))('the command line (needs npm run build:ts)', 
         'a',
         '--json',
       );
-    });
+    }, PATIENCE);
 
     it('ends with 0 and one JSON document on stdout, all else on stderr', () => {
       expect(outcome.code).toBe(0);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { equalBudget } from './methodsRows.mjs';
 import { CACHE, library } from './paths.mjs';
 
@@ -21,7 +21,8 @@ export function cellConfig(part, entry, seed, tuned) {
 }
 
 function cellFile(part, entry, config) {
-  const hash = createHash('sha256').update(JSON.stringify(config)).digest('hex').slice(0, 12);
+  const named = { ...config, model: basename(config.model), data: basename(config.data) };
+  const hash = createHash('sha256').update(JSON.stringify(named)).digest('hex').slice(0, 12);
   return join(CELLS, part.name, `${entry.id}-${hash}.json`);
 }
 

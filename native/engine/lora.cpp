@@ -29,14 +29,14 @@ bool parse(const std::string& name, int layers, int& layer, int& target) {
 void LoraGroup::refresh(const KernelSet& kernels, const float* values) {
   const size_t w = type == Dtype::F32 ? sizeof(float) : sizeof(bf16_t);
   for (const auto& m : modules) {
-    kernels.to_act(values + m.offset_a, m.in, m.in, type, a.data() + w * m.group_col * ld_a, ld_a, 0, m.rank);
+    kernels.to_act(values + m.offset_a, m.in, m.in, type, a.data() + w * m.group_col * k, k, 0, m.rank);
     constexpr int kRows = 64;
     std::vector<float> scaled(static_cast<size_t>(kRows) * m.rank);
     for (int o = 0; o < m.out; o += kRows) {
       const int rows = std::min(kRows, m.out - o);
       const float* from = values + m.offset_b + static_cast<int64_t>(o) * m.rank;
       for (int i = 0; i < rows * m.rank; i++) scaled[i] = from[i] * m.scale;
-      kernels.to_act(scaled.data(), m.rank, m.rank, type, b.data() + w * (static_cast<int64_t>(m.group_row + o) * ld_r + m.group_col), ld_r, 0, rows);
+      kernels.to_act(scaled.data(), m.rank, m.rank, type, b.data() + w * (static_cast<int64_t>(m.group_row + o) * rank + m.group_col), rank, 0, rows);
     }
   }
 }
@@ -81,9 +81,8 @@ Lora::Lora(const Base& base, const std::vector<ModuleSpec>& specs) {
     if (g.empty()) continue;
     const size_t w = g.type == Dtype::F32 ? sizeof(float) : sizeof(bf16_t);
     g.ld_r = round_up(g.rank, kColPad);
-    g.ld_a = round_up(g.k, kColPad);
-    g.a = Buffer(w * round_up(g.rank, kRowPad) * g.ld_a);
-    g.b = Buffer(w * round_up(g.n, kRowPad) * static_cast<size_t>(g.ld_r));
+    g.a = Buffer(w * g.rank * static_cast<size_t>(g.k));
+    g.b = Buffer(w * g.n * static_cast<size_t>(g.rank));
     max_rank = std::max(max_rank, g.rank);
   }
 }

@@ -22,17 +22,17 @@ struct LoraModule {
 
 enum GroupKind { kQkv, kO, kGateUp, kDown, kGroupKinds };
 
-// The modules that share an input. `a` is [rank][k] (rows of the modules one after the other); `b` is [n][ld_r], block
+// The modules that share an input. `a` is [rank][k] (rows of the modules one after the other); `b` is [n][rank], block
 // diagonal, times the scale: y += (x a^T) b^T for all of them at once.
 struct LoraGroup {
   std::vector<LoraModule> modules;
-  int rank = 0, ld_r = 0, n = 0, k = 0;
-  int64_t ld_a = 0;
+  int rank = 0, n = 0, k = 0;
+  int ld_r = 0;  // of activations with `rank` columns
   Dtype type = Dtype::F32;
   Buffer a, b;
   bool empty() const { return rank == 0; }
-  Mat a_mat() const { return {type, a.data(), nullptr, ld_a}; }
-  Mat b_mat() const { return {type, b.data(), nullptr, ld_r}; }
+  Mat a_mat() const { return {type, a.data(), nullptr, k}; }
+  Mat b_mat() const { return {type, b.data(), nullptr, rank}; }
   // Copies A and s B of every module from the flat values.
   void refresh(const KernelSet& kernels, const float* values);
 };

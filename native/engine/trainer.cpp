@@ -12,6 +12,22 @@ void need_finite(const float* v, int64_t n, const char* what) {
     if (!std::isfinite(v[i])) throw Error("NON_FINITE", std::string("Expected finite ") + what + " but received " + std::to_string(v[i]) + " at entry " + std::to_string(i) + ".");
 }
 
+// Tokens that go through the layers at a time, in whole sequences: enough that packing the weights anew for each costs little,
+// few enough that what is kept for the way back stays small.
+constexpr int kTokensAtOnce = 512;
+
+// The batch cut into runs of sequences, a longer sequence by itself.
+std::vector<Batch> parts(const Batch& b) {
+  std::vector<Batch> out;
+  int at = 0;
+  for (int i = 0; i < b.sequences; at += b.lengths[i++]) {
+    if (out.empty() || out.back().count + b.lengths[i] > kTokensAtOnce) out.push_back({b.tokens + at, b.mask + at, b.lengths + i, 0, 0});
+    out.back().count += b.lengths[i];
+    out.back().sequences++;
+  }
+  return out;
+}
+
 constexpr int64_t kChunk = 1 << 16;  // a sum over the flat vector is made of partial sums of so many entries, whatever the threads
 
 }  // namespace
@@ -53,7 +69,8 @@ void Trainer::refresh() {
 double Trainer::evaluate(const Batch& b, bool adapter, bool all, float* nll) {
   step_.check(b);
   if (adapter) refresh();
-  const double sum = step_.forward(b, adapter ? &lora_ : nullptr, all, nll);
+  double sum = 0;
+  for (const auto& part : parts(b)) sum += step_.forward(part, adapter ? &lora_ : nullptr, all, nll ? nll + (part.tokens - b.tokens) : nullptr);
   if (!std::isfinite(sum)) throw Error("NON_FINITE", "The loss is not finite: the adapter's values are too large for this base.");
   return sum;
 }
@@ -69,11 +86,12 @@ double Trainer::gradient(const std::vector<Batch>& batches, const Dropout& dropo
   std::fill(out, out + size(), 0.0f);
   double loss = 0;
   uint32_t micro = 0;
-  for (const auto& b : batches) {
-    Dropout drop = dropout;
-    drop.seed += 0x9e3779b9u * micro++;
-    loss += step_.backward(b, lora_, static_cast<float>(1.0 / static_cast<double>(*targets)), drop, out);
-  }
+  for (const auto& b : batches)
+    for (const auto& part : parts(b)) {
+      Dropout drop = dropout;
+      drop.seed += 0x9e3779b9u * micro++;
+      loss += step_.backward(part, lora_, static_cast<float>(1.0 / static_cast<double>(*targets)), drop, out);
+    }
   loss /= static_cast<double>(*targets);
   if (!std::isfinite(loss)) throw Error("NON_FINITE", "The loss is not finite: training diverged. Lower the learning rate or clip gradients (max_grad_norm).");
   return loss;

@@ -59,18 +59,28 @@ inline __m512i row32(const Mat& b, int64_t row, int k, int count) {
     const bf16_t* p = static_cast<const bf16_t*>(b.data) + row * b.ld + k;
     return _mm512_maskz_loadu_epi16(count >= 32 ? ~0u : (1u << count) - 1, p);
   }
-  const int8_t* p = static_cast<const int8_t*>(b.data) + row * b.ld + k;
+  // int8 rows are padded with zeros up to whole groups
+  const __m128i* p = reinterpret_cast<const __m128i*>(static_cast<const int8_t*>(b.data) + row * b.ld + k);
   const __m512 s = _mm512_set1_ps(b.scale[row * (b.ld / kGroup) + k / kGroup]);
-  const __m256i q = _mm256_maskz_loadu_epi8(count >= 32 ? ~0u : (1u << count) - 1, p);
-  return bf16_pair(widen8(_mm256_extracti128_si256(q, 1), s), widen8(_mm256_castsi256_si128(q), s));
+  return bf16_pair(widen8(_mm_loadu_si128(p + 1), s), widen8(_mm_loadu_si128(p), s));
 }
 
-// 16 columns from n on of row k of B, as bf16 in the low halves of dwords.
-inline __m512i row16(const Mat& b, int64_t k, int n, __mmask16 mask) {
-  if (b.type == Dtype::BF16) return _mm512_cvtepu16_epi32(_mm256_maskz_loadu_epi16(mask, static_cast<const bf16_t*>(b.data) + k * b.ld + n));
-  const __m128i q = _mm_maskz_loadu_epi8(mask, static_cast<const int8_t*>(b.data) + k * b.ld + n);
-  const __m512 x = widen8(q, _mm512_set1_ps(b.scale[k * (b.ld / kGroup) + n / kGroup]));
-  return _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh(x));
+// Rows k and k + 1 of B, 16 columns from n on, as pairs of bf16; row k + 1 only where there is one.
+inline __m512i row_pair(const Mat& b, int64_t k, bool two, int n, __mmask16 mask) {
+  const __m512i interleave = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+  const __mmask16 second = two ? mask : 0;
+  __m512i both;
+  if (b.type == Dtype::BF16) {
+    const bf16_t* p = static_cast<const bf16_t*>(b.data) + k * b.ld + n;
+    both = _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_maskz_loadu_epi16(mask, p)), _mm256_maskz_loadu_epi16(second, p + b.ld), 1);
+  } else {
+    const int8_t* p = static_cast<const int8_t*>(b.data) + k * b.ld + n;
+    const float* s = b.scale + k * (b.ld / kGroup) + n / kGroup;
+    const __m512 low = mask ? widen8(_mm_maskz_loadu_epi8(mask, p), _mm512_set1_ps(s[0])) : _mm512_setzero_ps();
+    const __m512 high = second ? widen8(_mm_maskz_loadu_epi8(second, p + b.ld), _mm512_set1_ps(s[b.ld / kGroup])) : _mm512_setzero_ps();
+    both = bf16_pair(high, low);
+  }
+  return _mm512_permutexvar_epi16(interleave, both);
 }
 
 // One tile: columns n0 .. of which `cols` exist, depth k0 .. of which `depth` exist.
@@ -83,11 +93,8 @@ inline void pack_tile(const Segment& s, int k0, int depth, int n0, int cols, uin
     return;
   }
   const __mmask16 mask = cols >= 16 ? 0xffff : cols <= 0 ? 0 : static_cast<__mmask16>((1u << cols) - 1);
-  for (int j = 0; j < 16; j++) {
-    const __m512i low = 2 * j < depth ? row16(s.b, k0 + 2 * j, n0, mask) : _mm512_setzero_si512();
-    const __m512i high = 2 * j + 1 < depth ? row16(s.b, k0 + 2 * j + 1, n0, mask) : _mm512_setzero_si512();
-    _mm512_store_si512(out + 64 * j, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
-  }
+  for (int j = 0; j < 16; j++)
+    _mm512_store_si512(out + 64 * j, 2 * j < depth ? row_pair(s.b, k0 + 2 * j, 2 * j + 1 < depth, n0, mask) : _mm512_setzero_si512());
 }
 
 inline void store_c(const Gemm& g, const float* tiles, int m, int rows, int n, int cols) {
@@ -118,35 +125,76 @@ inline int depth_steps(const Gemm& g) {
   return steps;
 }
 
-// Packs columns n0 .. n1 of B over the whole depth: panels of 32 columns, [steps][2 tiles] each. Goes step by step through
-// all panels, so that rows of a B stored along n are read in long runs. B ends at column `end`.
+// Asks for weights that are packed soon: they come from memory, one layer's after another's, and waiting for them would take
+// longer than packing them.
+inline void fetch_rows(const Mat& b, int64_t row, int rows, int at) {
+  if (b.type != Dtype::Q8) return;
+  const int8_t* p = static_cast<const int8_t*>(b.data) + row * b.ld + at;
+  const float* s = b.scale + row * (b.ld / kGroup) + at / kGroup;
+  for (int i = 0; i < rows; i++) {
+    _mm_prefetch(reinterpret_cast<const char*>(p + i * b.ld), _MM_HINT_T0);
+    _mm_prefetch(reinterpret_cast<const char*>(s + i * (b.ld / kGroup)), _MM_HINT_T0);
+  }
+}
+
+// Packs columns n0 .. n1 of B over the whole depth: panels of 32 columns, [steps][2 tiles] each. Rows of B are read in long
+// runs: along the depth they are taken 16 at a time, across it through all panels. B ends at column `end`.
 inline void pack_panels(const Gemm& g, int n0, int n1, int end, uint8_t* out) {
   const size_t panel_bytes = static_cast<size_t>(depth_steps(g)) * 2 * kTileBytes;
   for (int s = 0; s < g.segments; s++) {
     const Segment& segment = g.seg[s];
-    for (int k = 0; k < segment.k; k += kTileK, out += 2 * kTileBytes)
-      for (int n = n0; n < n1; n += 16) pack_tile(segment, k, segment.k - k, n, end - n, out + (n - n0) / kPanel * panel_bytes + ((n - n0) & 16 ? kTileBytes : 0));
+    auto tile = [&](int k, int n) {
+      pack_tile(segment, k, segment.k - k, n, end - n, out + (n - n0) / kPanel * panel_bytes + k / kTileK * 2 * kTileBytes + ((n - n0) & 16 ? kTileBytes : 0));
+    };
+    if (segment.trans) {
+      for (int n = n0; n < n1; n += 16)
+        for (int k = 0; k < segment.k; k += kTileK) {
+          if (k % 64 == 0) fetch_rows(segment.b, n + 16, n + 32 <= end ? 16 : 0, k);
+          tile(k, n);
+        }
+    } else {
+      for (int k = 0; k < segment.k; k += kTileK)
+        for (int n = n0; n < n1; n += 16) {
+          if (n % 64 == 0 || n == n0) fetch_rows(segment.b, k + kTileK, k + 2 * kTileK <= segment.k ? kTileK : 0, n);
+          tile(k, n);
+        }
+    }
+    out += (segment.k + kTileK - 1) / kTileK * 2 * kTileBytes;
   }
 }
 
-// 32 rows from m on times a panel, into 4 tiles of f32: rows 0-15 and 16-31 by columns 0-15 and 16-31.
-inline void tile_block(const Gemm& g, int m, int rows, const uint8_t* panel, float* to) {
-  _tile_zero(0);
-  _tile_zero(1);
-  _tile_zero(2);
-  _tile_zero(3);
-  for (int s = 0; s < g.segments; s++) {
+// Depth steps of a panel that stay in the L1 cache while rows pass by them.
+constexpr int kDepthSteps = 10;
+
+// Steps s0 .. s1 of 32 rows from m on times a panel: 4 tiles of f32, rows 0-15 and 16-31 by columns 0-15 and 16-31, added to
+// what `to` holds where s0 > 0.
+inline void tile_block(const Gemm& g, int m, int rows, int s0, int s1, const uint8_t* panel, float* to) {
+  if (s0 == 0) {
+    _tile_zero(0);
+    _tile_zero(1);
+    _tile_zero(2);
+    _tile_zero(3);
+  } else {
+    _tile_loadd(0, to, 64);
+    _tile_loadd(1, to + 256, 64);
+    _tile_loadd(2, to + 512, 64);
+    _tile_loadd(3, to + 768, 64);
+  }
+  panel += static_cast<int64_t>(s0) * 2 * kTileBytes;
+  for (int s = 0, first = 0; s < g.segments; s++) {
     const Mat& a = g.seg[s].a;
-    const bf16_t* top = static_cast<const bf16_t*>(a.data) + m * a.ld;
+    const int steps = (g.seg[s].k + kTileK - 1) / kTileK, from = s0 > first ? s0 - first : 0, end = s1 - first < steps ? s1 - first : steps;
+    first += steps;
+    const bf16_t* top = static_cast<const bf16_t*>(a.data) + m * a.ld + from * kTileK;
     const bf16_t* bottom = rows > 16 ? top + 16 * a.ld : top;
     const int64_t stride = a.ld * 2;
-    for (int k = 0; k < g.seg[s].k; k += kTileK, panel += 2 * kTileBytes) {
-      _tile_loadd(4, top + k, stride);
+    for (int k = from; k < end; k++, top += kTileK, bottom += kTileK, panel += 2 * kTileBytes) {
+      _tile_loadd(4, top, stride);
       _tile_loadd(6, panel, 64);
       _tile_loadd(7, panel + kTileBytes, 64);
       _tile_dpbf16ps(0, 4, 6);
       _tile_dpbf16ps(1, 4, 7);
-      _tile_loadd(5, bottom + k, stride);
+      _tile_loadd(5, bottom, stride);
       _tile_dpbf16ps(2, 5, 6);
       _tile_dpbf16ps(3, 5, 7);
     }
@@ -167,19 +215,23 @@ inline int panels_at_once(const Gemm& g) {
   const int panels = static_cast<int>(kPackedBytes / (static_cast<size_t>(depth_steps(g)) * 2 * kTileBytes));
   return panels > 1 ? panels : 1;
 }
+// Rows that pass by a panel before the next.
+inline int rows_at_once(const Gemm& g) {
+  const int rows = static_cast<int>(kRowsBytes / (static_cast<size_t>(depth_steps(g)) * kTileK * 2)) / 32 * 32;
+  const int all = round_up(g.m, 32);
+  return rows > all ? all : rows > 32 ? rows : 32;
+}
 inline size_t gemm_scratch_amx(const Gemm& g) {
   if (g.seg[0].a.type == Dtype::F32) return gemm_scratch(g);
-  return static_cast<size_t>(panels_at_once(g)) * depth_steps(g) * 2 * kTileBytes + 4 * kTileBytes;
+  return static_cast<size_t>(panels_at_once(g)) * depth_steps(g) * 2 * kTileBytes + static_cast<size_t>(rows_at_once(g)) / 32 * 4 * kTileBytes;
 }
 
 inline void gemm_amx(const Gemm& g, int m0, int m1, int n0, int n1, Scratch& scratch) {
   if (g.seg[0].a.type == Dtype::F32) return gemm(g, m0, m1, n0, n1, scratch);
-  float* tiles = reinterpret_cast<float*>(scratch.data);
-  uint8_t* packed = scratch.data + 4 * kTileBytes;
-  const int steps = depth_steps(g), chunk = panels_at_once(g) * kPanel;
+  const int steps = depth_steps(g), chunk = panels_at_once(g) * kPanel, m_block = rows_at_once(g);
   const size_t panel_bytes = static_cast<size_t>(steps) * 2 * kTileBytes;
-  const int fit = static_cast<int>(kRowsBytes / (static_cast<size_t>(steps) * kTileK * 2)) / 32 * 32;
-  const int m_block = fit > 32 ? fit : 32;
+  float* tiles = reinterpret_cast<float*>(scratch.data);  // [32 rows][4]
+  uint8_t* packed = scratch.data + static_cast<size_t>(m_block) / 32 * 4 * kTileBytes;
   const Tiles config;
   for (int nc = n0; nc < n1; nc += chunk) {
     const int ne = nc + chunk < n1 ? nc + chunk : n1;
@@ -189,10 +241,14 @@ inline void gemm_amx(const Gemm& g, int m0, int m1, int n0, int n1, Scratch& scr
       const int me = mb + m_block < m1 ? mb + m_block : m1;
       for (int n = nc; n < ne; n += kPanel) {
         const uint8_t* panel = packed + (n - nc) / kPanel * panel_bytes;
-        for (int m = mb; m < me; m += 32) {
-          const int rows = me - m < 32 ? me - m : 32;
-          tile_block(g, m, rows, panel, tiles);
-          store_c(g, tiles, m, rows, n, ne - n < kPanel ? ne - n : kPanel);
+        for (int s = 0; s < steps; s += kDepthSteps) {
+          const int end = s + kDepthSteps < steps ? s + kDepthSteps : steps;
+          for (int m = mb; m < me; m += 32) {
+            const int rows = me - m < 32 ? me - m : 32;
+            float* to = tiles + static_cast<int64_t>(m - mb) / 32 * 1024;
+            tile_block(g, m, rows, s, end, panel, to);
+            if (end == steps) store_c(g, to, m, rows, n, ne - n < kPanel ? ne - n : kPanel);
+          }
         }
       }
     }

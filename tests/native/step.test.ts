@@ -118,6 +118,34 @@ describe('one step', () => {
     });
   });
 
+  it('takes a large batch through in parts: the loss of each token, the mean gradient, memory that stays', () => {
+    const batch = tinyBatch();
+    const repeated = (times: number) => {
+      const all = <T extends Int32Array | Uint8Array>(values: T) =>
+        Array.from({ length: times }, () => [...values]).flat();
+      return {
+        tokens: Int32Array.from(all(batch.tokens)),
+        lossMask: Uint8Array.from(all(batch.lossMask)),
+        lengths: Int32Array.from(all(batch.lengths)),
+      };
+    };
+    const times = Math.ceil(1200 / batch.tokens.length);
+    const trainer = make({});
+    const one = trainer.evaluate(batch);
+    const many = trainer.evaluate(repeated(times));
+    expect(many.targets).toBe(times * one.targets);
+    many.nll.forEach((nll, i) => {
+      expect(nll).toBe(one.nll[i % batch.tokens.length]);
+    });
+    const { gradient } = trainer.gradient([batch]);
+    trainer.gradient([repeated(times)]).gradient.forEach((g, i) => {
+      expect(Math.abs(g - gradient[i]!)).toBeLessThan(1e-5);
+    });
+    const { bytes } = trainer;
+    trainer.gradient([repeated(2 * times)]);
+    expect(trainer.bytes).toBe(bytes);
+  });
+
   it('leaves masked entries and their moments alone', () => {
     const trainer = make({});
     const before = trainer.getValues();

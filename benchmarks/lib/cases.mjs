@@ -55,6 +55,8 @@ async function conversations({ data, model, seqLength, count }) {
 const stepsOf = (examples, batch) =>
   Array.from({ length: Math.floor(examples.length / batch) }, (_, i) => examples.slice(i * batch, (i + 1) * batch));
 
+const same = (examples) => examples;
+
 async function clientsOf(settings, options) {
   const numClients = settings.clients ?? 1;
   const perClient = settings.batch * (settings.localSteps ?? DISTINCT_STEPS);
@@ -65,7 +67,7 @@ async function clientsOf(settings, options) {
     : await conversations({ ...options, seqLength: settings.seqLength, count });
   const clients = Array.from({ length: numClients }, (_, i) => ({
     id: String(i),
-    steps: stepsOf(examples.slice(i * perClient, (i + 1) * perClient), settings.batch),
+    steps: stepsOf(examples.slice(i * perClient, (i + 1) * perClient), settings.batch).map(options.change ?? same),
   }));
   if (random) return { clients, source: 'random tokens, every one a target' };
   const source = options.data === undefined ? 'conversations of the embedded owners' : 'conversations of --data';
@@ -77,7 +79,7 @@ const OVERRIDES = ['rounds', 'localSteps', 'clients', 'batch', 'length'];
 /**
  * Writes a case as JSON for both sides and returns it with its path: shape, LoRA rank, rounds, and per client the examples
  * (token ids and loss mask) of every step. `options`: data and model for conversations; rounds, localSteps, clients, batch and
- * length (of random tokens) instead of the case's own.
+ * length (of random tokens) instead of the case's own; `change`: makes other examples of those of a step.
  */
 export async function makeCase(name, options = {}) {
   if (CASES[name] === undefined) {

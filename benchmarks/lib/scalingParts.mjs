@@ -7,6 +7,7 @@ import { makeCase } from './cases.mjs';
 import { bestPeak } from './machine.mjs';
 import { rates, runOurs } from './ours.mjs';
 import { randomModel } from './randomModel.mjs';
+import { sources } from './sourcesPart.mjs';
 import { fitLine, median, sum } from './stats.mjs';
 
 const PROBE = fileURLToPath(new URL('probeRun.mjs', import.meta.url));
@@ -191,4 +192,4 @@ async function bookkeeping({ quick, data, model }) {
 }
 
 /** Everything that `npm run bench:scaling` measures, in this order; each takes `{threads, quick, data, model}`. */
-export const PARTS = { clients, work, lengths, threads, recompute, load, merge, javascript, bookkeeping };
+export const PARTS = { clients, work, lengths, threads, sources, recompute, load, merge, javascript, bookkeeping };

@@ -1,4 +1,4 @@
-import { bytes, machineLines, number, percent, table } from './markdown.mjs';
+import { bytes, machineLines, number, percent, table, withRange } from './markdown.mjs';
 
 const line = (name, { slope, intercept, r2 }) =>
   `Straight line through ${name}: ${number(slope)} s each, ${number(intercept)} s fixed, R² ${r2.toFixed(4)}.`;
@@ -53,6 +53,20 @@ const RENDER = {
         ['two workers of one thread', number(workers), number(workers / peak), '>= 0.9'],
         ['one worker of two threads', number(wide), number(wide / peak), '>= 0.85'],
       ],
+    ),
+  ],
+  sources: ({ rows }) => [
+    '## What the speed comes from: one thing left out at a time',
+    table(
+      ['left out', 'examples/s with it', 'without it', 'times as fast', 'peak memory with it', 'without it'],
+      rows.map((row) => [
+        row.what,
+        withRange(row.with.median, row.with.min, row.with.max),
+        withRange(row.without.median, row.without.min, row.without.max),
+        number(row.with.median / row.without.median),
+        bytes(row.with.peak_rss_bytes),
+        bytes(row.without.peak_rss_bytes),
+      ]),
     ),
   ],
   recompute: ({ rows }) => [

@@ -118,7 +118,7 @@ export function methodsMarkdown(parts) {
     "Made by `npm run bench:methods`. Perplexities are those of the owners' own test examples: macro is the mean over owners,",
     'weighted the one over all target tokens, the mean ± standard deviation over seeds. "counts" is the adapter that the row',
     'is about: `macro`, `weighted` and `worst owner` are of it. Every row has the same budget of training examples; search,',
-    'second tracks and fine-tuning are part of it.',
+    'second tracks and fine-tuning are part of it. Seconds are wall time, whatever else the machine did: compare tokens.',
     '',
     ...parts.flatMap(partMarkdown),
   ].join('\n');

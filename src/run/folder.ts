@@ -116,7 +116,10 @@ export class RunFolder {
     await stat(runFile(dir, 'config.yaml')).catch((cause: unknown) => {
       throw new RunError('NOT_A_RUN', `Expected a run folder with config.yaml at ${dir} but there is none.`, { cause });
     });
-    return new RunFolder(dir, await lockRun(dir));
+    const folder = new RunFolder(dir, await lockRun(dir));
+    // A run that was killed just after it saved its last state has left one too many.
+    await folder.#dropOldStates();
+    return folder;
   }
 
   /** Appends one event; `syncEvents` makes it durable. */
@@ -179,11 +182,16 @@ export class RunFolder {
     const folder = join(this.dir, 'state');
     const name = `round-${String(saved.loop.round).padStart(6, '0')}.state`;
     await writeAtomic(join(folder, name), encodeState(saved));
-    const older = (await this.#stateNames()).filter((other) => other < name);
-    for (const old of older.slice(0, Math.max(0, older.length - KEPT_STATES + 1))) {
-      await rm(join(folder, old), { force: true });
-    }
+    await this.#dropOldStates();
     await syncFolder(folder);
+  }
+
+  /** Removes all but the newest states. */
+  async #dropOldStates(): Promise<void> {
+    const names = await this.#stateNames();
+    for (const old of names.slice(0, Math.max(0, names.length - KEPT_STATES))) {
+      await rm(join(this.dir, 'state', old), { force: true });
+    }
   }
 
   async #stateNames(): Promise<string[]> {

@@ -22,7 +22,7 @@ const USAGE = `npm run bench:methods -- [options]
   --out DIR         where methods.json and methods.md go (default benchmarks/results)
   --quick           tiny budget, one seed: shows that it works, says nothing
   --report          run nothing, write the tables of what is finished
-Finished cells lie in benchmarks/.cache/methods and are not run again; delete them after a change of the library.`;
+Finished cells lie in benchmarks/results/methods-cells and are not run again; delete them after a change of a method.`;
 
 function readOptions() {
   const text = { type: 'string' };

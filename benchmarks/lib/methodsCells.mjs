@@ -1,11 +1,12 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { basename, join } from 'node:path';
 import { equalBudget } from './methodsRows.mjs';
-import { CACHE, library } from './paths.mjs';
+import { CACHE, library, RESULTS } from './paths.mjs';
 
-const CELLS = join(CACHE, 'methods', 'cells');
+/** Finished cells are kept with the table that is made of them; trials of `--quick` are not. */
+const cellsFolder = (part) => join(part.quick ? join(CACHE, 'methods') : RESULTS, 'methods-cells', part.name);
 
 /** The run file of one cell; equal settings give an equal cell, whatever machine or number of workers ran it. */
 export function cellConfig(part, entry, seed, tuned) {
@@ -23,7 +24,7 @@ export function cellConfig(part, entry, seed, tuned) {
 function cellFile(part, entry, config) {
   const named = { ...config, model: basename(config.model), data: basename(config.data) };
   const hash = createHash('sha256').update(JSON.stringify(named)).digest('hex').slice(0, 12);
-  return join(CELLS, part.name, `${entry.id}-${hash}.json`);
+  return join(cellsFolder(part), `${entry.id}-${hash}.json`);
 }
 
 /** Per client and kind of adapter: NLL sums and target tokens of the test examples, in order of their ids. */
@@ -68,16 +69,10 @@ export async function getCell(part, entry, { seed, tuned, run, workers, signal, 
     if (!['DIVERGED', 'NON_FINITE', 'TOO_FEW_CLIENTS', 'EQUAL_SCORES'].includes(error.code)) throw error;
     Object.assign(cell, { error: `${error.code}: ${error.message}` });
   }
-  mkdirSync(join(CELLS, part.name), { recursive: true });
+  mkdirSync(cellsFolder(part), { recursive: true });
   writeFileSync(`${file}.tmp`, JSON.stringify(cell));
   renameSync(`${file}.tmp`, file);
   return cell;
-}
-
-/** Number of finished cells of a part. */
-export function countCells(name) {
-  const dir = join(CELLS, name);
-  return existsSync(dir) ? readdirSync(dir).filter((file) => file.endsWith('.json')).length : 0;
 }
 
 /**

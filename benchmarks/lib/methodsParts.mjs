@@ -64,6 +64,7 @@ export async function partSettings(name, options) {
   const caps = options.quick ? { max_train_examples: 8, max_valid_examples: 2, max_test_examples: 3 } : {};
   return {
     name,
+    quick: options.quick,
     tune: (part.tune ?? false) || options.tune,
     plan: options.quick ? QUICK : part.plan,
     grid: options.grid ?? (options.quick ? part.grid.slice(1, 2) : part.grid),

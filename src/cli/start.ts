@@ -9,8 +9,8 @@ import { printSummary, printWhere } from './run.js';
 
 /**
  * The federation that ships with the package: steps enough, at a rate high enough, for the small owners to overfit alone
- * and for the shared adapter to blur what the owners do differently. It is fedavg with fine-tuning: PerFIT with FedQP, before
- * or after fine-tuning, is not better enough on this data to pay for twice the adapter (benchmarks/results/methods.md).
+ * and for the shared adapter to blur what the owners do differently. It is fedavg with fine-tuning: PerFIT with
+ * fine-tuning is not told apart from it on this data, and PerFIT with FedQP alone is behind (benchmarks/results/methods.md).
  */
 const START_CONFIG = {
   method: 'fedavg',

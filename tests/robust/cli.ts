@@ -114,3 +114,16 @@ export async function outcomeOf(cwd: string): Promise<Record<string, unknown>> {
     events: comparableEvents(await text('events.jsonl')),
   };
 }
+
+/** The outcome of a run of these settings that nothing disturbs, in a folder that is gone afterwards. */
+export async function outcomeOfWholeRun(settings: Record<string, unknown>): Promise<Record<string, unknown>> {
+  const cwd = await makeWorkFolder();
+  try {
+    await writeRunFile(cwd, settings);
+    const { code, stderr } = await fedtune(cwd, ['run', 'run.yaml']);
+    if (code !== 0) throw new Error(`Expected the run to end with 0 but it ended with ${code}: ${stderr}`);
+    return await outcomeOf(cwd);
+  } finally {
+    await rm(cwd, { recursive: true, force: true });
+  }
+}

@@ -1,6 +1,5 @@
-import { rm } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { fedtune, makeWorkFolder, outcomeOf, workFolder, writeRunFile } from './cli.js';
+import { fedtune, outcomeOf, outcomeOfWholeRun, workFolder, writeRunFile } from './cli.js';
 
 const SETTINGS = { method: 'fedavg', partition: 'iid', num_clients: 4, num_rounds: 3, min_clients: 4 };
 /** Each worker thread dies before its seventh step: in its fourth job. */
@@ -9,15 +8,7 @@ const DIES = { exit: 'train:7' };
 let outcome: Record<string, unknown>;
 
 beforeAll(async () => {
-  const cwd = await makeWorkFolder();
-  try {
-    await writeRunFile(cwd, SETTINGS);
-    const { code, stderr } = await fedtune(cwd, ['run', 'run.yaml']);
-    expect(code, stderr).toBe(0);
-    outcome = await outcomeOf(cwd);
-  } finally {
-    await rm(cwd, { recursive: true, force: true });
-  }
+  outcome = await outcomeOfWholeRun(SETTINGS);
 });
 
 const eventsOf = async (cwd: string, type: string) =>

@@ -1,24 +1,16 @@
 import { spawn } from 'node:child_process';
-import { access, readdir, readFile, rm } from 'node:fs/promises';
+import { access, readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { ended, fedtune, makeWorkFolder, outcomeOf, root, start, workFolder, writeRunFile } from './cli.js';
+import { ended, fedtune, outcomeOf, outcomeOfWholeRun, root, start, workFolder, writeRunFile } from './cli.js';
 
 const SETTINGS = { method: 'fedavg', partition: 'iid', num_clients: 4, num_rounds: 3 };
 
 let outcome: Record<string, unknown>;
 
 beforeAll(async () => {
-  const cwd = await makeWorkFolder();
-  try {
-    await writeRunFile(cwd, SETTINGS);
-    const { code, stderr } = await fedtune(cwd, ['run', 'run.yaml']);
-    expect(code, stderr).toBe(0);
-    outcome = await outcomeOf(cwd);
-  } finally {
-    await rm(cwd, { recursive: true, force: true });
-  }
+  outcome = await outcomeOfWholeRun(SETTINGS);
 });
 
 async function prepared(): Promise<string> {

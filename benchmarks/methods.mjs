@@ -4,10 +4,11 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { getCell, tuneRow } from './lib/methodsCells.mjs';
+import { withMeasured } from './lib/methodsDoc.mjs';
 import { partSettings } from './lib/methodsParts.mjs';
 import { selectRows } from './lib/methodsRows.mjs';
 import { methodsMarkdown, summarisePart } from './lib/methodsTable.mjs';
-import { RESULTS } from './lib/paths.mjs';
+import { RESULTS, ROOT } from './lib/paths.mjs';
 
 const USAGE = `npm run bench:methods -- [options]
   --part LIST       embedded, embedded-iid, embedded-dirichlet, topics, conventions (default embedded)
@@ -22,6 +23,7 @@ const USAGE = `npm run bench:methods -- [options]
   --out DIR         where methods.json and methods.md go (default benchmarks/results)
   --quick           tiny budget, one seed: shows that it works, says nothing
   --report          run nothing, write the tables of what is finished
+The tables go to DIR and, where DIR is the default, into docs/methods.md.
 Finished cells lie in benchmarks/results/methods-cells and are not run again; delete them after a change of a method.`;
 
 function readOptions() {
@@ -91,6 +93,9 @@ function writeResults(part, rows, options) {
   const parts = [...before.filter((other) => other.part !== part.name), summarisePart(part, rows)];
   writeFileSync(file, `${JSON.stringify({ version: 1, parts }, null, 1)}\n`);
   writeFileSync(file.replace(/json$/, 'md'), methodsMarkdown(parts));
+  if (options.quick || options.out !== RESULTS) return;
+  const page = join(ROOT, 'docs/methods.md');
+  writeFileSync(page, withMeasured(readFileSync(page, 'utf8'), parts));
 }
 
 async function main() {

@@ -21,6 +21,7 @@ const HELP = `Usage: npm run bench:peers -- [options]
   --bf16-weights    also PyTorch with its weights in bf16
   --data PATH       conversations for chat and federation (default: the embedded owners), with --model PATH for the tokenizer
   --rounds N, --local-steps N   a shorter federation (default 3 rounds of 10 steps)
+  --limit N         federation: seconds after which PyTorch stops and the rest is estimated at its speed by then (default: none)
   --timeout N       seconds that one run may take (default 3600)
   --quick           one short run of each, to see that everything works; written to benchmarks/.cache/quick
 FEDTUNE_PEERS_PYTHON names a Python that has the packages of benchmarks/peers/requirements.txt; else they are installed once.`;
@@ -36,6 +37,7 @@ const { values: options } = parseArgs({
     model: { type: 'string' },
     rounds: { type: 'string' },
     'local-steps': { type: 'string' },
+    limit: { type: 'string', default: '0' },
     timeout: { type: 'string', default: '3600' },
     quick: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -59,6 +61,7 @@ async function runOnce(variant, comparison, testCase) {
     threads: Number(options.threads),
     quick: options.quick,
     timeoutSeconds: Number(options.timeout),
+    limitSeconds: Number(options.limit),
     onLine: (line) => ticker.line(line),
   };
   try {

@@ -43,6 +43,7 @@ export const ROWS = [
   mutated('fedavg+fedqp', { mutation: 'fedqp' }, { grid: ALPHAS }),
   perfit('perfit+fedmut', { mutation: 'fedmut' }, { grid: ALPHAS }),
   perfit('perfit+fedqp', { mutation: 'fedqp' }, { grid: ALPHAS }),
+  row('perfit+fedqp+finetune', 'tuned', { method: 'perfit', mutation: 'fedqp' }, { finetune: true, grid: ALPHAS }),
 ];
 
 /** Variations of PerFIT and FedQP, each against its plain form. */
@@ -94,6 +95,9 @@ export const PAIRS = [
   ['perfit+fedqp', 'perfit+fedmut'],
   ['ditto', 'fedavg+finetune'],
   ['fedsa-lora', 'perfit'],
+  ['perfit+fedqp+finetune', 'fedavg+finetune'],
+  ['perfit+fedqp+finetune', 'perfit+finetune'],
+  ...ABLATIONS.map(({ id }) => [id, id.startsWith('perfit') ? 'perfit' : 'fedavg+fedqp']),
 ];
 
 /** Rows by a comma list of ids and of the sets `all`, `core`, `ablations`. */

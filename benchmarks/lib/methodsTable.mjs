@@ -68,9 +68,11 @@ export function summarisePart(part, rows) {
 }
 
 const number = (value, digits = 4) => Number(value.toPrecision(digits)).toString();
-const cellText = (value, digits) =>
+/** Mean and, over more than one seed, spread; empty where nothing was measured. */
+export const cellText = (value, digits) =>
   value ? `${number(value.mean, digits)}${value.n > 1 ? ` ± ${number(value.spread, 2)}` : ''}` : '';
-const mega = (value) => (value ? number(value.mean / 1e6, 3) : '');
+/** Millions. */
+export const mega = (value) => (value ? number(value.mean / 1e6, 3) : '');
 const percent = (value) => `${value > 0 ? '+' : ''}${(100 * value).toFixed(1)} %`;
 
 function partMarkdown(part) {

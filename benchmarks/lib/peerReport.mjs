@@ -49,6 +49,16 @@ function comparisonPart(name, part) {
     const rows = kernels.map(({ kernel, share }) => [kernel, percent(share)]);
     lines.push('', `Where the time of a step of ${variant} goes:`, '', table(['kernel', 'share'], rows));
   }
+  const cut = part.runs.filter((run) => run.measured_seconds !== undefined);
+  if (cut.length > 0) {
+    const names = cut.map(
+      (run) => `${run.variant} (${number(run.measured_seconds)} s of ${number(run.wall_seconds)} s)`,
+    );
+    lines.push(
+      '',
+      `Stopped early, the rest estimated at the speed of the later half of the steps: ${names.join(', ')}.`,
+    );
+  }
   const errors = part.runs.filter((run) => run.error !== undefined);
   for (const { variant, error } of errors) {
     lines.push('', `${variant} did not run: ${error.trim().split('\n').at(-1).slice(0, 300)}`);

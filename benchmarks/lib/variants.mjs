@@ -91,7 +91,7 @@ export async function prepare(name, { data, model, quick, rounds, localSteps }) 
   return makeCase(COMPARISONS[name].case, { data, model, ...(name === 'federation' ? sizes : {}) });
 }
 
-function runSide(variant, comparison, testCase, { threads, quick, ...options }) {
+function runSide(variant, comparison, testCase, { threads, quick, limitSeconds, ...options }) {
   const warmup = variant.compile ? comparison.warmupCompiled : comparison.warmup;
   const lengths = quick ? { warmup: 1, steps: 1 } : { warmup: warmup ?? 0, steps: comparison.steps ?? 0 };
   if (variant.side === 'ours') {
@@ -101,6 +101,7 @@ function runSide(variant, comparison, testCase, { threads, quick, ...options }) 
   const args = ['--case', testCase.path, '--mode', variant.mode, '--threads', String(threads)];
   args.push('--warmup', String(lengths.warmup), '--steps', String(lengths.steps));
   if (variant.compile) args.push('--compile');
+  if (limitSeconds > 0) args.push('--limit', String(limitSeconds));
   return runPython('torch_train.py', args, { ...options, env: variant.env });
 }
 
@@ -109,7 +110,7 @@ const federationRates = ({ targets, wall_seconds }) => ({ target_tokens_per_seco
 /**
  * Runs one variant once, in processes of its own, and returns its speeds, its steps and the high-water mark of its process
  * tree: the largest sum of resident bytes seen, or the largest of the process itself where that is more. `settings`: threads,
- * quick, timeoutSeconds, onLine (lines of progress). Throws where the variant fails or takes too long.
+ * quick, timeoutSeconds, limitSeconds (federation of PyTorch: the rest is estimated), onLine (lines of progress). Throws where the variant fails or takes too long.
  */
 export async function runVariant(name, comparison, testCase, settings) {
   let watch;

@@ -25,6 +25,7 @@ def parse_args() -> argparse.Namespace:
     parser.add_argument("--threads", type=int, default=0, help="0: as PyTorch chooses")
     parser.add_argument("--steps", type=int, default=5, help="timed steps")
     parser.add_argument("--warmup", type=int, default=2)
+    parser.add_argument("--limit", type=float, default=0, help="federation: seconds after which the rest is estimated")
     return parser.parse_args()
 
 
@@ -59,6 +60,10 @@ def train_step(forward, optimizer, batch, mode: str) -> float:
     return loss.item()
 
 
+def count_targets(examples: list[dict]) -> int:
+    return sum(sum(e["mask"][1:]) for e in examples)
+
+
 def time_steps(case: dict, args: argparse.Namespace) -> dict:
     """Seconds of each timed step after the warm-up; the examples come in the order of the case, over and over."""
     model, forward = build(case, args.mode, args.compile)
@@ -66,7 +71,7 @@ def time_steps(case: dict, args: argparse.Namespace) -> dict:
     examples = case["clients"][0]["steps"]
     batches = [collate(step) for step in examples]
     counted = [
-        {"tokens": sum(len(e["tokens"]) for e in s), "targets": sum(sum(e["mask"][1:]) for e in s), "examples": len(s)}
+        {"tokens": sum(len(e["tokens"]) for e in s), "targets": count_targets(s), "examples": len(s)}
         for s in examples
     ]
     steps, start = [], time.perf_counter()
@@ -84,13 +89,23 @@ def time_steps(case: dict, args: argparse.Namespace) -> dict:
     return {"steps": steps, "warmup_seconds": warmup_seconds}
 
 
+def later_rate(steps: list[tuple[float, int]]) -> float:
+    """Target tokens a second in the later half of (seconds, targets): past compiling, so that what is left counts at full speed."""
+    later = steps[len(steps) // 2 :]
+    return sum(targets for _, targets in later) / sum(seconds for seconds, _ in later)
+
+
 def time_federation(case: dict, args: argparse.Namespace) -> dict:
-    """Wall seconds of all clients of all rounds one after the other, FedAvg between rounds; compiling counts."""
+    """Wall seconds of all clients of all rounds one after the other, FedAvg between rounds; compiling counts.
+
+    With a limit, what is left after so many seconds is estimated at the speed of the later half of the steps done.
+    """
     start = time.perf_counter()
     model, forward = build(case, args.mode, args.compile)
     trainable = [p for p in model.parameters() if p.requires_grad]
     shared = [p.detach().clone() for p in trainable]
-    targets = 0
+    targets = case["rounds"] * sum(count_targets(step) for client in case["clients"] for step in client["steps"])
+    done: list[tuple[float, int]] = []
     for round_ in range(case["rounds"]):
         total = [torch.zeros_like(p, dtype=torch.float64) for p in shared]
         for client in case["clients"]:
@@ -100,8 +115,15 @@ def time_federation(case: dict, args: argparse.Namespace) -> dict:
                     parameter.copy_(value)
             optimizer = make_optimizer(model)
             for step in client["steps"]:
+                before = time.perf_counter()
                 train_step(forward, optimizer, collate(step), args.mode)
-                targets += sum(sum(e["mask"][1:]) for e in step)
+                now = time.perf_counter()
+                done.append((now - before, count_targets(step)))
+                left = targets - sum(n for _, n in done)
+                if args.limit and now - start > args.limit and left > 0:
+                    seconds = now - start
+                    estimate = seconds + left / later_rate(done)
+                    return {"wall_seconds": estimate, "targets": targets, "measured_seconds": seconds}
             for sum_, parameter in zip(total, trainable):
                 sum_ += parameter.detach().double() / len(case["clients"])
         shared = [sum_.to(old.dtype) for sum_, old in zip(total, shared)]

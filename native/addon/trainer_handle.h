@@ -22,7 +22,19 @@ class TrainerHandle : public Napi::ObjectWrap<TrainerHandle> {
     std::vector<uint8_t> mask;
     Batch view() const;
   };
-  struct Lock;
+  // Holds the trainer for one call; throws BUSY where another one runs.
+  struct Lock {
+    explicit Lock(TrainerHandle& h) : handle(h) {
+      if (h.busy_.exchange(true)) throw Error("BUSY", "This trainer is at work in another call. Await it, or make a second trainer.");
+    }
+    ~Lock() {
+      if (!kept) handle.busy_ = false;
+    }
+    // The asynchronous call goes on holding the trainer and lets go of it itself.
+    void keep() { kept = true; }
+    TrainerHandle& handle;
+    bool kept = false;
+  };
   using Work = std::function<void()>;
   using Finish = std::function<Napi::Value(Napi::Env)>;
 

@@ -49,8 +49,6 @@ class Step {
   Pool& pool() { return pool_; }
 
  private:
-  struct Timer;
-
   void plan(const Batch& b, bool train, const Lora* lora, bool dropout);
   void start(const Batch& b);
   void layer_forward(int l, Lora* lora, Saved& s, const Dropout& drop);

@@ -28,8 +28,14 @@ export function createWorkerPool(params: {
   const filename = workerFile();
   const stopFlag = makeStopFlag();
   let pool: Piscina<WorkerTask, WorkerReply> | undefined;
-  const begin = () =>
-    new Piscina<WorkerTask, WorkerReply>({
+  let fail: (error: Error) => void = () => {};
+  const broken = new Promise<never>((_, reject) => {
+    fail = reject;
+  });
+  // Whoever runs a job hears of it; without one there is nobody to tell.
+  const ended = broken.catch(() => {});
+  const begin = () => {
+    const made = new Piscina<WorkerTask, WorkerReply>({
       filename,
       // One that dies is replaced only while there are fewer than `minThreads`.
       minThreads: params.workers,
@@ -38,13 +44,19 @@ export function createWorkerPool(params: {
       atomics: 'disabled',
       workerData: { ...params.setup, stopFlag } satisfies WorkerSetup,
     });
+    // A thread that ends before it has a job belongs to none, and an event without a listener would end the process.
+    made.on('error', ({ message }: Error) =>
+      fail(new FedtuneError('WORKER', `A worker thread could not start: ${message}. Use fewer workers.`)),
+    );
+    return made;
+  };
   const running = new Set<Promise<WorkerReply>>();
   const run = async (task: WorkerTask) => {
     throwIfStopped(stopFlag);
     pool ??= begin();
     const job = pool.run(task);
     running.add(job);
-    const reply = await job.finally(() => running.delete(job));
+    const reply = await Promise.race([job.finally(() => running.delete(job)), broken]);
     if (!reply.ok) throw fromWireError(reply.error);
     return reply.value;
   };
@@ -54,7 +66,7 @@ export function createWorkerPool(params: {
     evaluate: async (job) => (await run({ kind: 'evaluate', job })) as EvalOutcome,
     close: async () => {
       stop(stopFlag);
-      await Promise.allSettled(running);
+      await Promise.race([Promise.allSettled(running), ended]);
       await pool?.destroy();
     },
   };

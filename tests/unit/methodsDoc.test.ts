@@ -6,6 +6,10 @@ import { METHODS, MUTABLE_METHODS, REBASABLE_METHODS, ROBUST_METHODS } from '../
 import { parseConfig } from '../../src/config/parse.js';
 import { CONFIG_KEYS, type ConfigKey } from '../../src/config/schema.js';
 
+/** Benchmarks are plain JavaScript without types. */
+const { withMeasured } = await import(new URL('../../benchmarks/lib/methodsDoc.mjs', import.meta.url).href);
+
+const measured = new URL('../../benchmarks/results/methods.json', import.meta.url);
 const page = readFileSync(new URL('../../docs/methods.md', import.meta.url), 'utf8');
 const defaults = parseConfig({});
 
@@ -31,6 +35,15 @@ describe('docs/methods.md', () => {
   it.each(METHODS)('has a section on %s', (method) => {
     expect(page).toMatch(new RegExp(`^### \`${method}\`$`, 'm'));
     expect(page).toContain(`(#${method})`);
+  });
+
+  it.each(METHODS)('has a table of what %s cost and gave', (method) => {
+    const section = page.split(/^##+ /m).find((part) => part.startsWith(`\`${method}\`\n`));
+    expect(section).toMatch(new RegExp(`<!-- measured: [^>]*\\b${method}\\b[^>]* -->`));
+  });
+
+  it('gives the figures that the sweep wrote', () => {
+    expect(withMeasured(page, JSON.parse(readFileSync(measured, 'utf8')).parts)).toBe(page);
   });
 
   it.each([...Object.keys(methodKeys), ...Object.keys(federationKeys).filter((key) => !ELSEWHERE.includes(key))])(

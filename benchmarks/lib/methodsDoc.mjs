@@ -1,0 +1,32 @@
+import { cellText, mega } from './methodsTable.mjs';
+
+const BLOCK = /<!-- measured: ([^>]+?) -->\n[\s\S]*?<!-- end -->/g;
+
+/** One table for the rows of the sweep that a section of docs/methods.md is about; a dash where a part has no such row. */
+function block(ids, parts) {
+  const lines = ids.map((id) => {
+    const found = parts.map((part) => part.rows.find(({ row }) => row === id));
+    const macro = found.map((row) => cellText(row?.macro) || '-');
+    const first = found.find((row) => row !== undefined);
+    const cost = first ? [mega(first.bytes_up), mega(first.bytes_down), mega(first.train_tokens)] : ['-', '-', '-'];
+    return `| ${[`\`${id}\``, ...macro, ...cost].join(' | ')} |`;
+  });
+  const [part] = parts;
+  const headings = ['row', ...parts.map((each) => each.part), `MB up (${part.part})`, 'MB down', 'M tokens'];
+  return [`| ${headings.join(' | ')} |`, `|${headings.map(() => '---').join('|')}|`, ...lines].join('\n');
+}
+
+/**
+ * `text` with every block between `<!-- measured: ROWS -->` and `<!-- end -->` filled with what the sweep measured of those rows:
+ * macro perplexity in each part, bytes and training tokens. `parts`: those of methods.json.
+ */
+export function withMeasured(text, parts) {
+  const ordered = ['embedded', 'conventions', 'topics'].flatMap((name) => parts.filter(({ part }) => part === name));
+  return text.replace(BLOCK, (_, ids) => {
+    const table = block(
+      ids.split(',').map((id) => id.trim()),
+      ordered,
+    );
+    return `<!-- measured: ${ids} -->\n\n${table}\n\n<!-- end -->`;
+  });
+}

@@ -104,10 +104,10 @@ async function lengths({ threads, quick }) {
 const PEAK_OF = { amx: 'bf16', vnni: 'int8' };
 
 /** From one to two threads: the peak program, two workers of one thread, one worker of two threads; taken in turn. */
-async function threads({ quick }) {
+async function threads({ quick, turns: count }) {
   const turns = [];
   const settings = { clients: 2, localSteps: quick ? 1 : 8, rounds: quick ? 1 : 2, warmRounds: 1 };
-  for (let turn = 0; turn < (quick ? 1 : 3); turn++) {
+  for (let turn = 0; turn < count; turn++) {
     const [one, two] = [await bestPeak(1), await bestPeak(2)];
     const single = await federation({ ...settings, workers: 1, threads: 1 });
     const workers = await federation({ ...settings, workers: 2, threads: 2 });
@@ -191,5 +191,5 @@ async function bookkeeping({ quick, data, model }) {
   });
 }
 
-/** Everything that `npm run bench:scaling` measures, in this order; each takes `{threads, quick, data, model}`. */
+/** Everything that `npm run bench:scaling` measures, in this order; each takes `{threads, turns, quick, data, model}`. */
 export const PARTS = { clients, work, lengths, threads, sources, recompute, load, merge, javascript, bookkeeping };

@@ -24,7 +24,7 @@ async function otherSets(best) {
  * What each source of speed brings: the engine as it is and with one thing left out, in turn, in examples a second of the same
  * conversations or random sequences.
  */
-export async function sources({ threads, quick, data, model }) {
+export async function sources({ threads, turns, quick, data, model }) {
   const full = await makeCase('full');
   const chat = await makeCase('chat', { data, model });
   const run = (testCase, settings) =>
@@ -41,7 +41,7 @@ export async function sources({ threads, quick, data, model }) {
     },
   ];
   const runs = without.map(() => ({ with: [], without: [] }));
-  for (let turn = 0; turn < (quick ? 1 : 3); turn++) {
+  for (let turn = 0; turn < turns; turn++) {
     for (const [i, { what, of, instead = of, ...settings }] of without.entries()) {
       runs[i].with.push(await run(of, {}));
       runs[i].without.push(await run(instead, settings));

@@ -70,6 +70,7 @@ describe('npm start', () => {
       'base',
       'local',
       'global',
+      'own',
       'tuned',
       'takes home',
     ]);

@@ -75,7 +75,10 @@ async function javascript({ model: path, threads, steps, ...options }) {
   const layoutOf = (description) => plainLayout(description, 8);
   const { trainer, base, layout } = await openTrainer({ path, layoutOf, precision: 'int8', threads });
   trainer.setValues(randomValues(layout, 1, 0.01));
-  const batches = Array.from({ length: steps }, (_, i) =>
+  // Some examples may have been too long for a target, so there may be fewer steps than asked for.
+  const count = Math.min(steps, Math.floor(tokenised.value.length / batch));
+  if (count === 0) throw new Error(`Expected at least ${batch} conversations in the data but found ${tokenised.value.length}.`);
+  const batches = Array.from({ length: count }, (_, i) =>
     tokenised.value
       .slice(i * batch, (i + 1) * batch)
       .map(({ tokens, lossMask }) => ({ tokens: [...tokens], mask: [...lossMask] })),
@@ -95,7 +98,7 @@ async function javascript({ model: path, threads, steps, ...options }) {
   const total = tokenised.seconds + pack + step;
   const javascriptSeconds = tokenised.seconds + pack;
   return {
-    steps,
+    steps: count,
     tokenise_share: tokenised.seconds / total,
     pack_share: pack / total,
     outside_kernels_share: (step - kernels) / total,

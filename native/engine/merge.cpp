@@ -1,34 +1,62 @@
 #include "merge.h"
 
 #include <algorithm>
+#include <cstring>
 #include <thread>
 
 namespace ft {
 
 namespace {
 
-constexpr int64_t kChunk = 4096;  // accumulators of a chunk stay in the L2 cache: every input is read once, in passing
+constexpr int64_t kChunk = 2048;  // accumulators of a chunk stay in the L1 cache: every input is read once, in passing
+
+// Compiled for wider vectors as well and chosen at run time; element by element, so the bits are the same.
+#if defined(__x86_64__) && defined(__linux__)
+#define FT_WIDE __attribute__((target_clones("default", "avx2", "arch=x86-64-v4")))
+#else
+#define FT_WIDE
+#endif
+
+FT_WIDE void add_dense(const float* __restrict v, double w, double* __restrict sum, int64_t n) {
+  for (int64_t i = 0; i < n; i++) sum[i] += w * static_cast<double>(v[i]);
+}
+
+// Values as integers: where the mask is 0 whatever they hold becomes 0, without a branch.
+FT_WIDE void add_masked(const float* __restrict v, const uint8_t* __restrict m, double w, double* __restrict sum, double* __restrict weight, int64_t n) {
+  for (int64_t i = 0; i < n; i++) {
+    const uint32_t on = m[i] != 0;
+    uint32_t bits;
+    std::memcpy(&bits, v + i, sizeof bits);
+    bits &= 0u - on;
+    float kept;
+    std::memcpy(&kept, &bits, sizeof kept);
+    const double one = w * static_cast<double>(static_cast<int32_t>(on));
+    sum[i] += one * static_cast<double>(kept);
+    weight[i] += one;
+  }
+}
 
 void chunk(const std::vector<MergeRow>& rows, const float* fallback, float* out, int64_t at, int64_t n) {
   double sum[kChunk] = {}, weight[kChunk] = {};
+  double dense = 0;  // the weight of every entry, as long as no row has a mask
+  bool masked = false;
   for (const auto& r : rows) {
-    const float* v = r.values + at;
-    if (!r.mask) {
-      for (int64_t i = 0; i < n; i++) {
-        sum[i] += r.weight * static_cast<double>(v[i]);
-        weight[i] += r.weight;
-      }
+    if (r.mask && !masked) {
+      masked = true;
+      std::fill(weight, weight + n, dense);
+    }
+    if (r.mask) {
+      add_masked(r.values + at, r.mask + at, r.weight, sum, weight, n);
       continue;
     }
-    const uint8_t* m = r.mask + at;
-    for (int64_t i = 0; i < n; i++) {
-      // adding +0 changes nothing, so a select serves where a branch would mispredict
-      const double w = m[i] ? r.weight : 0.0;
-      sum[i] += w * static_cast<double>(m[i] ? v[i] : 0.0f);
-      weight[i] += w;
-    }
+    add_dense(r.values + at, r.weight, sum, n);
+    dense += r.weight;
+    for (int64_t i = 0; masked && i < n; i++) weight[i] += r.weight;
   }
-  for (int64_t i = 0; i < n; i++) out[at + i] = weight[i] > 0 ? static_cast<float>(sum[i] / weight[i]) : fallback[at + i];
+  for (int64_t i = 0; i < n; i++) {
+    const double w = masked ? weight[i] : dense;
+    out[at + i] = w > 0 ? static_cast<float>(sum[i] / w) : fallback[at + i];
+  }
 }
 
 }  // namespace

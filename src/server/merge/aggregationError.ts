@@ -1,5 +1,5 @@
 import type { AdapterLayout, LayoutModule } from '../../adapter/layout.js';
-import { type ProductTerm, productNormSquared } from './gram.js';
+import { type ProductTerm, productInner, productNormSquared } from './gram.js';
 import type { MergeRow } from './mean.js';
 
 export interface AggregationError {
@@ -10,7 +10,7 @@ export interface AggregationError {
 }
 
 /** Multiply-adds that a round may spend on this figure, so that it stays bookkeeping. */
-const WORK_LIMIT = 2e8;
+const WORK_LIMIT = 5e7;
 
 function work(rows: number, { rank, inDim, outDim }: LayoutModule): number {
   return ((rows + 1) * rank) ** 2 * (inDim + outDim) * 0.5;
@@ -37,8 +37,12 @@ export function aggregationError(
   let norm = 0;
   for (const module of modules) {
     const terms: ProductTerm[] = rows.map(({ values, weight }) => ({ values, module, weight: weight / total }));
-    norm += productNormSquared(terms);
-    error += productNormSquared([...terms, { values: merged, module, weight: -1 }]);
+    const own = { values: merged, module, weight: 1 };
+    const mean = productNormSquared(terms);
+    const both = terms.reduce((sum, term) => sum + term.weight * productInner(term, own), 0);
+    norm += mean;
+    // ||S - M||^2 with what is known of S already
+    error += Math.max(0, mean - 2 * both + productNormSquared([own]));
   }
   return { relative: norm > 0 ? Math.sqrt(error / norm) : 0, modules: modules.length };
 }

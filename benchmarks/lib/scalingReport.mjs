@@ -117,7 +117,7 @@ const RENDER = {
         number(row.above_inputs_bytes / (4 * values)),
       ]),
     ),
-    'The plain read sums 256 MB of words with as many threads; where a cache holds them it reads faster than memory could.',
+    'The plain read sums 1.3 GB of words with as many threads.',
   ],
   javascript: (part) => [
     '## JavaScript in a step of eight conversations (wanted: at most 3 %)',

@@ -77,7 +77,8 @@ async function javascript({ model: path, threads, steps, ...options }) {
   trainer.setValues(randomValues(layout, 1, 0.01));
   // Some examples may have been too long for a target, so there may be fewer steps than asked for.
   const count = Math.min(steps, Math.floor(tokenised.value.length / batch));
-  if (count === 0) throw new Error(`Expected at least ${batch} conversations in the data but found ${tokenised.value.length}.`);
+  if (count === 0)
+    throw new Error(`Expected at least ${batch} conversations in the data but found ${tokenised.value.length}.`);
   const batches = Array.from({ length: count }, (_, i) =>
     tokenised.value
       .slice(i * batch, (i + 1) * batch)

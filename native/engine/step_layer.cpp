@@ -1,7 +1,6 @@
 // One layer of the transformer, forward and backward.
 #include "step.h"
 
-#include <algorithm>
 #include <cmath>
 #include <cstring>
 

@@ -24,7 +24,8 @@ std::string text(const Napi::Value& v, const char* what) {
 int64_t count(const Napi::Value& v, const char* what, int64_t lo, int64_t hi) {
   const double x = v.IsNumber() ? v.As<Napi::Number>().DoubleValue() : -1;
   if (!(x >= static_cast<double>(lo) && x <= static_cast<double>(hi)) || x != std::floor(x))
-    throw Error("BAD_ARGUMENT", std::string("Expected a whole number between ") + std::to_string(lo) + " and " + std::to_string(hi) + " for " + what + ".");
+    throw Error("BAD_ARGUMENT", std::string("Expected a whole number between ") + std::to_string(lo) + " and " +
+                                    std::to_string(hi) + " for " + what + ".");
   return static_cast<int64_t>(x);
 }
 
@@ -37,8 +38,12 @@ Napi::Value cpu(const Napi::CallbackInfo& info) {
 #if defined(__x86_64__)
   __builtin_cpu_init();
 #define FT_FEATURE(name) \
-  if (__builtin_cpu_supports(name)) features.Set(features.Length(), name);
-  FT_FEATURE("avx2") FT_FEATURE("fma") FT_FEATURE("avx512f") FT_FEATURE("avx512vnni") FT_FEATURE("avx512bf16")
+  if (__builtin_cpu_supports(name)) features.Set(features.Length(), name)
+  FT_FEATURE("avx2");
+  FT_FEATURE("fma");
+  FT_FEATURE("avx512f");
+  FT_FEATURE("avx512vnni");
+  FT_FEATURE("avx512bf16");
 #undef FT_FEATURE
 #endif
   out.Set("kernels", sets);
@@ -47,7 +52,9 @@ Napi::Value cpu(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value ggml_version(const Napi::CallbackInfo& info) {
-  return guard(info.Env(), [&]() -> Napi::Value { return Napi::String::New(info.Env(), GgmlReader::open(text(info[0], "ggmlLibrary")).version()); });
+  return guard(info.Env(), [&]() -> Napi::Value {
+    return Napi::String::New(info.Env(), GgmlReader::open(text(info[0], "ggmlLibrary")).version());
+  });
 }
 
 Napi::Value dequantize(const Napi::CallbackInfo& info) {
@@ -58,7 +65,9 @@ Napi::Value dequantize(const Napi::CallbackInfo& info) {
     const int64_t n = count(info[3], "count", 0, int64_t{1} << 32);
     const int64_t block = reader.block_size(type);
     if (n % block || static_cast<uint64_t>(n / block) * reader.type_size(type) != bytes.ByteLength())
-      throw Error("BAD_SHAPE", "Expected the bytes of " + std::to_string(n) + " values of type " + std::to_string(type) + " but received " + std::to_string(bytes.ByteLength()) + " bytes.");
+      throw Error("BAD_SHAPE", "Expected the bytes of " + std::to_string(n) + " values of type " +
+                                   std::to_string(type) + " but received " + std::to_string(bytes.ByteLength()) +
+                                   " bytes.");
     Napi::Float32Array out = Napi::Float32Array::New(info.Env(), n);
     reader.dequantize(type, bytes.Data(), out.Data(), n);
     return out;
@@ -106,7 +115,9 @@ Napi::Value check_kernels_js(const Napi::CallbackInfo& info) {
     const KernelSet* set = kernels_by_name(name.c_str());
     if (!set) throw Error("UNSUPPORTED_CPU", "Kernel set \"" + name + "\" is not on this processor.");
     const Napi::Object o = object(info[1], "size");
-    const auto errors = check_kernels(*set, static_cast<int>(integer(o, "m", 1, 4096)), static_cast<int>(integer(o, "n", 1, 4096)), static_cast<int>(integer(o, "k", 1, 4096)), static_cast<uint32_t>(integer(o, "seed")));
+    const auto errors =
+        check_kernels(*set, static_cast<int>(integer(o, "m", 1, 4096)), static_cast<int>(integer(o, "n", 1, 4096)),
+            static_cast<int>(integer(o, "k", 1, 4096)), static_cast<uint32_t>(integer(o, "seed")));
     Napi::Object out = Napi::Object::New(info.Env());
     for (const auto& [kernel, error] : errors) out.Set(kernel, error);
     return out;

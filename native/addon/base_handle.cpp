@@ -27,7 +27,8 @@ TensorSource tensor(const Napi::Value& v) {
   t.bytes = static_cast<uint64_t>(integer(o, "bytes", 0, int64_t{1} << 52));
   t.type = static_cast<int>(integer(o, "type", 0, 1 << 16));
   for (double n : doubles(o.Get("ne"), "ne")) {
-    if (!(n >= 1 && n <= 1e12) || n != std::floor(n)) throw Error("BAD_SHAPE", "Tensor " + t.name + " has a dimension that is no positive whole number.");
+    if (!(n >= 1 && n <= 1e12) || n != std::floor(n))
+      throw Error("BAD_SHAPE", "Tensor " + t.name + " has a dimension that is no positive whole number.");
     t.ne.push_back(static_cast<int64_t>(n));
   }
   return t;
@@ -49,7 +50,8 @@ Description description(const Napi::Value& v) {
   d.rope_theta = number(o, "ropeTheta");
   d.rope_dim = static_cast<int>(integer(o, "ropeDim"));
   const std::string pairing = string(o, "ropePairing");
-  if (pairing != "interleaved" && pairing != "half") throw Error("BAD_ARGUMENT", "Expected ropePairing interleaved or half but received \"" + pairing + "\".");
+  if (pairing != "interleaved" && pairing != "half")
+    throw Error("BAD_ARGUMENT", "Expected ropePairing interleaved or half but received \"" + pairing + "\".");
   d.rope_interleaved = pairing == "interleaved";
   d.rope_factors = doubles(o.Get("ropeFactors"), "ropeFactors");
   const Napi::Array files = array(o.Get("files"), "files");
@@ -67,16 +69,18 @@ Description description(const Napi::Value& v) {
 
 Napi::Function BaseHandle::define(Napi::Env env) {
   return DefineClass(env, "Base",
-                     {InstanceAccessor<&BaseHandle::precision>("precision"), InstanceAccessor<&BaseHandle::kernels>("kernels"),
-                      InstanceAccessor<&BaseHandle::bytes>("bytes"), InstanceMethod<&BaseHandle::dispose>("dispose")});
+      {InstanceAccessor<&BaseHandle::precision>("precision"), InstanceAccessor<&BaseHandle::kernels>("kernels"),
+          InstanceAccessor<&BaseHandle::bytes>("bytes"), InstanceMethod<&BaseHandle::dispose>("dispose")});
 }
 
 BaseHandle::BaseHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<BaseHandle>(info) {
   guard(info.Env(), [&] {
     const Napi::Object o = object(info[0], "options");
     const std::string precision = string(o, "precision");
-    if (precision != "f32" && precision != "int8") throw Error("BAD_ARGUMENT", "Expected precision f32 or int8 but received \"" + precision + "\".");
-    base_ = Base::open(description(o.Get("description")), precision == "int8", string(o, "kernels"), string(o, "ggmlLibrary"));
+    if (precision != "f32" && precision != "int8")
+      throw Error("BAD_ARGUMENT", "Expected precision f32 or int8 but received \"" + precision + "\".");
+    base_ = Base::open(
+        description(o.Get("description")), precision == "int8", string(o, "kernels"), string(o, "ggmlLibrary"));
   });
 }
 
@@ -86,13 +90,15 @@ const std::shared_ptr<const Base>& BaseHandle::base() const {
 }
 
 Napi::Value BaseHandle::precision(const Napi::CallbackInfo& info) {
-  return guard(info.Env(), [&]() -> Napi::Value { return Napi::String::New(info.Env(), base()->int8 ? "int8" : "f32"); });
+  return guard(
+      info.Env(), [&]() -> Napi::Value { return Napi::String::New(info.Env(), base()->int8 ? "int8" : "f32"); });
 }
 Napi::Value BaseHandle::kernels(const Napi::CallbackInfo& info) {
   return guard(info.Env(), [&]() -> Napi::Value { return Napi::String::New(info.Env(), base()->kernels->name); });
 }
 Napi::Value BaseHandle::bytes(const Napi::CallbackInfo& info) {
-  return guard(info.Env(), [&]() -> Napi::Value { return Napi::Number::New(info.Env(), static_cast<double>(base()->bytes)); });
+  return guard(
+      info.Env(), [&]() -> Napi::Value { return Napi::Number::New(info.Env(), static_cast<double>(base()->bytes)); });
 }
 void BaseHandle::dispose(const Napi::CallbackInfo&) { base_.reset(); }
 

@@ -23,7 +23,8 @@ auto guard(Napi::Env env, F&& fn) -> decltype(fn()) {
   } catch (const Error& e) {
     throw to_js(env, e);
   } catch (const std::bad_alloc&) {
-    throw to_js(env, Error("OUT_OF_MEMORY", "Not enough memory. Use shorter batches, fewer workers or a smaller base model."));
+    throw to_js(
+        env, Error("OUT_OF_MEMORY", "Not enough memory. Use shorter batches, fewer workers or a smaller base model."));
   }
 }
 
@@ -38,10 +39,12 @@ inline double number(const Napi::Object& o, const char* key) {
   if (!std::isfinite(x)) throw Error("BAD_ARGUMENT", std::string("Expected a finite number for ") + key + ".");
   return x;
 }
-inline int64_t integer(const Napi::Object& o, const char* key, int64_t lo = 0, int64_t hi = std::numeric_limits<int32_t>::max()) {
+inline int64_t integer(
+    const Napi::Object& o, const char* key, int64_t lo = 0, int64_t hi = std::numeric_limits<int32_t>::max()) {
   const double x = number(o, key);
   if (x != std::floor(x) || x < static_cast<double>(lo) || x > static_cast<double>(hi))
-    throw Error("BAD_ARGUMENT", std::string("Expected a whole number between ") + std::to_string(lo) + " and " + std::to_string(hi) + " for " + key + " but received " + std::to_string(x) + ".");
+    throw Error("BAD_ARGUMENT", std::string("Expected a whole number between ") + std::to_string(lo) + " and " +
+                                    std::to_string(hi) + " for " + key + " but received " + std::to_string(x) + ".");
   return static_cast<int64_t>(x);
 }
 inline std::string string(const Napi::Object& o, const char* key) {
@@ -84,7 +87,8 @@ T typed(const Napi::Value& v, const char* what, int64_t length = -1) {
     throw Error("BAD_ARGUMENT", std::string("Expected a ") + TypedName<T>::name + " for " + what + ".");
   T a = v.As<T>();
   if (length >= 0 && static_cast<int64_t>(a.ElementLength()) != length)
-    throw Error("BAD_ARGUMENT", std::string("Expected ") + std::to_string(length) + " entries for " + what + " but received " + std::to_string(a.ElementLength()) + ".");
+    throw Error("BAD_ARGUMENT", std::string("Expected ") + std::to_string(length) + " entries for " + what +
+                                    " but received " + std::to_string(a.ElementLength()) + ".");
   return a;
 }
 

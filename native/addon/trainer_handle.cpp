@@ -9,7 +9,12 @@ namespace ft {
 class AsyncCall : public Napi::AsyncWorker {
  public:
   AsyncCall(Napi::Env env, TrainerHandle& handle, TrainerHandle::Work work, TrainerHandle::Finish finish)
-      : Napi::AsyncWorker(env), deferred_(Napi::Promise::Deferred::New(env)), handle_(handle), self_(Napi::Persistent(handle.Value())), work_(std::move(work)), finish_(std::move(finish)) {}
+      : Napi::AsyncWorker(env),
+        deferred_(Napi::Promise::Deferred::New(env)),
+        handle_(handle),
+        self_(Napi::Persistent(handle.Value())),
+        work_(std::move(work)),
+        finish_(std::move(finish)) {}
   Napi::Promise promise() const { return deferred_.Promise(); }
 
   void Execute() override {
@@ -57,7 +62,8 @@ TrainerHandle::OwnedBatch TrainerHandle::batch(const Napi::Value& v) {
   const Napi::Object o = object(v, "a batch");
   const auto tokens = typed<Napi::Int32Array>(o.Get("tokens"), "tokens");
   if (tokens.ElementLength() > (1u << 24)) throw Error("BAD_ARGUMENT", "Expected at most 16777216 tokens in a batch.");
-  const auto mask = typed<Napi::Uint8Array>(o.Get("lossMask"), "lossMask", static_cast<int64_t>(tokens.ElementLength()));
+  const auto mask =
+      typed<Napi::Uint8Array>(o.Get("lossMask"), "lossMask", static_cast<int64_t>(tokens.ElementLength()));
   const auto lengths = typed<Napi::Int32Array>(o.Get("lengths"), "lengths");
   OwnedBatch b;
   b.tokens.assign(tokens.Data(), tokens.Data() + tokens.ElementLength());
@@ -85,27 +91,34 @@ StepOptions TrainerHandle::step_options(const Napi::Value& v) {
   s.max_grad_norm = static_cast<float>(number(o, "maxGradNorm"));
   s.prox_mu = static_cast<float>(number(o, "proxMu"));
   s.dropout_seed = static_cast<uint32_t>(integer(o, "dropoutSeed", 0, 4294967295LL));
-  const bool fine = s.learning_rate >= 0 && s.beta1 >= 0 && s.beta1 < 1 && s.beta2 >= 0 && s.beta2 < 1 && s.eps >= 0 && s.weight_decay >= 0 && s.max_grad_norm >= 0 && s.prox_mu >= 0;
-  if (!fine) throw Error("BAD_ARGUMENT", "Expected learningRate, eps, weightDecay, maxGradNorm and proxMu of at least 0 and betas in [0, 1).");
+  const bool fine = s.learning_rate >= 0 && s.beta1 >= 0 && s.beta1 < 1 && s.beta2 >= 0 && s.beta2 < 1 && s.eps >= 0 &&
+                    s.weight_decay >= 0 && s.max_grad_norm >= 0 && s.prox_mu >= 0;
+  if (!fine)
+    throw Error("BAD_ARGUMENT",
+        "Expected learningRate, eps, weightDecay, maxGradNorm and proxMu of at least 0 and betas in [0, 1).");
   return s;
 }
 
 Napi::Function TrainerHandle::define(Napi::Env env) {
-  return DefineClass(
-      env, "Trainer",
+  return DefineClass(env, "Trainer",
       {InstanceAccessor<&TrainerHandle::num_values>("numValues"), InstanceAccessor<&TrainerHandle::bytes>("bytes"),
-       InstanceMethod<&TrainerHandle::get_values>("getValues"), InstanceMethod<&TrainerHandle::set_values>("setValues"),
-       InstanceMethod<&TrainerHandle::set_trainable>("setTrainable"), InstanceMethod<&TrainerHandle::set_anchor>("setAnchor"),
-       InstanceMethod<&TrainerHandle::set_offset>("setGradientOffset"), InstanceMethod<&TrainerHandle::reset_optimizer>("resetOptimizer"),
-       InstanceMethod<&TrainerHandle::get_optimizer>("getOptimizerState"), InstanceMethod<&TrainerHandle::set_optimizer>("setOptimizerState"),
-       InstanceMethod<&TrainerHandle::sync<&TrainerHandle::evaluate_call>>("evaluate"),
-       InstanceMethod<&TrainerHandle::sync<&TrainerHandle::gradient_call>>("gradient"),
-       InstanceMethod<&TrainerHandle::sync<&TrainerHandle::step_call>>("step"),
-       InstanceMethod<&TrainerHandle::async<&TrainerHandle::evaluate_call>>("evaluateAsync"),
-       InstanceMethod<&TrainerHandle::async<&TrainerHandle::gradient_call>>("gradientAsync"),
-       InstanceMethod<&TrainerHandle::async<&TrainerHandle::step_call>>("stepAsync"),
-       InstanceMethod<&TrainerHandle::take_gradient_sum>("takeGradientSum"), InstanceMethod<&TrainerHandle::take_profile>("takeProfile"),
-       InstanceMethod<&TrainerHandle::dispose>("dispose")});
+          InstanceMethod<&TrainerHandle::get_values>("getValues"),
+          InstanceMethod<&TrainerHandle::set_values>("setValues"),
+          InstanceMethod<&TrainerHandle::set_trainable>("setTrainable"),
+          InstanceMethod<&TrainerHandle::set_anchor>("setAnchor"),
+          InstanceMethod<&TrainerHandle::set_offset>("setGradientOffset"),
+          InstanceMethod<&TrainerHandle::reset_optimizer>("resetOptimizer"),
+          InstanceMethod<&TrainerHandle::get_optimizer>("getOptimizerState"),
+          InstanceMethod<&TrainerHandle::set_optimizer>("setOptimizerState"),
+          InstanceMethod<&TrainerHandle::sync<&TrainerHandle::evaluate_call>>("evaluate"),
+          InstanceMethod<&TrainerHandle::sync<&TrainerHandle::gradient_call>>("gradient"),
+          InstanceMethod<&TrainerHandle::sync<&TrainerHandle::step_call>>("step"),
+          InstanceMethod<&TrainerHandle::async<&TrainerHandle::evaluate_call>>("evaluateAsync"),
+          InstanceMethod<&TrainerHandle::async<&TrainerHandle::gradient_call>>("gradientAsync"),
+          InstanceMethod<&TrainerHandle::async<&TrainerHandle::step_call>>("stepAsync"),
+          InstanceMethod<&TrainerHandle::take_gradient_sum>("takeGradientSum"),
+          InstanceMethod<&TrainerHandle::take_profile>("takeProfile"),
+          InstanceMethod<&TrainerHandle::dispose>("dispose")});
 }
 
 TrainerHandle::TrainerHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<TrainerHandle>(info) {
@@ -113,18 +126,22 @@ TrainerHandle::TrainerHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<
     const Napi::Object o = object(info[0], "options");
     const Napi::Object b = object(o.Get("base"), "base");
     const Napi::Value constructor = b.Get("constructor");
-    if (!constructor.IsFunction() || !info.Env().GetInstanceData<Napi::Reference<Napi::Function>>() || !b.InstanceOf(info.Env().GetInstanceData<Napi::Reference<Napi::Function>>()->Value()))
+    if (!constructor.IsFunction() || !info.Env().GetInstanceData<Napi::Reference<Napi::Function>>() ||
+        !b.InstanceOf(info.Env().GetInstanceData<Napi::Reference<Napi::Function>>()->Value()))
       throw Error("BAD_ARGUMENT", "Expected a Base of this thread for base.");
     const auto base = BaseHandle::Unwrap(b)->base();
     const Napi::Array modules = array(o.Get("modules"), "modules");
     std::vector<ModuleSpec> specs;
     for (uint32_t i = 0; i < modules.Length(); i++) {
       const Napi::Object m = object(modules.Get(i), "a module");
-      specs.push_back({string(m, "module"), static_cast<int>(integer(m, "rank", -1 << 30)), static_cast<float>(number(m, "scale"))});
+      specs.push_back({string(m, "module"), static_cast<int>(integer(m, "rank", -1 << 30)),
+          static_cast<float>(number(m, "scale"))});
     }
     const double dropout = o.Get("dropout").IsUndefined() ? 0.0 : number(o, "dropout");
-    if (dropout < 0 || dropout >= 1) throw Error("BAD_ARGUMENT", "Expected dropout in [0, 1) but received " + std::to_string(dropout) + ".");
-    trainer_ = std::make_unique<Trainer>(base, specs, static_cast<float>(dropout), static_cast<int>(integer(o, "threads", 1, 64)), boolean(o, "checkpointing", false));
+    if (dropout < 0 || dropout >= 1)
+      throw Error("BAD_ARGUMENT", "Expected dropout in [0, 1) but received " + std::to_string(dropout) + ".");
+    trainer_ = std::make_unique<Trainer>(base, specs, static_cast<float>(dropout),
+        static_cast<int>(integer(o, "threads", 1, 64)), boolean(o, "checkpointing", false));
   });
 }
 
@@ -133,7 +150,7 @@ Trainer& TrainerHandle::trainer() {
   return *trainer_;
 }
 
-// ---- the calls that compute -----------------------------------------------------------------------------------------------
+// ---- the calls that compute ---------------------------------------------------------------
 
 std::pair<TrainerHandle::Work, TrainerHandle::Finish> TrainerHandle::evaluate_call(const Napi::CallbackInfo& info) {
   struct Call {
@@ -152,13 +169,13 @@ std::pair<TrainerHandle::Work, TrainerHandle::Finish> TrainerHandle::evaluate_ca
             c->nll.assign(c->batch.tokens.size(), 0.0f);
             c->sum = t.evaluate(c->batch.view(), c->adapter, c->all, c->nll.data());
           },
-          [c](Napi::Env env) -> Napi::Value {
-            Napi::Object r = Napi::Object::New(env);
-            r.Set("nll", floats(env, c->nll.data(), c->nll.size()));
-            r.Set("nllSum", c->sum);
-            r.Set("targets", Step::targets(c->batch.view()));
-            return r;
-          }};
+      [c](Napi::Env env) -> Napi::Value {
+        Napi::Object r = Napi::Object::New(env);
+        r.Set("nll", floats(env, c->nll.data(), c->nll.size()));
+        r.Set("nllSum", c->sum);
+        r.Set("targets", Step::targets(c->batch.view()));
+        return r;
+      }};
 }
 
 std::pair<TrainerHandle::Work, TrainerHandle::Finish> TrainerHandle::gradient_call(const Napi::CallbackInfo& info) {
@@ -177,13 +194,13 @@ std::pair<TrainerHandle::Work, TrainerHandle::Finish> TrainerHandle::gradient_ca
             c->gradient.resize(t.size());
             c->loss = t.gradient(views, {}, c->gradient.data(), &c->targets);
           },
-          [c](Napi::Env env) -> Napi::Value {
-            Napi::Object r = Napi::Object::New(env);
-            r.Set("loss", c->loss);
-            r.Set("targets", static_cast<double>(c->targets));
-            r.Set("gradient", floats(env, c->gradient.data(), c->gradient.size()));
-            return r;
-          }};
+      [c](Napi::Env env) -> Napi::Value {
+        Napi::Object r = Napi::Object::New(env);
+        r.Set("loss", c->loss);
+        r.Set("targets", static_cast<double>(c->targets));
+        r.Set("gradient", floats(env, c->gradient.data(), c->gradient.size()));
+        return r;
+      }};
 }
 
 std::pair<TrainerHandle::Work, TrainerHandle::Finish> TrainerHandle::step_call(const Napi::CallbackInfo& info) {
@@ -201,14 +218,14 @@ std::pair<TrainerHandle::Work, TrainerHandle::Finish> TrainerHandle::step_call(c
             for (const auto& b : c->batches) views.push_back(b.view());
             c->result = t.step(views, c->options);
           },
-          [c](Napi::Env env) -> Napi::Value {
-            Napi::Object r = Napi::Object::New(env);
-            r.Set("loss", c->result.loss);
-            r.Set("gradNorm", c->result.grad_norm);
-            r.Set("targets", static_cast<double>(c->result.targets));
-            r.Set("tokens", static_cast<double>(c->result.tokens));
-            return r;
-          }};
+      [c](Napi::Env env) -> Napi::Value {
+        Napi::Object r = Napi::Object::New(env);
+        r.Set("loss", c->result.loss);
+        r.Set("gradNorm", c->result.grad_norm);
+        r.Set("targets", static_cast<double>(c->result.targets));
+        r.Set("tokens", static_cast<double>(c->result.tokens));
+        return r;
+      }};
 }
 
 template <std::pair<TrainerHandle::Work, TrainerHandle::Finish> (TrainerHandle::*Call)(const Napi::CallbackInfo&)>

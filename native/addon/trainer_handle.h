@@ -25,7 +25,8 @@ class TrainerHandle : public Napi::ObjectWrap<TrainerHandle> {
   // Holds the trainer for one call; throws BUSY where another one runs.
   struct Lock {
     explicit Lock(TrainerHandle& h) : handle(h) {
-      if (h.busy_.exchange(true)) throw Error("BUSY", "This trainer is at work in another call. Await it, or make a second trainer.");
+      if (h.busy_.exchange(true))
+        throw Error("BUSY", "This trainer is at work in another call. Await it, or make a second trainer.");
     }
     ~Lock() {
       if (!kept) handle.busy_ = false;

@@ -7,10 +7,12 @@
 namespace ft {
 
 Napi::Value TrainerHandle::num_values(const Napi::CallbackInfo& info) {
-  return guard(info.Env(), [&]() -> Napi::Value { return Napi::Number::New(info.Env(), static_cast<double>(trainer().size())); });
+  return guard(info.Env(),
+      [&]() -> Napi::Value { return Napi::Number::New(info.Env(), static_cast<double>(trainer().size())); });
 }
 Napi::Value TrainerHandle::bytes(const Napi::CallbackInfo& info) {
-  return guard(info.Env(), [&]() -> Napi::Value { return Napi::Number::New(info.Env(), static_cast<double>(trainer().bytes())); });
+  return guard(info.Env(),
+      [&]() -> Napi::Value { return Napi::Number::New(info.Env(), static_cast<double>(trainer().bytes())); });
 }
 Napi::Value TrainerHandle::get_values(const Napi::CallbackInfo& info) {
   return guard(info.Env(), [&]() -> Napi::Value {
@@ -72,7 +74,8 @@ void TrainerHandle::set_optimizer(const Napi::CallbackInfo& info) {
     Trainer& t = trainer();
     Lock lock(*this);
     const Napi::Object o = object(info[0], "optimizer state");
-    const auto m = typed<Napi::Float32Array>(o.Get("m"), "m", t.size()), v = typed<Napi::Float32Array>(o.Get("v"), "v", t.size());
+    const auto m = typed<Napi::Float32Array>(o.Get("m"), "m", t.size()),
+               v = typed<Napi::Float32Array>(o.Get("v"), "v", t.size());
     Trainer::Optimizer s;
     s.step = integer(o, "step", 0, int64_t{1} << 50);
     s.m.assign(m.Data(), m.Data() + t.size());

@@ -13,7 +13,8 @@ namespace ft {
 namespace {
 
 // One product of the given kinds of operands, in all ways that the engine uses it.
-void check_gemm(const KernelSet& set, Random& random, int m, int n, int k, Dtype a_type, Dtype b_type, bool trans, const std::string& name, std::map<std::string, double>& errors) {
+void check_gemm(const KernelSet& set, Random& random, int m, int n, int k, Dtype a_type, Dtype b_type, bool trans,
+    const std::string& name, std::map<std::string, double>& errors) {
   const int k2 = 24;  // the second segment: LoRA's thin product
   const Operand a(random, m, k, a_type), a2(random, m, k2, a_type);
   const Operand b(random, trans ? n : k, trans ? k : n, b_type), b2(random, trans ? n : k2, trans ? k2 : n, a_type);
@@ -56,7 +57,8 @@ void check_gemm(const KernelSet& set, Random& random, int m, int n, int k, Dtype
     const GemmCut step = set.gemm_cut(g);
     g.c = cut.data();
     for (int i = 0; i < m; i += step.m_step)
-      for (int j = 0; j < n; j += step.n_step) set.gemm(g, i, std::min(m, i + step.m_step), j, std::min(n, j + step.n_step), scratch);
+      for (int j = 0; j < n; j += step.n_step)
+        set.gemm(g, i, std::min(m, i + step.m_step), j, std::min(n, j + step.n_step), scratch);
     if (std::memcmp(c.data(), cut.data(), c.size()) != 0) errors[name + " in pieces"] = 1;
     // on top of what is there
     g.accumulate = true;
@@ -66,12 +68,14 @@ void check_gemm(const KernelSet& set, Random& random, int m, int n, int k, Dtype
     g.accumulate = false;
     g.fine = true;
     set.gemm(g, 0, m, 0, n, scratch_fine);
-    errors["fine " + name] = std::max(errors["fine " + name], error([&](int i, int j) { return cut.as<float>()[i * g.ldc + j]; }));
+    errors["fine " + name] =
+        std::max(errors["fine " + name], error([&](int i, int j) { return cut.as<float>()[i * g.ldc + j]; }));
     g.fine = false;
     g.c_type = Dtype::BF16;
     g.c = half.data();
     set.gemm(g, 0, m, 0, n, scratch);
-    errors[name + " to bf16"] = std::max(errors[name + " to bf16"], error([&](int i, int j) { return widen(half.as<bf16_t>()[i * g.ldc + j]); }));
+    errors[name + " to bf16"] = std::max(
+        errors[name + " to bf16"], error([&](int i, int j) { return widen(half.as<bf16_t>()[i * g.ldc + j]); }));
   }
 }
 
@@ -98,7 +102,8 @@ void check_rows(const KernelSet& set, Random& random, int m, int n, std::map<std
       auto loss = [&](double step) {
         const double moved = x.at(i, j) + step, s = square - x.at(i, j) * x.at(i, j) + moved * moved;
         double sum = 0;
-        for (int l = 0; l < n; l++) sum += (l == j ? moved : x.at(i, l)) / std::sqrt(s / n + eps) * ws[l] * ds[i * ld + l];
+        for (int l = 0; l < n; l++)
+          sum += (l == j ? moved : x.at(i, l)) / std::sqrt(s / n + eps) * ws[l] * ds[i * ld + l];
         return sum;
       };
       backward.add(dx.as<float>()[i * ld + j], (loss(h) - loss(-h)) / (2 * h));
@@ -133,7 +138,8 @@ void check_softmax(const KernelSet& set, Random& random, int m, int n, std::map<
   for (int i = 0; i < m; i++) target[i] = static_cast<int32_t>(random.next() % (tiles * n));
   const Buffer p(sizeof(float) * m * ldp), first(sizeof(float) * m * ldp);
   for (int v = 0; v < tiles; v++) {
-    set.softmax_tile(static_cast<const float*>(logits[v].mat().data), logits[v].mat().ld, v * n, n, target.data(), mx.data(), sum.data(), tl.data(), Dtype::F32, p.data(), ldp, rescale.data(), 0, m);
+    set.softmax_tile(static_cast<const float*>(logits[v].mat().data), logits[v].mat().ld, v * n, n, target.data(),
+        mx.data(), sum.data(), tl.data(), Dtype::F32, p.data(), ldp, rescale.data(), 0, m);
     if (v == 0) std::memcpy(first.data(), p.data(), p.size());
   }
   Error2 nll, gradient;
@@ -151,7 +157,8 @@ void check_softmax(const KernelSet& set, Random& random, int m, int n, std::map<
     };
     nll.add(mx[i] + std::log(static_cast<double>(sum[i])) - tl[i], loss(-1, 0));
     for (int at = 0; at < tiles * n; at += std::max(1, n / 5)) {
-      const double q = at < n ? first.as<float>()[i * ldp + at] * static_cast<double>(rescale[i]) : p.as<float>()[i * ldp + at - n];
+      const double q =
+          at < n ? first.as<float>()[i * ldp + at] * static_cast<double>(rescale[i]) : p.as<float>()[i * ldp + at - n];
       gradient.add(q / sum[i] - (at == target[i] ? 1 : 0), (loss(at, h) - loss(at, -h)) / (2 * h));
     }
   }
@@ -165,7 +172,9 @@ void check_rope(const KernelSet& set, Random& random, int m, std::map<std::strin
   const Operand angle(random, m, half, Dtype::F32);
   std::vector<float> c(static_cast<size_t>(m) * half), s(c.size());
   for (int i = 0; i < m; i++)
-    for (int j = 0; j < half; j++) c[i * half + j] = static_cast<float>(std::cos(angle.at(i, j))), s[i * half + j] = static_cast<float>(std::sin(angle.at(i, j)));
+    for (int j = 0; j < half; j++)
+      c[i * half + j] = static_cast<float>(std::cos(angle.at(i, j))),
+                   s[i * half + j] = static_cast<float>(std::sin(angle.at(i, j)));
   for (const bool interleaved : {false, true}) {
     const Operand x(random, m, heads * dim, Dtype::F32);
     const int64_t ld = x.mat().ld;
@@ -193,11 +202,14 @@ void check_adamw(const KernelSet& set, Random& random, int n, std::map<std::stri
   const Operand theta(random, 1, n, Dtype::F32), g(random, 1, n, Dtype::F32);
   std::vector<float> t(n), m(n, 0.25f), v(n, 0.5f), gs(n);
   std::vector<uint8_t> mask(n);
-  for (int i = 0; i < n; i++) t[i] = static_cast<float>(theta.at(0, i)), gs[i] = static_cast<float>(g.at(0, i)), mask[i] = random.next() % 3 != 0;
-  set.adamw(t.data(), gs.data(), mask.data(), m.data(), v.data(), n, 0.5f, 0.01f, 0.9f, 0.999f, 1e-8f, 0.1f, 0.19f, 0.001999f);
+  for (int i = 0; i < n; i++)
+    t[i] = static_cast<float>(theta.at(0, i)), gs[i] = static_cast<float>(g.at(0, i)), mask[i] = random.next() % 3 != 0;
+  set.adamw(t.data(), gs.data(), mask.data(), m.data(), v.data(), n, 0.5f, 0.01f, 0.9f, 0.999f, 1e-8f, 0.1f, 0.19f,
+      0.001999f);
   Error2 e;
   for (int i = 0; i < n; i++) {
-    const double x = 0.5 * g.at(0, i), mm = 0.9 * 0.25 + 0.1 * x, vv = 0.999 * 0.5 + 0.001 * x * x, old = theta.at(0, i);
+    const double x = 0.5 * g.at(0, i), mm = 0.9 * 0.25 + 0.1 * x, vv = 0.999 * 0.5 + 0.001 * x * x,
+                 old = theta.at(0, i);
     e.add(t[i], mask[i] ? old * (1 - 0.01 * 0.1) - 0.01 / 0.19 * mm / (std::sqrt(vv / 0.001999) + 1e-8) : old);
     if (!mask[i] && (m[i] != 0.25f || v[i] != 0.5f || t[i] != static_cast<float>(old))) errors["adamw mask"] = 1;
   }

@@ -11,7 +11,7 @@ constexpr int kHeads = 4, kKvHeads = 2;
 // One query head of one sequence in float64.
 struct Exact {
   int len, dim;
-  std::vector<double> q, k, v, g;        // [len][dim]
+  std::vector<double> q, k, v, g;          // [len][dim]
   std::vector<double> out, dq, dk, dv, p;  // p [len][len]
 
   void forward() {
@@ -61,7 +61,9 @@ struct Exact {
   }
 };
 
-double read(Dtype type, const void* p, int64_t i) { return type == Dtype::F32 ? static_cast<const float*>(p)[i] : widen(static_cast<const bf16_t*>(p)[i]); }
+double read(Dtype type, const void* p, int64_t i) {
+  return type == Dtype::F32 ? static_cast<const float*>(p)[i] : widen(static_cast<const bf16_t*>(p)[i]);
+}
 
 // dq at a few places by central differences.
 double differences(Exact e) {
@@ -87,13 +89,15 @@ double differences(Exact e) {
 
 }  // namespace
 
-void check_attention(const KernelSet& set, Random& random, int len, int dim, Dtype type, const std::string& name, std::map<std::string, double>& errors) {
+void check_attention(const KernelSet& set, Random& random, int len, int dim, Dtype type, const std::string& name,
+    std::map<std::string, double>& errors) {
   const int first = 3, total = first + len;  // a short sequence comes before: borders are kept
   const int q_cols = kHeads * dim, kv_cols = kKvHeads * dim;
   const size_t width = type == Dtype::F32 ? 4 : 2;
   const Operand qkv(random, total, q_cols + 2 * kv_cols, type), dout(random, total, q_cols, type);
   const int64_t ld = qkv.mat().ld, ld_out = dout.mat().ld;
-  const Buffer out(width * round_up(total, kRowPad) * ld_out), dqkv(width * round_up(total, kRowPad) * ld), lse(sizeof(float) * kHeads * total);
+  const Buffer out(width * round_up(total, kRowPad) * ld_out), dqkv(width * round_up(total, kRowPad) * ld),
+      lse(sizeof(float) * kHeads * total);
   Attention a{};
   a.heads = kHeads;
   a.kv_heads = kKvHeads;
@@ -142,7 +146,8 @@ void check_attention(const KernelSet& set, Random& random, int len, int dim, Dty
             dk[i * dim + d] += e.dk[i * dim + d];
             dv[i * dim + d] += e.dv[i * dim + d];
           }
-        if (h == 0 && n <= 40) errors["attention by differences"] = std::max(errors["attention by differences"], differences(e));
+        if (h == 0 && n <= 40)
+          errors["attention by differences"] = std::max(errors["attention by differences"], differences(e));
       }
       for (int i = 0; i < n; i++)
         for (int d = 0; d < dim; d++) {

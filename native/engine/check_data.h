@@ -18,7 +18,8 @@ class Random {
   }
   // roughly normal, with a few outliers as real activations have
   float value() {
-    const float u = static_cast<float>(next() % 65536) / 32768.0f - 1.0f, v = static_cast<float>(next() % 65536) / 32768.0f - 1.0f;
+    const float u = static_cast<float>(next() % 65536) / 32768.0f - 1.0f,
+                v = static_cast<float>(next() % 65536) / 32768.0f - 1.0f;
     return (u + v) * (next() % 97 == 0 ? 8.0f : 1.0f);
   }
 
@@ -47,7 +48,8 @@ class Operand {
     data_ = Buffer(width * round_up(rows, kRowPad) * ld);
     scale_ = Buffer(sizeof(float) * rows * (ld / kGroup));
     mat_ = {type, data_.data(), scale_.as<float>(), ld};
-    for (int64_t i = 0; type == Dtype::Q8 && i < rows * (ld / kGroup); i++) scale_.as<float>()[i] = 0.01f + 0.02f * static_cast<float>(random.next() % 100) / 100.0f;
+    for (int64_t i = 0; type == Dtype::Q8 && i < rows * (ld / kGroup); i++)
+      scale_.as<float>()[i] = 0.01f + 0.02f * static_cast<float>(random.next() % 100) / 100.0f;
     for (int r = 0; r < rows; r++)
       for (int c = 0; c < cols; c++) {
         const float x = random.value();

@@ -40,10 +40,14 @@ GgmlReader::GgmlReader(const std::string& library) {
   const char* message = handle ? nullptr : dlerror();
   const std::string why = message ? message : "";
 #endif
-  if (!handle) throw Error("GGML_LOAD", "Could not open ggml's base library \"" + library + "\" (" + why + "). Reinstall node-llama-cpp: npm ci");
+  if (!handle)
+    throw Error("GGML_LOAD",
+        "Could not open ggml's base library \"" + library + "\" (" + why + "). Reinstall node-llama-cpp: npm ci");
   get_traits_ = symbol(handle, "ggml_get_type_traits");
   auto version = reinterpret_cast<GetVersion>(symbol(handle, "ggml_version"));
-  if (!get_traits_ || !version) throw Error("GGML_LOAD", "\"" + library + "\" lacks ggml_get_type_traits or ggml_version. Reinstall node-llama-cpp: npm ci");
+  if (!get_traits_ || !version)
+    throw Error("GGML_LOAD",
+        "\"" + library + "\" lacks ggml_get_type_traits or ggml_version. Reinstall node-llama-cpp: npm ci");
   version_ = version();
 }
 
@@ -57,10 +61,13 @@ const GgmlReader& GgmlReader::open(const std::string& library) {
 }
 
 const void* GgmlReader::traits(int type) const {
-  const ggml_type_traits* t = type >= 0 && type < GGML_TYPE_COUNT ? reinterpret_cast<GetTraits>(get_traits_)(static_cast<ggml_type>(type)) : nullptr;
+  const ggml_type_traits* t = type >= 0 && type < GGML_TYPE_COUNT
+                                  ? reinterpret_cast<GetTraits>(get_traits_)(static_cast<ggml_type>(type))
+                                  : nullptr;
   const bool plain = type == GGML_TYPE_F32;
   if (!t || t->blck_size <= 0 || t->type_size == 0 || (!t->to_float && !plain))
-    throw Error("UNSUPPORTED_TYPE", "Expected a weight type that ggml can dequantise but received type " + std::to_string(type) + ". Convert the model to F16, Q8_0 or a K-quant.");
+    throw Error("UNSUPPORTED_TYPE", "Expected a weight type that ggml can dequantise but received type " +
+                                        std::to_string(type) + ". Convert the model to F16, Q8_0 or a K-quant.");
   return t;
 }
 

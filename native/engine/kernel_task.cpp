@@ -39,7 +39,8 @@ KernelTask gemm_task(const KernelSet& set, const std::string& kind, int m, int n
       for (int i = 0; i < g.m; i++)
         for (int j = 0; j < g.n; j++) {
           float sum = 0;
-          for (int l = 0; l < g.seg[0].k; l++) sum += static_cast<float>(x.at(i, l)) * static_cast<float>(g.seg[0].trans ? w.at(j, l) : w.at(l, j));
+          for (int l = 0; l < g.seg[0].k; l++)
+            sum += static_cast<float>(x.at(i, l)) * static_cast<float>(g.seg[0].trans ? w.at(j, l) : w.at(l, j));
           c[static_cast<int64_t>(i) * g.n + j] = sum;
         }
     };
@@ -84,7 +85,9 @@ KernelTask attention_task(const KernelSet& set, bool back, int len, int dim) {
   set.attention_fwd(a, 0, len, 0, scratch);
   KernelTask task;
   task.operations = (back ? 5.0 : 2.0) * kHeads * len * (len + 1) * dim;
-  task.run = [data, a, len, back, &set, scratch]() mutable { (back ? set.attention_bwd : set.attention_fwd)(a, 0, len, 0, scratch); };
+  task.run = [data, a, len, back, &set, scratch]() mutable {
+    (back ? set.attention_bwd : set.attention_fwd)(a, 0, len, 0, scratch);
+  };
   return task;
 }
 
@@ -111,7 +114,9 @@ KernelTask rows_task(const KernelSet& set, const std::string& kind, int m, int n
     task.run = [=, keep = data, gu = wide.data()] { s->swiglu_fwd(Dtype::BF16, gu, ld_wide, n, out, ld, 0, m); };
   } else if (kind == "swiglu back") {
     task.bytes = 12.0 * m * n;
-    task.run = [=, keep = data, gu = wide.data(), d = half.data()] { s->swiglu_bwd(Dtype::BF16, gu, ld_wide, n, d, ld, out, ld_wide, act, ld, 0, m); };
+    task.run = [=, keep = data, gu = wide.data(), d = half.data()] {
+      s->swiglu_bwd(Dtype::BF16, gu, ld_wide, n, d, ld, out, ld_wide, act, ld, 0, m);
+    };
   } else if (kind == "softmax") {
     auto* target = data->room(sizeof(int32_t) * m).as<int32_t>();
     task.bytes = 6.0 * m * n;

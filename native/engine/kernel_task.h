@@ -15,8 +15,8 @@ struct KernelTask {
 };
 
 // kind: "gemm q8 nt", "gemm q8 nn", "gemm f32 nt", "gemm f32 nn", "attention", "attention back", "rmsnorm", "swiglu",
-// "swiglu back", "softmax"; m rows (tokens), n columns, k depth (head dimension for attention). `naive` runs a plain loop
-// instead of the set's kernel, where there is one (gemm). Throws BAD_ARGUMENT.
+// "swiglu back", "softmax"; m rows (tokens), n columns, k depth (head dimension for attention). `naive` runs a plain
+// loop instead of the set's kernel, where there is one (gemm). Throws BAD_ARGUMENT.
 KernelTask make_kernel_task(const KernelSet& set, const std::string& kind, int m, int n, int k, bool naive);
 
 }  // namespace ft

@@ -36,7 +36,8 @@ void LoraGroup::refresh(const KernelSet& kernels, const float* values) {
       const int rows = std::min(kRows, m.out - o);
       const float* from = values + m.offset_b + static_cast<int64_t>(o) * m.rank;
       for (int i = 0; i < rows * m.rank; i++) scaled[i] = from[i] * m.scale;
-      kernels.to_act(scaled.data(), m.rank, m.rank, type, b.data() + w * (static_cast<int64_t>(m.group_row + o) * rank + m.group_col), rank, 0, rows);
+      kernels.to_act(scaled.data(), m.rank, m.rank, type,
+          b.data() + w * (static_cast<int64_t>(m.group_row + o) * rank + m.group_col), rank, 0, rows);
     }
   }
 }
@@ -53,8 +54,11 @@ Lora::Lora(const Base& base, const std::vector<ModuleSpec>& specs) {
     LoraModule m;
     m.name = s.module;
     if (!parse(s.module, d.layers, m.layer, m.target))
-      throw Error("BAD_ARGUMENT", "Expected a module such as blk.0.attn_q (layers 0 to " + std::to_string(d.layers - 1) + ") but received \"" + s.module + "\".");
-    if (s.rank < 1 || s.rank > 4096) throw Error("BAD_RANK", "Expected a rank between 1 and 4096 for " + s.module + " but received " + std::to_string(s.rank) + ".");
+      throw Error("BAD_ARGUMENT", "Expected a module such as blk.0.attn_q (layers 0 to " +
+                                      std::to_string(d.layers - 1) + ") but received \"" + s.module + "\".");
+    if (s.rank < 1 || s.rank > 4096)
+      throw Error("BAD_RANK",
+          "Expected a rank between 1 and 4096 for " + s.module + " but received " + std::to_string(s.rank) + ".");
     m.rank = s.rank;
     m.scale = s.scale;
     m.in = in[m.target];

@@ -23,9 +23,13 @@ class Buffer {
     raw_ = std::calloc(bytes + 64, 1);
 #ifdef __linux__
     // Strided access to large buffers would otherwise miss the TLB at every row.
-    if (raw_ && bytes >= 2 * kHuge) madvise(reinterpret_cast<void*>((reinterpret_cast<uintptr_t>(raw_) + kHuge - 1) & ~(kHuge - 1)), bytes - kHuge, MADV_HUGEPAGE);
+    if (raw_ && bytes >= 2 * kHuge)
+      madvise(reinterpret_cast<void*>((reinterpret_cast<uintptr_t>(raw_) + kHuge - 1) & ~(kHuge - 1)), bytes - kHuge,
+          MADV_HUGEPAGE);
 #endif
-    if (!raw_) throw Error("OUT_OF_MEMORY", "Could not allocate " + std::to_string(bytes) + " bytes. Use shorter batches, fewer workers or a smaller base model.");
+    if (!raw_)
+      throw Error("OUT_OF_MEMORY", "Could not allocate " + std::to_string(bytes) +
+                                       " bytes. Use shorter batches, fewer workers or a smaller base model.");
     data_ = reinterpret_cast<uint8_t*>((reinterpret_cast<uintptr_t>(raw_) + 63) & ~static_cast<uintptr_t>(63));
   }
   Buffer(Buffer&& o) noexcept { swap(o); }
@@ -38,7 +42,9 @@ class Buffer {
   Buffer& operator=(const Buffer&) = delete;
 
   template <class T>
-  T* as() const { return reinterpret_cast<T*>(data_); }
+  T* as() const {
+    return reinterpret_cast<T*>(data_);
+  }
   uint8_t* data() const { return data_; }
   size_t size() const { return size_; }
 

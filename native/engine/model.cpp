@@ -68,16 +68,23 @@ class Loader {
   const TensorSource& need(const std::string& name, const std::vector<int64_t>& ne) const {
     const TensorSource* t = find(name);
     if (!t) throw Error("MISSING_TENSOR", "The model has no tensor \"" + name + "\".");
-    if (t->ne != ne) throw Error("BAD_SHAPE", "Expected shape " + shape(ne) + " for tensor " + name + " but received " + shape(t->ne) + ".");
+    if (t->ne != ne)
+      throw Error(
+          "BAD_SHAPE", "Expected shape " + shape(ne) + " for tensor " + name + " but received " + shape(t->ne) + ".");
     const int64_t block = ggml_.block_size(t->type);
-    if (ne[0] % block) throw Error("BAD_SHAPE", "Tensor " + name + " has rows of " + std::to_string(ne[0]) + " values, not a multiple of its type's block of " + std::to_string(block) + ".");
+    if (ne[0] % block)
+      throw Error("BAD_SHAPE", "Tensor " + name + " has rows of " + std::to_string(ne[0]) +
+                                   " values, not a multiple of its type's block of " + std::to_string(block) + ".");
     int64_t count = 1;
     for (int64_t n : ne) count *= n;
     const uint64_t size = static_cast<uint64_t>(count / block) * ggml_.type_size(t->type);
-    if (t->file < 0 || t->file >= static_cast<int>(files_.size())) throw Error("BAD_MODEL", "Tensor " + name + " names a file that is not listed.");
+    if (t->file < 0 || t->file >= static_cast<int>(files_.size()))
+      throw Error("BAD_MODEL", "Tensor " + name + " names a file that is not listed.");
     const uint64_t have = files_[t->file].size();
     if (t->offset > have || size > have - t->offset)
-      throw Error("TRUNCATED", "Tensor " + name + " needs " + std::to_string(size) + " bytes at " + std::to_string(t->offset) + " but the file has " + std::to_string(have) + ". Download it again.");
+      throw Error("TRUNCATED", "Tensor " + name + " needs " + std::to_string(size) + " bytes at " +
+                                   std::to_string(t->offset) + " but the file has " + std::to_string(have) +
+                                   ". Download it again.");
     return *t;
   }
 
@@ -101,8 +108,11 @@ class Loader {
         float sum = 0;
         for (int64_t j = 0; j < static_cast<int64_t>(rows) * k; j++) sum += out[j] * 0.0f;
         if (sum != 0.0f) bad[i] = 1;  // NaN: some value was not finite
-        if (w.mat.type == Dtype::BF16) base_.kernels->to_act(out, k, k, Dtype::BF16, w.values.as<bf16_t>() + at * ld, ld, 0, rows);
-        if (w.mat.type == Dtype::Q8) base_.kernels->quantize_rows(out, k, rows, k, levels, w.values.as<int8_t>() + at * ld, ld, w.scales.as<float>() + at * (ld / kGroup));
+        if (w.mat.type == Dtype::BF16)
+          base_.kernels->to_act(out, k, k, Dtype::BF16, w.values.as<bf16_t>() + at * ld, ld, 0, rows);
+        if (w.mat.type == Dtype::Q8)
+          base_.kernels->quantize_rows(
+              out, k, rows, k, levels, w.values.as<int8_t>() + at * ld, ld, w.scales.as<float>() + at * (ld / kGroup));
       }
     };
     std::vector<std::thread> pool;
@@ -121,7 +131,9 @@ class Loader {
 
 void check(const Description& d) {
   auto in = [](const char* what, int64_t x, int64_t lo, int64_t hi) {
-    if (x < lo || x > hi) throw Error("BAD_MODEL", std::string("Expected ") + what + " between " + std::to_string(lo) + " and " + std::to_string(hi) + " but received " + std::to_string(x) + ".");
+    if (x < lo || x > hi)
+      throw Error("BAD_MODEL", std::string("Expected ") + what + " between " + std::to_string(lo) + " and " +
+                                   std::to_string(hi) + " but received " + std::to_string(x) + ".");
   };
   if (d.architecture != "llama" && d.architecture != "qwen2" && d.architecture != "qwen3")
     throw Error("BAD_MODEL", "Expected architecture llama, qwen2 or qwen3 but received \"" + d.architecture + "\".");
@@ -136,8 +148,10 @@ void check(const Description& d) {
   in("ropeDim", d.rope_dim, 2, d.head_dim);
   if (d.heads % d.kv_heads) throw Error("BAD_MODEL", "numHeads must be a multiple of numKvHeads.");
   if (d.rope_dim % 2) throw Error("BAD_MODEL", "ropeDim must be even.");
-  if (!(d.rope_theta > 0) || !(d.norm_eps >= 0)) throw Error("BAD_MODEL", "ropeTheta must be positive and normEps not negative.");
-  if (!d.rope_factors.empty() && static_cast<int>(d.rope_factors.size()) != d.rope_dim / 2) throw Error("BAD_MODEL", "ropeFactors must have ropeDim / 2 values.");
+  if (!(d.rope_theta > 0) || !(d.norm_eps >= 0))
+    throw Error("BAD_MODEL", "ropeTheta must be positive and normEps not negative.");
+  if (!d.rope_factors.empty() && static_cast<int>(d.rope_factors.size()) != d.rope_dim / 2)
+    throw Error("BAD_MODEL", "ropeFactors must have ropeDim / 2 values.");
 }
 
 }  // namespace
@@ -178,11 +192,13 @@ void Base::load(const std::string& ggml) {
 
 void Base::row(const Weight& w, int token, float* out) const {
   if (w.mat.type == Dtype::F32) {
-    std::memcpy(out, static_cast<const float*>(w.mat.data) + static_cast<int64_t>(token) * w.mat.ld, sizeof(float) * w.k);
+    std::memcpy(
+        out, static_cast<const float*>(w.mat.data) + static_cast<int64_t>(token) * w.mat.ld, sizeof(float) * w.k);
     return;
   }
   if (w.mat.type == Dtype::BF16) {
-    kernels->from_act(Dtype::BF16, static_cast<const bf16_t*>(w.mat.data) + static_cast<int64_t>(token) * w.mat.ld, w.mat.ld, w.k, out, w.k, 0, 1);
+    kernels->from_act(Dtype::BF16, static_cast<const bf16_t*>(w.mat.data) + static_cast<int64_t>(token) * w.mat.ld,
+        w.mat.ld, w.k, out, w.k, 0, 1);
     return;
   }
   const int8_t* q = static_cast<const int8_t*>(w.mat.data) + static_cast<int64_t>(token) * w.mat.ld;
@@ -190,16 +206,20 @@ void Base::row(const Weight& w, int token, float* out) const {
   for (int i = 0; i < w.k; i++) out[i] = q[i] * s[i / kGroup];
 }
 
-std::shared_ptr<const Base> Base::open(const Description& d, bool int8, const std::string& kernels, const std::string& ggml) {
+std::shared_ptr<const Base> Base::open(
+    const Description& d, bool int8, const std::string& kernels, const std::string& ggml) {
   check(d);
   const KernelSet* set = kernels_by_name(kernels.c_str());
-  if (!set) throw Error("UNSUPPORTED_CPU", "Kernel set \"" + kernels + "\" is unknown or not on this processor. Use \"auto\" or \"portable\".");
+  if (!set)
+    throw Error("UNSUPPORTED_CPU",
+        "Kernel set \"" + kernels + "\" is unknown or not on this processor. Use \"auto\" or \"portable\".");
   // One copy a process: the key names the files as they are now, the precision and the kernels.
   std::string key = std::string(int8 ? "int8" : "f32") + "|" + set->name;
   for (const auto& f : d.files) {
     struct stat st{};
     if (stat(f.c_str(), &st) != 0) throw Error("BAD_MODEL", "Could not read \"" + f + "\".");
-    key += "|" + f + "|" + std::to_string(st.st_size) + "|" + std::to_string(st.st_mtime) + "|" + std::to_string(st.st_ino);
+    key += "|" + f + "|" + std::to_string(st.st_size) + "|" + std::to_string(st.st_mtime) + "|" +
+           std::to_string(st.st_ino);
   }
   static std::mutex mutex;
   static std::map<std::string, std::weak_ptr<const Base>> open;

@@ -29,8 +29,8 @@ struct Description {
   std::vector<TensorSource> tensors;
 };
 
-// Narrower matrices than this are kept in bf16 where others are int8: rounding averages out over long rows only, and there
-// is little to save.
+// Narrower matrices than this are kept in bf16 where others are int8: rounding averages out over long rows only, and
+// there is little to save.
 constexpr int kNarrow = 256;
 
 // A frozen matrix [n, k], possibly several stacked; F32, BF16 or Q8.
@@ -48,8 +48,10 @@ struct Layer {
 // Read-only after construction; shared by every trainer of the process.
 class Base {
  public:
-  // Throws BAD_MODEL, MISSING_TENSOR, BAD_SHAPE, UNSUPPORTED_TYPE, TRUNCATED, UNSUPPORTED_CPU, GGML_LOAD, OUT_OF_MEMORY.
-  static std::shared_ptr<const Base> open(const Description& d, bool int8, const std::string& kernels, const std::string& ggml);
+  // Throws BAD_MODEL, MISSING_TENSOR, BAD_SHAPE, UNSUPPORTED_TYPE, TRUNCATED, UNSUPPORTED_CPU, GGML_LOAD,
+  // OUT_OF_MEMORY.
+  static std::shared_ptr<const Base> open(
+      const Description& d, bool int8, const std::string& kernels, const std::string& ggml);
 
   Description desc;
   bool int8 = false;

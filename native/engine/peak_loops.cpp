@@ -80,7 +80,12 @@ struct alignas(64) TileConfig {
 __attribute__((target("amx-tile,amx-bf16"))) void bf16_amx(int64_t rounds) {
   static const TileConfig config;
   _tile_loadconfig(&config);
-  _tile_zero(0); _tile_zero(1); _tile_zero(2); _tile_zero(3); _tile_zero(4); _tile_zero(5);
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  _tile_zero(4);
+  _tile_zero(5);
   for (int64_t i = 0; i < rounds / 16; i++) {
     _tile_dpbf16ps(0, 4, 5);
     _tile_dpbf16ps(1, 4, 5);
@@ -92,7 +97,12 @@ __attribute__((target("amx-tile,amx-bf16"))) void bf16_amx(int64_t rounds) {
 __attribute__((target("amx-tile,amx-int8"))) void int8_amx(int64_t rounds) {
   static const TileConfig config;
   _tile_loadconfig(&config);
-  _tile_zero(0); _tile_zero(1); _tile_zero(2); _tile_zero(3); _tile_zero(4); _tile_zero(5);
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
+  _tile_zero(4);
+  _tile_zero(5);
   for (int64_t i = 0; i < rounds / 16; i++) {
     _tile_dpbssd(0, 4, 5);
     _tile_dpbssd(1, 4, 5);

@@ -1,4 +1,5 @@
-// Loops of nothing but independent multiply-adds, one per kind of arithmetic, with the best instruction that the processor has.
+// Loops of nothing but independent multiply-adds, one per kind of arithmetic, with the best instruction that the
+// processor has.
 #pragma once
 #include <cstdint>
 

@@ -5,7 +5,8 @@
 namespace ft {
 
 bool PlanShape::covers(const PlanShape& o) const {
-  if (tokens < o.tokens || rank < o.rank || train < o.train || checkpointing != o.checkpointing || dropout < o.dropout) return false;
+  if (tokens < o.tokens || rank < o.rank || train < o.train || checkpointing != o.checkpointing || dropout < o.dropout)
+    return false;
   for (size_t i = 0; i < o.ranks.size(); i++)
     if (i >= ranks.size() || ranks[i] < o.ranks[i]) return false;
   return true;

@@ -12,11 +12,11 @@ constexpr int kVocabTile = 1024;  // logits of so many vocabulary entries exist 
 
 // What the backward pass of one layer needs. Act but for the last lines.
 struct Saved {
-  Buffer xin, xmid;      // [t][hidden] what came into attention and into the feed-forward part
-  Buffer qkv, att, gu;   // [t][q + 2 kv] after RoPE; [t][q]; [t][2 ffn]
-  Buffer h[4];           // [t][ld_r] x A^T of each group
-  Buffer rstd1, rstd2;   // f32 [t]
-  Buffer lse;            // f32 [heads][cap]
+  Buffer xin, xmid;        // [t][hidden] what came into attention and into the feed-forward part
+  Buffer qkv, att, gu;     // [t][q + 2 kv] after RoPE; [t][q]; [t][2 ffn]
+  Buffer h[4];             // [t][ld_r] x A^T of each group
+  Buffer rstd1, rstd2;     // f32 [t]
+  Buffer lse;              // f32 [heads][cap]
   Buffer qk_pre, qk_rstd;  // f32 [t][q + kv], [heads + kv_heads][cap]: only where there are q/k norms
 };
 
@@ -40,12 +40,12 @@ struct Plan {
   std::vector<std::pair<int, int>> starts;  // first row and length of each sequence
   std::vector<int> positions;               // of the tokens whose NLL is taken
 
-  Buffer x, cosv, sinv, xn, act;                         // forward
+  Buffer x, cosv, sinv, xn, act;                                            // forward
   Buffer dx, dxn, dxa, dact, datt, dqkv, u, ut, ht, da, dbt, qk_dy, qk_dx;  // backward
-  Buffer xd, drop32;                                     // dropout
-  std::vector<Buffer> checkpoints;                       // f32 [t][hidden] a layer
+  Buffer xd, drop32;                                                        // dropout
+  std::vector<Buffer> checkpoints;                                          // f32 [t][hidden] a layer
   std::vector<Saved> layers;
-  Saved one;                                             // forward only, or the layer that is being recomputed
+  Saved one;  // forward only, or the layer that is being recomputed
 
   int head_rows = 0;
   bool head_train = false;

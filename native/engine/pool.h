@@ -1,5 +1,6 @@
-// The compute threads of one trainer. run() hands out tasks by a counter, so which thread does what is left open; kernels
-// give the same bits either way. Threads spin for some microseconds between tasks of a step and sleep otherwise.
+// The compute threads of one trainer. run() hands out tasks by a counter, so which thread does what is left open;
+// kernels give the same bits either way. Threads spin for some microseconds between tasks of a step and sleep
+// otherwise.
 #pragma once
 #include <atomic>
 #include <condition_variable>

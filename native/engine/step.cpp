@@ -10,7 +10,12 @@
 namespace ft {
 
 Step::Step(std::shared_ptr<const Base> base, int threads, bool checkpointing)
-    : base_(std::move(base)), k_(*base_->kernels), pool_(threads), checkpointing_(checkpointing), scratch_(threads), p_(new Plan) {}
+    : base_(std::move(base)),
+      k_(*base_->kernels),
+      pool_(threads),
+      checkpointing_(checkpointing),
+      scratch_(threads),
+      p_(new Plan) {}
 
 Step::~Step() = default;
 
@@ -26,22 +31,30 @@ size_t Step::bytes() const {
   return n;
 }
 
-// ---- batches ------------------------------------------------------------------------------------------------------------
+// ---- batches ---------------------------------------------------------------
 
 void Step::check(const Batch& b) const {
   const auto& d = base_->desc;
   if (b.count == 0) throw Error("BAD_ARGUMENT", "Expected a batch with tokens but received an empty one.");
   int64_t sum = 0;
   for (int i = 0; i < b.sequences; i++) {
-    if (b.lengths[i] < 1) throw Error("BAD_ARGUMENT", "Expected sequence lengths of at least 1 but received " + std::to_string(b.lengths[i]) + ".");
+    if (b.lengths[i] < 1)
+      throw Error(
+          "BAD_ARGUMENT", "Expected sequence lengths of at least 1 but received " + std::to_string(b.lengths[i]) + ".");
     if (b.lengths[i] > d.context)
-      throw Error("CONTEXT_LENGTH", "A sequence of " + std::to_string(b.lengths[i]) + " tokens is longer than the model's context of " + std::to_string(d.context) + ". Lower seq_length.");
+      throw Error("CONTEXT_LENGTH", "A sequence of " + std::to_string(b.lengths[i]) +
+                                        " tokens is longer than the model's context of " + std::to_string(d.context) +
+                                        ". Lower seq_length.");
     sum += b.lengths[i];
   }
-  if (sum != b.count) throw Error("BAD_ARGUMENT", "Sequence lengths sum to " + std::to_string(sum) + " but the batch has " + std::to_string(b.count) + " tokens.");
+  if (sum != b.count)
+    throw Error("BAD_ARGUMENT", "Sequence lengths sum to " + std::to_string(sum) + " but the batch has " +
+                                    std::to_string(b.count) + " tokens.");
   for (int i = 0; i < b.count; i++)
     if (b.tokens[i] < 0 || b.tokens[i] >= d.vocab)
-      throw Error("TOKEN_RANGE", "Token " + std::to_string(b.tokens[i]) + " at position " + std::to_string(i) + " is outside the vocabulary of " + std::to_string(d.vocab) + ". The text was encoded with another tokenizer.");
+      throw Error("TOKEN_RANGE", "Token " + std::to_string(b.tokens[i]) + " at position " + std::to_string(i) +
+                                     " is outside the vocabulary of " + std::to_string(d.vocab) +
+                                     ". The text was encoded with another tokenizer.");
 }
 
 int Step::targets(const Batch& b) {
@@ -81,21 +94,25 @@ void Step::start(const Batch& b) {
     sin_.resize(cos_.size());
     for (int t = positions_; t < longest; t++)
       for (int i = 0; i < half; i++) {
-        const double f = std::pow(d.rope_theta, -2.0 * i / d.rope_dim) / (d.rope_factors.empty() ? 1.0 : d.rope_factors[i]);
+        const double f =
+            std::pow(d.rope_theta, -2.0 * i / d.rope_dim) / (d.rope_factors.empty() ? 1.0 : d.rope_factors[i]);
         cos_[static_cast<size_t>(t) * half + i] = static_cast<float>(std::cos(t * f));
         sin_[static_cast<size_t>(t) * half + i] = static_cast<float>(std::sin(t * f));
       }
     positions_ = longest;
   }
   for (const auto& s : p.starts) {
-    std::memcpy(p.cosv.as<float>() + static_cast<int64_t>(s.first) * half, cos_.data(), sizeof(float) * s.second * half);
-    std::memcpy(p.sinv.as<float>() + static_cast<int64_t>(s.first) * half, sin_.data(), sizeof(float) * s.second * half);
+    std::memcpy(
+        p.cosv.as<float>() + static_cast<int64_t>(s.first) * half, cos_.data(), sizeof(float) * s.second * half);
+    std::memcpy(
+        p.sinv.as<float>() + static_cast<int64_t>(s.first) * half, sin_.data(), sizeof(float) * s.second * half);
   }
   Timer timer(profile_, "embedding");
-  for (int t = 0; t < b.count; t++) base_->row(base_->embedding, b.tokens[t], p.x.as<float>() + static_cast<int64_t>(t) * d.hidden);
+  for (int t = 0; t < b.count; t++)
+    base_->row(base_->embedding, b.tokens[t], p.x.as<float>() + static_cast<int64_t>(t) * d.hidden);
 }
 
-// ---- running kernels ----------------------------------------------------------------------------------------------------
+// ---- running kernels ---------------------------------------------------------------
 
 void Step::gemm(const char* name, const Gemm& g) {
   if (g.m == 0 || g.n == 0) return;
@@ -128,11 +145,12 @@ void Step::rows(const char* name, int count, const std::function<void(int, int)>
   if (threads == 1) return fn(0, count);
   const int parts = std::max(1, std::min(4 * threads, count / 16));
   pool_.run(parts, [&](int i, int) {
-    fn(static_cast<int>(static_cast<int64_t>(count) * i / parts), static_cast<int>(static_cast<int64_t>(count) * (i + 1) / parts));
+    fn(static_cast<int>(static_cast<int64_t>(count) * i / parts),
+        static_cast<int>(static_cast<int64_t>(count) * (i + 1) / parts));
   });
 }
 
-// ---- passes -------------------------------------------------------------------------------------------------------------
+// ---- passes ---------------------------------------------------------------
 
 double Step::forward(const Batch& b, Lora* lora, bool all, float* nll) {
   plan(b, false, lora, false);

@@ -1,5 +1,5 @@
-// One forward and backward pass over packed sequences. Buffers are planned once for the largest batch seen; a pass of that
-// size or less allocates nothing.
+// One forward and backward pass over packed sequences. Buffers are planned once for the largest batch seen; a pass of
+// that size or less allocates nothing.
 #pragma once
 #include <functional>
 #include <map>
@@ -56,11 +56,15 @@ class Step {
   double head(const Batch& b, bool all, float* nll, bool train, float weight);
   void head_backward(int n, float weight);
 
-  void linear(const char* name, const Mat& x, int k, const Weight& w, LoraGroup* g, void* h, Dtype type, void* y, int64_t ldy, bool accumulate, int l, int kind, const Dropout& drop);
-  void input_gradient(const char* name, const Mat& dy, const Weight& w, LoraGroup& g, Dtype type, void* dx, int64_t lddx, int l, int kind, const Dropout& drop);
-  void adapter_gradient(const Mat& dy, const Mat& x, LoraGroup& g, const void* h, int l, int kind, const Dropout& drop, float* gradient);
+  void linear(const char* name, const Mat& x, int k, const Weight& w, LoraGroup* g, void* h, Dtype type, void* y,
+      int64_t ldy, bool accumulate, int l, int kind, const Dropout& drop);
+  void input_gradient(const char* name, const Mat& dy, const Weight& w, LoraGroup& g, Dtype type, void* dx,
+      int64_t lddx, int l, int kind, const Dropout& drop);
+  void adapter_gradient(
+      const Mat& dy, const Mat& x, LoraGroup& g, const void* h, int l, int kind, const Dropout& drop, float* gradient);
   void drop_rows(const Mat& x, int k, const Dropout& drop, int l, int kind);
-  void drop_backward(const Mat& u, const LoraGroup& g, int k, Dtype type, void* dx, int64_t lddx, const Dropout& drop, int l, int kind);
+  void drop_backward(const Mat& u, const LoraGroup& g, int k, Dtype type, void* dx, int64_t lddx, const Dropout& drop,
+      int l, int kind);
   void gemm(const char* name, const Gemm& g);
   void rows(const char* name, int count, const std::function<void(int, int)>& fn);
   void add_gradient(const LoraGroup& g, const float* da, const float* dbt, float* gradient);

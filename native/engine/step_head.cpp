@@ -9,8 +9,8 @@
 
 namespace ft {
 
-// Cross-entropy over the vocabulary in tiles, one pass: like attention whose keys and values are both the output matrix.
-// With m the running maximum, acc = sum exp(l - m) W_v, so that d(nll)/dx = acc / sum - W_target.
+// Cross-entropy over the vocabulary in tiles, one pass: like attention whose keys and values are both the output
+// matrix. With m the running maximum, acc = sum exp(l - m) W_v, so that d(nll)/dx = acc / sum - W_target.
 double Step::head(const Batch& b, bool all, float* nll, bool train, float weight) {
   const auto& d = base_->desc;
   Plan& p = *p_;
@@ -27,13 +27,17 @@ double Step::head(const Batch& b, bool all, float* nll, bool train, float weight
   auto* target = p.target.as<int32_t>();
   float *mx = p.mx.as<float>(), *sum = p.sum.as<float>(), *tl = p.tl.as<float>(), *acc = p.acc.as<float>();
   for (int i = 0; i < n; i++) {
-    std::memcpy(xg + static_cast<int64_t>(i) * d.hidden, p.x.as<float>() + static_cast<int64_t>(pos[i] - 1) * d.hidden, sizeof(float) * d.hidden);
+    std::memcpy(xg + static_cast<int64_t>(i) * d.hidden, p.x.as<float>() + static_cast<int64_t>(pos[i] - 1) * d.hidden,
+        sizeof(float) * d.hidden);
     target[i] = b.tokens[pos[i]];
     mx[i] = -INFINITY;
     sum[i] = tl[i] = 0;
   }
   if (train) std::memset(acc, 0, sizeof(float) * static_cast<size_t>(n) * d.hidden);
-  rows("norm", n, [&](int t0, int t1) { k_.rmsnorm_fwd(xg, d.hidden, base_->final_norm.data(), d.norm_eps, d.hidden, act, p.xf.data(), p.ld_d, p.rstd.as<float>(), t0, t1); });
+  rows("norm", n, [&](int t0, int t1) {
+    k_.rmsnorm_fwd(xg, d.hidden, base_->final_norm.data(), d.norm_eps, d.hidden, act, p.xf.data(), p.ld_d,
+        p.rstd.as<float>(), t0, t1);
+  });
   const Weight& w = base_->output();
   for (int v0 = 0; v0 < d.vocab; v0 += kVocabTile) {
     const int nv = std::min(kVocabTile, d.vocab - v0);
@@ -48,7 +52,8 @@ double Step::head(const Batch& b, bool all, float* nll, bool train, float weight
     logits.ldc = kVocabTile;
     gemm("head", logits);
     rows("softmax", n, [&](int t0, int t1) {
-      k_.softmax_tile(p.logits.as<float>(), kVocabTile, v0, nv, target, mx, sum, tl, act, train ? p.prob.data() : nullptr, kVocabTile, p.rescale.as<float>(), t0, t1);
+      k_.softmax_tile(p.logits.as<float>(), kVocabTile, v0, nv, target, mx, sum, tl, act,
+          train ? p.prob.data() : nullptr, kVocabTile, p.rescale.as<float>(), t0, t1);
       if (!train) return;
       for (int t = t0; t < t1; t++) {
         const float r = p.rescale.as<float>()[t];
@@ -90,7 +95,9 @@ void Step::head_backward(int n, float weight) {
       base_->row(base_->output(), p.target.as<int32_t>()[t], row.data());
       for (int i = 0; i < d.hidden; i++) a[i] = (a[i] * inv - row[i]) * weight;
       // each row has its own target position: straight into the residual's gradient
-      k_.rmsnorm_bwd(a, d.hidden, Dtype::F32, p.xg.as<float>() + static_cast<int64_t>(t) * d.hidden, d.hidden, base_->final_norm.data(), p.rstd.as<float>() + t, d.hidden, dx + static_cast<int64_t>(p.positions[t] - 1) * d.hidden, d.hidden, 0, 1);
+      k_.rmsnorm_bwd(a, d.hidden, Dtype::F32, p.xg.as<float>() + static_cast<int64_t>(t) * d.hidden, d.hidden,
+          base_->final_norm.data(), p.rstd.as<float>() + t, d.hidden,
+          dx + static_cast<int64_t>(p.positions[t] - 1) * d.hidden, d.hidden, 0, 1);
     }
   });
 }

@@ -10,7 +10,8 @@ namespace ft {
 
 // out [cols][ldo] = x [rows][ld] transposed, Act
 void Step::transpose_act(const void* x, int count, int cols, int64_t ld, void* out, int64_t ldo) {
-  rows("lora", (count + 7) / 8, [&](int b0, int b1) { transpose_rows(base_->act(), x, ld, cols, out, ldo, b0 * 8, std::min(count, b1 * 8)); });
+  rows("lora", (count + 7) / 8,
+      [&](int b0, int b1) { transpose_rows(base_->act(), x, ld, cols, out, ldo, b0 * 8, std::min(count, b1 * 8)); });
 }
 
 namespace {
@@ -27,7 +28,10 @@ struct DropMask {
   uint64_t key;
   uint32_t below;
   float keep;
-  DropMask(const Dropout& d, int layer, int kind) : key((static_cast<uint64_t>(d.seed) << 32) ^ (static_cast<uint64_t>(layer * kGroupKinds + kind + 1) << 48)), below(static_cast<uint32_t>(d.rate * 4294967295.0)), keep(1.0f / (1.0f - d.rate)) {}
+  DropMask(const Dropout& d, int layer, int kind)
+      : key((static_cast<uint64_t>(d.seed) << 32) ^ (static_cast<uint64_t>(layer * kGroupKinds + kind + 1) << 48)),
+        below(static_cast<uint32_t>(d.rate * 4294967295.0)),
+        keep(1.0f / (1.0f - d.rate)) {}
   float operator()(int64_t i) const { return hash(key + static_cast<uint64_t>(i)) < below ? 0.0f : keep; }
 };
 
@@ -49,7 +53,8 @@ void Step::drop_rows(const Mat& x, int k, const Dropout& drop, int l, int kind) 
   });
 }
 
-void Step::linear(const char* name, const Mat& x, int k, const Weight& w, LoraGroup* g, void* h, Dtype type, void* y, int64_t ldy, bool accumulate, int l, int kind, const Dropout& drop) {
+void Step::linear(const char* name, const Mat& x, int k, const Weight& w, LoraGroup* g, void* h, Dtype type, void* y,
+    int64_t ldy, bool accumulate, int l, int kind, const Dropout& drop) {
   Gemm main;
   main.m = p_->t;
   main.n = w.n;
@@ -81,7 +86,8 @@ void Step::linear(const char* name, const Mat& x, int k, const Weight& w, LoraGr
 }
 
 // p.u = dy B; dx = dy W + u A
-void Step::input_gradient(const char* name, const Mat& dy, const Weight& w, LoraGroup& g, Dtype type, void* dx, int64_t lddx, int l, int kind, const Dropout& drop) {
+void Step::input_gradient(const char* name, const Mat& dy, const Weight& w, LoraGroup& g, Dtype type, void* dx,
+    int64_t lddx, int l, int kind, const Dropout& drop) {
   Plan& p = *p_;
   const Dtype act = base_->act();
   const Mat u{act, p.u.data(), nullptr, g.ld_r};
@@ -113,7 +119,8 @@ void Step::input_gradient(const char* name, const Mat& dy, const Weight& w, Lora
 }
 
 // dA = u^T x; dB = s dy^T h; u is what input_gradient left.
-void Step::adapter_gradient(const Mat& dy, const Mat& x, LoraGroup& g, const void* h, int l, int kind, const Dropout& drop, float* gradient) {
+void Step::adapter_gradient(
+    const Mat& dy, const Mat& x, LoraGroup& g, const void* h, int l, int kind, const Dropout& drop, float* gradient) {
   if (g.empty()) return;
   Plan& p = *p_;
   const Dtype act = base_->act();
@@ -141,7 +148,8 @@ void Step::adapter_gradient(const Mat& dy, const Mat& x, LoraGroup& g, const voi
 }
 
 // dx += mask * (u A): the part of the input gradient that came through dropped inputs.
-void Step::drop_backward(const Mat& u, const LoraGroup& g, int k, Dtype type, void* dx, int64_t lddx, const Dropout& drop, int l, int kind) {
+void Step::drop_backward(
+    const Mat& u, const LoraGroup& g, int k, Dtype type, void* dx, int64_t lddx, const Dropout& drop, int l, int kind) {
   Gemm part;
   part.m = p_->t;
   part.n = k;
@@ -169,7 +177,8 @@ void Step::add_gradient(const LoraGroup& g, const float* da, const float* dbt, f
       float* b = gradient + m.offset_b;
       const float* from = dbt + static_cast<int64_t>(m.group_col) * g.n + m.group_row;
       for (int o = o0; o < o1; o++)
-        for (int r = 0; r < m.rank; r++) b[static_cast<int64_t>(o) * m.rank + r] += m.scale * from[static_cast<int64_t>(r) * g.n + o];
+        for (int r = 0; r < m.rank; r++)
+          b[static_cast<int64_t>(o) * m.rank + r] += m.scale * from[static_cast<int64_t>(r) * g.n + o];
       // A along with it, cut at the same fractions
       const int64_t size = static_cast<int64_t>(m.rank) * m.in;
       float* a = gradient + m.offset_a;

@@ -7,7 +7,8 @@
 namespace ft {
 
 struct Timer {
-  Timer(std::map<std::string, double>& profile, const char* name) : profile_(profile), name_(name), t0_(std::chrono::steady_clock::now()) {}
+  Timer(std::map<std::string, double>& profile, const char* name)
+      : profile_(profile), name_(name), t0_(std::chrono::steady_clock::now()) {}
   ~Timer() { profile_[name_] += std::chrono::duration<double>(std::chrono::steady_clock::now() - t0_).count(); }
   std::map<std::string, double>& profile_;
   const char* name_;

@@ -20,7 +20,8 @@ struct StepResult {
 
 class Trainer {
  public:
-  Trainer(std::shared_ptr<const Base> base, const std::vector<ModuleSpec>& modules, float dropout, int threads, bool checkpointing);
+  Trainer(std::shared_ptr<const Base> base, const std::vector<ModuleSpec>& modules, float dropout, int threads,
+      bool checkpointing);
 
   int64_t size() const { return lora_.size; }
   const std::vector<float>& values() const { return values_; }

@@ -31,7 +31,8 @@ void plain(const T* x, int64_t ld, int c0, int c1, T* out, int64_t ldo, int t0, 
 }  // namespace
 
 void transpose_rows(Dtype type, const void* x, int64_t ld, int cols, void* out, int64_t ldo, int t0, int t1) {
-  if (type == Dtype::F32) return plain(static_cast<const float*>(x), ld, 0, cols, static_cast<float*>(out), ldo, t0, t1);
+  if (type == Dtype::F32)
+    return plain(static_cast<const float*>(x), ld, 0, cols, static_cast<float*>(out), ldo, t0, t1);
   const auto* from = static_cast<const uint16_t*>(x);
   auto* to = static_cast<uint16_t*>(out);
   int t = t0;

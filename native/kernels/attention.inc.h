@@ -1,5 +1,6 @@
 // Causal attention of one sequence and one kv head with its query heads, in f32, without the T x T matrix: blocks of
-// kQB query rows against blocks of kCB keys with an online softmax; the backward pass recomputes the probabilities from lse.
+// kQB query rows against blocks of kCB keys with an online softmax; the backward pass recomputes the probabilities from
+// lse.
 constexpr int kQB = 32, kCB = 64;
 
 inline size_t attention_scratch(const Attention& a, int max_len) {
@@ -28,9 +29,11 @@ inline void transpose(const float* x, int rows, int cols, int ldx, float* out, i
     for (int c = 0; c < cols; c++) out[c * ldo + r] = x[r * ldx + c];
 }
 
-// C[r, 0:n) (+)= sum_k A[r, k] B[k, 0:n), n a multiple of FT_VL; 4 rows and 2 vectors at a time. at = true: A is read as A[k, r].
+// C[r, 0:n) (+)= sum_k A[r, k] B[k, 0:n), n a multiple of FT_VL; 4 rows and 2 vectors at a time. at = true: A is read
+// as A[k, r].
 template <bool AT, bool ADD>
-inline void small_gemm(const float* a, int lda, const float* b, int64_t ldb, int rows, int kk, int n, float* c, int64_t ldc) {
+inline void small_gemm(
+    const float* a, int lda, const float* b, int64_t ldb, int rows, int kk, int n, float* c, int64_t ldc) {
   constexpr int R = 4;
   for (int r = 0; r < rows; r += R) {
     const int rr = rows - r < R ? rows - r : R;

@@ -1,6 +1,7 @@
 // Causal attention on AMX tiles in bf16 with the softmax in f32, for heads of a multiple of 32 dimensions; the T x T
-// matrix never exists. Scores are computed transposed, S^T = K Q^T, so that a vector holds 16 queries: maxima, sums and the
-// factors of a query need no sums across lanes, and P^T and dS^T come out in the layout that the next product wants.
+// matrix never exists. Scores are computed transposed, S^T = K Q^T, so that a vector holds 16 queries: maxima, sums and
+// the factors of a query need no sums across lanes, and P^T and dS^T come out in the layout that the next product
+// wants.
 
 constexpr int kQChunk = 256;  // queries (backward) or keys (forward) whose scores exist at a time, 32 against them
 
@@ -52,10 +53,11 @@ inline void pack_across(const bf16_t* x, int rows, int d, uint8_t* tiles) {
       }
 }
 
-// c [32][32] (row stride ldc floats) = [c +] a [32][32 steps] * tiles; a's row stride lda values, a step 32 values further;
-// a step's two tiles are at b and b + 1024, the next step's b_step bytes further.
+// c [32][32] (row stride ldc floats) = [c +] a [32][32 steps] * tiles; a's row stride lda values, a step 32 values
+// further; a step's two tiles are at b and b + 1024, the next step's b_step bytes further.
 template <bool ADD>
-inline void product32(const bf16_t* a, int64_t lda, const uint8_t* b, int64_t b_step, int steps, float* c, int64_t ldc) {
+inline void product32(
+    const bf16_t* a, int64_t lda, const uint8_t* b, int64_t b_step, int steps, float* c, int64_t ldc) {
   float *c1 = c + 16, *c2 = c + 16 * ldc, *c3 = c2 + 16;
   if (ADD) {
     _tile_loadd(0, c, ldc * 4);
@@ -120,7 +122,8 @@ inline void transposed_out(const float* x, const float* factor, bf16_t* out, int
     transpose16(hi);
     for (int i = 0; i < 16 && q + i < rows; i++) {
       const __m512 f = _mm512_set1_ps(factor ? factor[q + i] : 1.0f);
-      _mm512_storeu_si512(out + (q + i) * ld, bf16_pair(_mm512_mul_ps((__m512)hi[i], f), _mm512_mul_ps((__m512)lo[i], f)));
+      _mm512_storeu_si512(
+          out + (q + i) * ld, bf16_pair(_mm512_mul_ps((__m512)hi[i], f), _mm512_mul_ps((__m512)lo[i], f)));
     }
   }
 }
@@ -131,7 +134,8 @@ inline size_t attention_scratch_amx(const Attention& a, int max_len) {
   if (!on_tiles(a)) return attention_scratch(a, max_len);
   const size_t lp = round_up(max_len, 32), d = a.head_dim;
   // see the arrays taken below: backward takes more
-  return lp * d * 2 * 9 + lp * d * 4 * 2 + lp * 4 * 2 + 32 * kQChunk * (4 + 4 + 2 + 2) + lp * kQChunk * 2 + 32 * 32 * 4 + d * 32 * 4 + 64 * 24;
+  return lp * d * 2 * 9 + lp * d * 4 * 2 + lp * 4 * 2 + 32 * kQChunk * (4 + 4 + 2 + 2) + lp * kQChunk * 2 +
+         32 * 32 * 4 + d * 32 * 4 + 64 * 24;
 }
 
 inline void attention_fwd_amx(const Attention& a, int t0, int len, int kvh, Scratch& scratch) {
@@ -143,8 +147,8 @@ inline void attention_fwd_amx(const Attention& a, int t0, int len, int kvh, Scra
   bf16_t* vt = carve.take<bf16_t>(static_cast<size_t>(lp) * d);
   bf16_t* q = carve.take<bf16_t>(32 * d);
   uint8_t* q_tiles = carve.take<uint8_t>(32 * d * 2);
-  float* s = carve.take<float>(kQChunk * 32);       // [keys][32 queries]
-  uint8_t* p = carve.take<uint8_t>(kQChunk * 64);   // tiles [keys / 32][2]
+  float* s = carve.take<float>(kQChunk * 32);                 // [keys][32 queries]
+  uint8_t* p = carve.take<uint8_t>(kQChunk * 64);             // tiles [keys / 32][2]
   float* o = carve.take<float>(static_cast<size_t>(d) * 32);  // O^T [d][32]
   const Tiles config;
   copy_head(a.k, a.ld_qkv, t0, len, kvh * d, d, lp, k);
@@ -158,7 +162,8 @@ inline void attention_fwd_amx(const Attention& a, int t0, int len, int kvh, Scra
       vf top[2] = {vset(-INFINITY), vset(-INFINITY)}, sum[2] = {vset(0), vset(0)};
       for (int c0 = 0; c0 < keys; c0 += kQChunk) {
         const int cn = keys - c0 < kQChunk ? keys - c0 : kQChunk;
-        for (int kb = 0; kb < cn; kb += 32) scores32(k + static_cast<int64_t>(c0 + kb) * d, d, q_tiles, s + kb * 32, 32);
+        for (int kb = 0; kb < cn; kb += 32)
+          scores32(k + static_cast<int64_t>(c0 + kb) * d, d, q_tiles, s + kb * 32, 32);
         for (int half = 0; half < 2; half++) {
           const vi query = vi{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15} + (q0 + 16 * half);
           vf m = top[half];
@@ -178,7 +183,8 @@ inline void attention_fwd_amx(const Attention& a, int t0, int len, int kvh, Scra
             // a row of the tile: pairs along the keys
             const __m512i low = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)e0));
             const __m512i high = _mm512_cvtepu16_epi32((__m256i)_mm512_cvtneps_pbh((__m512)e1));
-            _mm512_store_si512(p + (i / 32 * 2 + half) * kTileBytes + i % 32 / 2 * 64, _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
+            _mm512_store_si512(p + (i / 32 * 2 + half) * kTileBytes + i % 32 / 2 * 64,
+                _mm512_or_si512(low, _mm512_slli_epi32(high, 16)));
           }
           sum[half] = acc;
           if (c0 > 0)
@@ -196,20 +202,22 @@ inline void attention_fwd_amx(const Attention& a, int t0, int len, int kvh, Scra
         vstore(total + 16 * half, sum[half]);
         vstore(best + 16 * half, top[half]);
       }
-      for (int i = 0; i < qn; i++) a.lse[static_cast<int64_t>(h) * a.ld_lse + t0 + q0 + i] = best[i] + std::log(total[i]);
+      for (int i = 0; i < qn; i++)
+        a.lse[static_cast<int64_t>(h) * a.ld_lse + t0 + q0 + i] = best[i] + std::log(total[i]);
       for (int i = 0; i < d; i += 32)
-        transposed_out(o + i * 32, inverse, static_cast<bf16_t*>(a.out) + (t0 + q0) * a.ld_out + h * d + i, a.ld_out, qn);
+        transposed_out(
+            o + i * 32, inverse, static_cast<bf16_t*>(a.out) + (t0 + q0) * a.ld_out + h * d + i, a.ld_out, qn);
     }
 }
 
 // What the backward pass of one query head works on.
 struct HeadBack {
-  bf16_t *k, *v, *kt, *q, *go;                       // [lp][d]; kt [d][lp]
+  bf16_t *k, *v, *kt, *q, *go;  // [lp][d]; kt [d][lp]
   uint8_t *q_along, *go_along, *q_across, *go_across;
-  float *dk, *dv, *lse, *delta;                      // dk, dv [lp][d]
-  float *st, *dpt;                                   // [32 keys][kQChunk]
-  bf16_t *pt, *dst;                                  // [32 keys][kQChunk]
-  uint8_t* ds_tiles;                                 // [keys / 32][kQChunk / 16] with the depth along the keys
+  float *dk, *dv, *lse, *delta;  // dk, dv [lp][d]
+  float *st, *dpt;               // [32 keys][kQChunk]
+  bf16_t *pt, *dst;              // [32 keys][kQChunk]
+  uint8_t* ds_tiles;             // [keys / 32][kQChunk / 16] with the depth along the keys
 };
 
 // P^T and dS^T of 32 keys from kb on and queries qs .. qe of the chunk that starts at qc.
@@ -237,8 +245,8 @@ inline void softmax_back(const HeadBack& b, float scale, int kb, int qc, int qs,
 
 inline void head_back(const Attention& a, const HeadBack& b, int t0, int len, int h) {
   const int d = a.head_dim, lp = round_up(len, 32);
-  const int64_t along = static_cast<int64_t>(d) * 2;                   // bytes of one row's share in a packing along d
-  const int64_t across = static_cast<int64_t>(d / 16) * kTileBytes;    // from 32 rows to the next 32
+  const int64_t along = static_cast<int64_t>(d) * 2;                 // bytes of one row's share in a packing along d
+  const int64_t across = static_cast<int64_t>(d / 16) * kTileBytes;  // from 32 rows to the next 32
   for (int qc = 0; qc < lp; qc += kQChunk) {
     const int qe = lp - qc < kQChunk ? lp : qc + kQChunk;
     for (int kb = 0; kb < qe; kb += 32) {
@@ -258,8 +266,10 @@ inline void head_back(const Attention& a, const HeadBack& b, int t0, int len, in
     for (int qb = qc; qb < qe && qb < len; qb += 32)
       for (int i = 0; i < d; i += 32) {
         alignas(64) float dqt[32 * 32];
-        product32<false>(b.kt + static_cast<int64_t>(i) * lp, lp, b.ds_tiles + (qb - qc) / 16 * kTileBytes, kQChunk / 16 * kTileBytes, qb / 32 + 1, dqt, 32);
-        transposed_out(dqt, nullptr, static_cast<bf16_t*>(a.dq) + (t0 + qb) * a.ld_dqkv + h * d + i, a.ld_dqkv, len - qb < 32 ? len - qb : 32);
+        product32<false>(b.kt + static_cast<int64_t>(i) * lp, lp, b.ds_tiles + (qb - qc) / 16 * kTileBytes,
+            kQChunk / 16 * kTileBytes, qb / 32 + 1, dqt, 32);
+        transposed_out(dqt, nullptr, static_cast<bf16_t*>(a.dq) + (t0 + qb) * a.ld_dqkv + h * d + i, a.ld_dqkv,
+            len - qb < 32 ? len - qb : 32);
       }
   }
 }

@@ -1,6 +1,6 @@
-// The f32 matrix product of a set: B packed into panels of 2 vectors, kMR rows of A as f32, rows against a panel at a time
-// with the accumulators in registers. Operands in bf16 and int8 are widened to f32 while they are packed, so this is also what
-// precision int8 runs on where there is no better instruction.
+// The f32 matrix product of a set: B packed into panels of 2 vectors, kMR rows of A as f32, rows against a panel at a
+// time with the accumulators in registers. Operands in bf16 and int8 are widened to f32 while they are packed, so this
+// is also what precision int8 runs on where there is no better instruction.
 constexpr int kNR = 2 * FT_VL;
 constexpr int kMR = FT_MR;
 constexpr int kKB = 256;  // depth of a packed block: a panel stays in the L1 cache
@@ -9,7 +9,8 @@ inline float mat_at(const Mat& b, int64_t row, int64_t col) {
   switch (b.type) {
     case Dtype::F32: return static_cast<const float*>(b.data)[row * b.ld + col];
     case Dtype::BF16: return bf16_to_f32(static_cast<const bf16_t*>(b.data)[row * b.ld + col]);
-    default: return static_cast<const int8_t*>(b.data)[row * b.ld + col] * b.scale[row * (b.ld / kGroup) + col / kGroup];
+    default:
+      return static_cast<const int8_t*>(b.data)[row * b.ld + col] * b.scale[row * (b.ld / kGroup) + col / kGroup];
   }
 }
 
@@ -98,20 +99,24 @@ inline size_t gemm_scratch(const Gemm& g) {
 }
 
 // Columns nc .. ne (at most kNB) of the product, in f32 at c.
-inline void gemm_columns(const Gemm& g, int m0, int m1, int nc, int ne, float* c, int64_t ldc, bool add, float* panels, float* rows) {
+inline void gemm_columns(
+    const Gemm& g, int m0, int m1, int nc, int ne, float* c, int64_t ldc, bool add, float* panels, float* rows) {
   for (int si = 0; si < g.segments; si++) {
     const Segment& s = g.seg[si];
     for (int k0 = 0; k0 < s.k; k0 += kKB) {
       const int kb = s.k - k0 < kKB ? s.k - k0 : kKB;
-      for (int n = nc; n < ne; n += kNR) pack_b(s, k0, kb, n, ne - n < kNR ? ne - n : kNR, panels + static_cast<int64_t>(n - nc) * kKB);
+      for (int n = nc; n < ne; n += kNR)
+        pack_b(s, k0, kb, n, ne - n < kNR ? ne - n : kNR, panels + static_cast<int64_t>(n - nc) * kKB);
       for (int mb = m0; mb < m1; mb += kMB) {
         const int me = mb + kMB < m1 ? mb + kMB : m1;
-        for (int m = mb; m < me; m += kMR) pack_a(s.a, m, me - m < kMR ? me - m : kMR, k0, kb, rows + static_cast<int64_t>(m - mb) * kKB);
+        for (int m = mb; m < me; m += kMR)
+          pack_a(s.a, m, me - m < kMR ? me - m : kMR, k0, kb, rows + static_cast<int64_t>(m - mb) * kKB);
         for (int n = nc; n < ne; n += kNR) {
           const int cols = ne - n < kNR ? ne - n : kNR;
           for (int m = mb; m < me; m += kMR) {
             const auto run = cols > FT_VL ? micro<2> : micro<1>;
-            run(rows + static_cast<int64_t>(m - mb) * kKB, panels + static_cast<int64_t>(n - nc) * kKB, kb, c + (m - m0) * ldc + (n - nc), ldc, me - m < kMR ? me - m : kMR, cols, add);
+            run(rows + static_cast<int64_t>(m - mb) * kKB, panels + static_cast<int64_t>(n - nc) * kKB, kb,
+                c + (m - m0) * ldc + (n - nc), ldc, me - m < kMR ? me - m : kMR, cols, add);
           }
         }
       }

@@ -1,10 +1,10 @@
 // Matrix products on AMX tiles in bf16 with f32 accumulators. B is packed, 32 columns over the whole depth at a time,
-// into tiles whose rows hold pairs along the depth ([k / 2][16 columns][2]); int8 weights are scaled and rounded to bf16 on
-// the way. A tiles are loaded from the activations as they are. Operands in f32 go to the f32 product.
+// into tiles whose rows hold pairs along the depth ([k / 2][16 columns][2]); int8 weights are scaled and rounded to
+// bf16 on the way. A tiles are loaded from the activations as they are. Operands in f32 go to the f32 product.
 
-constexpr int kTileRows = 16, kTileK = 32;            // a tile: 16 rows of 32 bf16
+constexpr int kTileRows = 16, kTileK = 32;  // a tile: 16 rows of 32 bf16
 constexpr int kTileBytes = 1024;
-constexpr int kPanel = 32;                            // columns of C at a time: two tiles
+constexpr int kPanel = 32;  // columns of C at a time: two tiles
 // What stays in the L2 cache (2 MB a core where there is AMX): packed columns, and the rows that pass by them.
 constexpr size_t kPackedBytes = 1 << 20, kRowsBytes = 640 << 10;
 
@@ -50,7 +50,9 @@ inline void transpose16(__m512i (&r)[16]) {
   }
 }
 
-inline __m512 widen8(__m128i q, __m512 scale) { return _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(q)), scale); }
+inline __m512 widen8(__m128i q, __m512 scale) {
+  return _mm512_mul_ps(_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(q)), scale);
+}
 inline __m512i bf16_pair(__m512 high, __m512 low) { return (__m512i)_mm512_cvtne2ps_pbh(high, low); }
 
 // Row `row` of B, 32 values from column k on, of which `count` exist, as bf16.
@@ -67,17 +69,20 @@ inline __m512i row32(const Mat& b, int64_t row, int k, int count) {
 
 // Rows k and k + 1 of B, 16 columns from n on, as pairs of bf16; row k + 1 only where there is one.
 inline __m512i row_pair(const Mat& b, int64_t k, bool two, int n, __mmask16 mask) {
-  const __m512i interleave = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22, 6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
+  const __m512i interleave = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22,
+      6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
   const __mmask16 second = two ? mask : 0;
   __m512i both;
   if (b.type == Dtype::BF16) {
     const bf16_t* p = static_cast<const bf16_t*>(b.data) + k * b.ld + n;
-    both = _mm512_inserti64x4(_mm512_castsi256_si512(_mm256_maskz_loadu_epi16(mask, p)), _mm256_maskz_loadu_epi16(second, p + b.ld), 1);
+    both = _mm512_inserti64x4(
+        _mm512_castsi256_si512(_mm256_maskz_loadu_epi16(mask, p)), _mm256_maskz_loadu_epi16(second, p + b.ld), 1);
   } else {
     const int8_t* p = static_cast<const int8_t*>(b.data) + k * b.ld + n;
     const float* s = b.scale + k * (b.ld / kGroup) + n / kGroup;
     const __m512 low = mask ? widen8(_mm_maskz_loadu_epi8(mask, p), _mm512_set1_ps(s[0])) : _mm512_setzero_ps();
-    const __m512 high = second ? widen8(_mm_maskz_loadu_epi8(second, p + b.ld), _mm512_set1_ps(s[b.ld / kGroup])) : _mm512_setzero_ps();
+    const __m512 high =
+        second ? widen8(_mm_maskz_loadu_epi8(second, p + b.ld), _mm512_set1_ps(s[b.ld / kGroup])) : _mm512_setzero_ps();
     both = bf16_pair(high, low);
   }
   return _mm512_permutexvar_epi16(interleave, both);
@@ -94,7 +99,8 @@ inline void pack_tile(const Segment& s, int k0, int depth, int n0, int cols, uin
   }
   const __mmask16 mask = cols >= 16 ? 0xffff : cols <= 0 ? 0 : static_cast<__mmask16>((1u << cols) - 1);
   for (int j = 0; j < 16; j++)
-    _mm512_store_si512(out + 64 * j, 2 * j < depth ? row_pair(s.b, k0 + 2 * j, 2 * j + 1 < depth, n0, mask) : _mm512_setzero_si512());
+    _mm512_store_si512(
+        out + 64 * j, 2 * j < depth ? row_pair(s.b, k0 + 2 * j, 2 * j + 1 < depth, n0, mask) : _mm512_setzero_si512());
 }
 
 inline void store_c(const Gemm& g, const float* tiles, int m, int rows, int n, int cols) {
@@ -125,8 +131,8 @@ inline int depth_steps(const Gemm& g) {
   return steps;
 }
 
-// Asks for weights that are packed soon: they come from memory, one layer's after another's, and waiting for them would take
-// longer than packing them.
+// Asks for weights that are packed soon: they come from memory, one layer's after another's, and waiting for them would
+// take longer than packing them.
 inline void fetch_rows(const Mat& b, int64_t row, int rows, int at) {
   if (b.type != Dtype::Q8) return;
   const int8_t* p = static_cast<const int8_t*>(b.data) + row * b.ld + at;
@@ -137,14 +143,15 @@ inline void fetch_rows(const Mat& b, int64_t row, int rows, int at) {
   }
 }
 
-// Packs columns n0 .. n1 of B over the whole depth: panels of 32 columns, [steps][2 tiles] each. Rows of B are read in long
-// runs: along the depth they are taken 16 at a time, across it through all panels. B ends at column `end`.
+// Packs columns n0 .. n1 of B over the whole depth: panels of 32 columns, [steps][2 tiles] each. Rows of B are read in
+// long runs: along the depth they are taken 16 at a time, across it through all panels. B ends at column `end`.
 inline void pack_panels(const Gemm& g, int n0, int n1, int end, uint8_t* out) {
   const size_t panel_bytes = static_cast<size_t>(depth_steps(g)) * 2 * kTileBytes;
   for (int s = 0; s < g.segments; s++) {
     const Segment& segment = g.seg[s];
     auto tile = [&](int k, int n) {
-      pack_tile(segment, k, segment.k - k, n, end - n, out + (n - n0) / kPanel * panel_bytes + k / kTileK * 2 * kTileBytes + ((n - n0) & 16 ? kTileBytes : 0));
+      pack_tile(segment, k, segment.k - k, n, end - n,
+          out + (n - n0) / kPanel * panel_bytes + k / kTileK * 2 * kTileBytes + ((n - n0) & 16 ? kTileBytes : 0));
     };
     if (segment.trans) {
       for (int n = n0; n < n1; n += 16)
@@ -166,8 +173,8 @@ inline void pack_panels(const Gemm& g, int n0, int n1, int end, uint8_t* out) {
 // Depth steps of a panel that stay in the L1 cache while rows pass by them.
 constexpr int kDepthSteps = 10;
 
-// Steps s0 .. s1 of 32 rows from m on times a panel: 4 tiles of f32, rows 0-15 and 16-31 by columns 0-15 and 16-31, added to
-// what `to` holds where s0 > 0.
+// Steps s0 .. s1 of 32 rows from m on times a panel: 4 tiles of f32, rows 0-15 and 16-31 by columns 0-15 and 16-31,
+// added to what `to` holds where s0 > 0.
 inline void tile_block(const Gemm& g, int m, int rows, int s0, int s1, const uint8_t* panel, float* to) {
   if (s0 == 0) {
     _tile_zero(0);
@@ -183,7 +190,8 @@ inline void tile_block(const Gemm& g, int m, int rows, int s0, int s1, const uin
   panel += static_cast<int64_t>(s0) * 2 * kTileBytes;
   for (int s = 0, first = 0; s < g.segments; s++) {
     const Mat& a = g.seg[s].a;
-    const int steps = (g.seg[s].k + kTileK - 1) / kTileK, from = s0 > first ? s0 - first : 0, end = s1 - first < steps ? s1 - first : steps;
+    const int steps = (g.seg[s].k + kTileK - 1) / kTileK, from = s0 > first ? s0 - first : 0,
+              end = s1 - first < steps ? s1 - first : steps;
     first += steps;
     const bf16_t* top = static_cast<const bf16_t*>(a.data) + m * a.ld + from * kTileK;
     const bf16_t* bottom = rows > 16 ? top + 16 * a.ld : top;
@@ -223,7 +231,8 @@ inline int rows_at_once(const Gemm& g) {
 }
 inline size_t gemm_scratch_amx(const Gemm& g) {
   if (g.seg[0].a.type == Dtype::F32) return gemm_scratch(g);
-  return static_cast<size_t>(panels_at_once(g)) * depth_steps(g) * 2 * kTileBytes + static_cast<size_t>(rows_at_once(g)) / 32 * 4 * kTileBytes;
+  return static_cast<size_t>(panels_at_once(g)) * depth_steps(g) * 2 * kTileBytes +
+         static_cast<size_t>(rows_at_once(g)) / 32 * 4 * kTileBytes;
 }
 
 inline void gemm_amx(const Gemm& g, int m0, int m1, int n0, int n1, Scratch& scratch) {

@@ -1,12 +1,12 @@
-// The product of bf16 activations with int8 weights, for sets with a four-way int8 dot product. Both sides have one scale for
-// every 32 values along the depth: activations are quantised row by row, weights that are stored along the depth are taken as
-// they are, and weights stored across it (the way back) are quantised again column by column while they are packed, so that
-// one copy of the weights serves both directions. The groups' sums are scaled into f32. A second segment (LoRA's, bf16) is
-// added in f32; products without int8 operands go to the f32 product.
+// The product of bf16 activations with int8 weights, for sets with a four-way int8 dot product. Both sides have one
+// scale for every 32 values along the depth: activations are quantised row by row, weights that are stored along the
+// depth are taken as they are, and weights stored across it (the way back) are quantised again column by column while
+// they are packed, so that one copy of the weights serves both directions. The groups' sums are scaled into f32. A
+// second segment (LoRA's, bf16) is added in f32; products without int8 operands go to the f32 product.
 //
-// A set defines FT_DOT(acc, a, b): acc + dot products of the bytes of each lane, and FT_DOT_BIAS: 128 where `a` is taken as
-// unsigned, 0 where it is signed; FT_FMA(a, b, c): a * b + c, fused in every width of tile alike, or results would depend on how
-// a product is cut. FT_DOT_M rows by FT_DOT_N vectors of columns are what its registers hold.
+// A set defines FT_DOT(acc, a, b): acc + dot products of the bytes of each lane, and FT_DOT_BIAS: 128 where `a` is
+// taken as unsigned, 0 where it is signed; FT_FMA(a, b, c): a * b + c, fused in every width of tile alike, or results
+// would depend on how a product is cut. FT_DOT_M rows by FT_DOT_N vectors of columns are what its registers hold.
 constexpr int kDotM = FT_DOT_M;
 constexpr int kDotSteps = kGroup / 4;
 constexpr int kDotCols = FT_DOT_N * FT_VL;
@@ -21,11 +21,17 @@ inline vf vabs(vf x) { return (vf)((vi)x & 0x7fffffff); }
 
 struct DotShape {
   int groups, parts, rank;  // groups of depth; bytes that an activation takes; depth of the second segment
-  explicit DotShape(const Gemm& g) : groups((g.seg[0].k + kGroup - 1) / kGroup), parts(g.fine ? 2 : 1), rank(g.segments > 1 ? g.seg[1].k : 0) {}
+  explicit DotShape(const Gemm& g)
+      : groups((g.seg[0].k + kGroup - 1) / kGroup), parts(g.fine ? 2 : 1), rank(g.segments > 1 ? g.seg[1].k : 0) {}
   // kDotM rows: per group and part [row][32] bytes and [row] scales; then [rank][row] f32
-  size_t strip() const { return (static_cast<size_t>(groups) * parts * (kGroup + 4) + 4 * static_cast<size_t>(rank)) * kDotM; }
-  // `cols` columns: per group [8][cols] words of 4 weights, [cols] starting sums and [cols] scales; then [rank][cols] f32
-  size_t panel(int cols) const { return (static_cast<size_t>(groups) * (4 * kDotSteps + 8) + 4 * static_cast<size_t>(rank)) * cols; }
+  size_t strip() const {
+    return (static_cast<size_t>(groups) * parts * (kGroup + 4) + 4 * static_cast<size_t>(rank)) * kDotM;
+  }
+  // `cols` columns: per group [8][cols] words of 4 weights, [cols] starting sums and [cols] scales; then [rank][cols]
+  // f32
+  size_t panel(int cols) const {
+    return (static_cast<size_t>(groups) * (4 * kDotSteps + 8) + 4 * static_cast<size_t>(rank)) * cols;
+  }
 };
 
 // The low bytes of 32 integers, plus the bias.
@@ -93,7 +99,8 @@ inline void dot_pack_strip(const Gemm& g, const DotShape& shape, int m, int rows
     if (rows < kDotM) std::memset(out, 0, kPart * shape.parts);  // scales of 0: the bytes do not matter
     for (int i = 0; i < rows; i++) {
       uint8_t* rest = fine ? out + kPart + i * kGroup : nullptr;
-      const float scale = dot_quantize(static_cast<const bf16_t*>(a.data) + (m + i) * a.ld + k, count, out + i * kGroup, rest);
+      const float scale =
+          dot_quantize(static_cast<const bf16_t*>(a.data) + (m + i) * a.ld + k, count, out + i * kGroup, rest);
       reinterpret_cast<float*>(out + kScales)[i] = scale;
       if (fine) reinterpret_cast<float*>(out + kPart + kScales)[i] = scale / 254.0f;
     }
@@ -117,14 +124,16 @@ inline void dot_pack_along(const Mat& b, int group, int n, int count, int cols, 
 }
 
 // A group of weights stored across the depth: rows group * 32 .. of which `depth` exist, columns from n on.
-inline void dot_pack_across(const Mat& b, int group, int depth, int n, int count, int cols, int32_t* words, float* scale) {
+inline void dot_pack_across(
+    const Mat& b, int group, int depth, int n, int count, int cols, int32_t* words, float* scale) {
   for (int j = 0; j < cols; j += FT_VL) {
     vf x[kGroup], top = {};
     for (int r = 0; r < kGroup; r++) {
       x[r] = vf{};
       if (r >= depth || j >= count) continue;
       const int64_t row = group * kGroup + r;
-      x[r] = vload(static_cast<const int8_t*>(b.data) + row * b.ld + n + j) * b.scale[row * (b.ld / kGroup) + (n + j) / kGroup];
+      x[r] = vload(static_cast<const int8_t*>(b.data) + row * b.ld + n + j) *
+             b.scale[row * (b.ld / kGroup) + (n + j) / kGroup];
       top = vmax(top, vabs(x[r]));
     }
     const vf inv = vselect(top > vset(0.0f), 127.0f / top, vset(0.0f));
@@ -156,7 +165,10 @@ inline void dot_pack_panel(const Gemm& g, const DotShape& shape, int n, int coun
   }
   float* thin = reinterpret_cast<float*>(out);
   for (int r = 0; r < shape.rank; r++)
-    for (int j = 0; j < cols; j++) thin[r * cols + j] = j >= count ? 0.0f : g.seg[1].trans ? mat_at(g.seg[1].b, n + j, r) : mat_at(g.seg[1].b, r, n + j);
+    for (int j = 0; j < cols; j++)
+      thin[r * cols + j] = j >= count       ? 0.0f
+                           : g.seg[1].trans ? mat_at(g.seg[1].b, n + j, r)
+                                            : mat_at(g.seg[1].b, r, n + j);
 }
 
 // kDotM rows times W vectors of columns over all groups and their parts: sums f32 [kDotM][W * FT_VL].
@@ -199,7 +211,8 @@ inline void dot_tile(const uint8_t* a, const uint8_t* b, int groups, int parts, 
 
 // Adds the second segment to the sums and writes rows m .. m + rows of C, columns n .. n + count.
 template <int W>
-inline void dot_store(const Gemm& g, const float* sums, const float* thin_a, const float* thin_b, int rank, int m, int rows, int n, int count) {
+inline void dot_store(const Gemm& g, const float* sums, const float* thin_a, const float* thin_b, int rank, int m,
+    int rows, int n, int count) {
   constexpr int cols = W * FT_VL;
   vf t[kDotM][W];
 #pragma GCC unroll 16
@@ -210,7 +223,8 @@ inline void dot_store(const Gemm& g, const float* sums, const float* thin_a, con
 #pragma GCC unroll 16
     for (int i = 0; i < kDotM; i++)
 #pragma GCC unroll 16
-      for (int j = 0; j < W; j++) t[i][j] = FT_FMA(vset(thin_a[r * kDotM + i]), vload(thin_b + r * cols + j * FT_VL), t[i][j]);
+      for (int j = 0; j < W; j++)
+        t[i][j] = FT_FMA(vset(thin_a[r * kDotM + i]), vload(thin_b + r * cols + j * FT_VL), t[i][j]);
 #pragma GCC unroll 16
   for (int i = 0; i < kDotM; i++) {
     if (i >= rows) break;
@@ -236,11 +250,14 @@ inline void dot_store(const Gemm& g, const float* sums, const float* thin_a, con
 }
 
 template <int W>
-inline void dot_block(const Gemm& g, const DotShape& shape, const uint8_t* strip, const uint8_t* panel, int m, int rows, int n, int count) {
+inline void dot_block(const Gemm& g, const DotShape& shape, const uint8_t* strip, const uint8_t* panel, int m, int rows,
+    int n, int count) {
   alignas(64) float sums[kDotM * W * FT_VL];
   dot_tile<W>(strip, panel, shape.groups, shape.parts, sums);
-  const float* thin_a = reinterpret_cast<const float*>(strip + static_cast<size_t>(shape.groups) * shape.parts * kDotM * (kGroup + 4));
-  const float* thin_b = reinterpret_cast<const float*>(panel + static_cast<size_t>(shape.groups) * W * FT_VL * (4 * kDotSteps + 8));
+  const float* thin_a =
+      reinterpret_cast<const float*>(strip + static_cast<size_t>(shape.groups) * shape.parts * kDotM * (kGroup + 4));
+  const float* thin_b =
+      reinterpret_cast<const float*>(panel + static_cast<size_t>(shape.groups) * W * FT_VL * (4 * kDotSteps + 8));
   dot_store<W>(g, sums, thin_a, thin_b, shape.rank, m, rows, n, count);
 }
 
@@ -270,7 +287,8 @@ inline void gemm_dot(const Gemm& g, int m0, int m1, int n0, int n1, Scratch& scr
   uint8_t* panels = scratch.data;
   uint8_t* strips = panels + shape.panel(chunk);
   const size_t strip = shape.strip();
-  for (int m = m0; m < m1; m += kDotM) dot_pack_strip(g, shape, m, m1 - m < kDotM ? m1 - m : kDotM, strips + (m - m0) / kDotM * strip);
+  for (int m = m0; m < m1; m += kDotM)
+    dot_pack_strip(g, shape, m, m1 - m < kDotM ? m1 - m : kDotM, strips + (m - m0) / kDotM * strip);
   const int fit = static_cast<int>(kDotRows / strip), block = (fit > 1 ? fit : 1) * kDotM;
   for (int nc = n0; nc < n1; nc += chunk) {
     const int ne = nc + chunk < n1 ? nc + chunk : n1;

@@ -27,7 +27,8 @@ namespace {
 
 const KernelSet* kernels_avxvnni() {
   static const KernelSet set = FT_TABLE_DOT("avxvnni");
-  static const bool have = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("avxvnni");
+  static const bool have =
+      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("avxvnni");
   return have ? &set : nullptr;
 }
 }  // namespace ft

@@ -1,5 +1,5 @@
-// Vectors of FT_VL floats through the compiler's vector extension, so that one source serves SSE2, NEON, AVX2 and AVX-512.
-// Included inside the anonymous namespace of a set; FT_VL is set there.
+// Vectors of FT_VL floats through the compiler's vector extension, so that one source serves SSE2, NEON, AVX2 and
+// AVX-512. Included inside the anonymous namespace of a set; FT_VL is set there.
 typedef float vf __attribute__((vector_size(4 * FT_VL)));
 typedef int32_t vi __attribute__((vector_size(4 * FT_VL)));
 typedef float vf_u __attribute__((vector_size(4 * FT_VL), aligned(4), may_alias));

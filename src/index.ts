@@ -7,9 +7,11 @@ export { configJsonSchema, dumpConfig } from './config/dump.js';
 export { loadConfig } from './config/load.js';
 export { parseConfig } from './config/parse.js';
 export type { RunConfig, RunConfigInput } from './config/schema.js';
-export type { ClientMetrics, RunMetrics, Timing } from './run/metrics.js';
+export type { Evaluation, MeanScore, MeanScores, Score, Scores, Which } from './contracts/evaluation.js';
+export type { ClientMetrics, RunMetrics, Timing } from './contracts/metrics.js';
+export type { RunProgress } from './contracts/progress.js';
 export { type OpenedRun, openRun } from './run/openRun.js';
-export { type RunOptions, type RunProgress, type RunResult, runFederation } from './run/runFederation.js';
+export { type RunOptions, type RunResult, runFederation } from './run/runFederation.js';
 
 // Base models and the engine.
 
@@ -75,24 +77,24 @@ export {
   tokenizeExample,
   tokenizeExamples,
 } from './data/index.js';
-export { type MeanScore, macroScore, makeScore, type Score, weightedScore } from './eval/score.js';
+export { macroScore, makeScore, weightedScore } from './eval/score.js';
 
 // Strategies of your own.
 
 export type { ClientResult, Phase, SearchPhase, Track, TrackResult, TrainPhase } from './client/job.js';
+export { POOLED } from './contracts/pooled.js';
 export { type MergeMean, type MergeRow, mergeMean } from './server/merge/mean.js';
 export { createStrategy } from './server/strategies/index.js';
-export {
-  type AggregateResult,
-  type ClientAdapters,
-  type ClientInfo,
-  type ClientPlan,
-  type MethodOptions,
-  POOLED,
-  type RoundContext,
-  type Strategy,
-  type StrategyInit,
-  type StrategyState,
+export type {
+  AggregateResult,
+  ClientAdapters,
+  ClientInfo,
+  ClientPlan,
+  MethodOptions,
+  RoundContext,
+  Strategy,
+  StrategyInit,
+  StrategyState,
 } from './server/strategy.js';
 
 // Errors.

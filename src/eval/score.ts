@@ -1,15 +1,4 @@
-/** Mean negative log-likelihood over target tokens in nats, its exponential, and the number of target tokens. */
-export interface Score {
-  readonly nll: number;
-  readonly ppl: number;
-  readonly tokens: number;
-}
-
-/** A mean of scores over clients. */
-export interface MeanScore {
-  readonly nll: number;
-  readonly ppl: number;
-}
+import type { MeanScore, Score } from '../contracts/evaluation.js';
 
 /** Token-exact score of examples from their NLL sums and target counts, summed in order. */
 export function makeScore(nll: Float64Array, targets: Int32Array): Score {

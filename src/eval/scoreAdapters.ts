@@ -1,5 +1,5 @@
 import type { Adapter } from '../adapter/layout.js';
-import type { ClientPool, EvalOutcome } from '../runtime/types.js';
+import type { EvalJob, EvalOutcome } from './job.js';
 
 /** One adapter to be scored on one client's split. */
 export interface ScoreRequest<Key> {
@@ -15,7 +15,7 @@ export interface ScoredRequest<Key> extends ScoreRequest<Key> {
 
 /** Scores every request on the pool, the same adapter on the same examples only once. Order is that of the requests. */
 export async function scoreAdapters<Key>(
-  pool: ClientPool,
+  pool: { evaluate(job: EvalJob): Promise<EvalOutcome> },
   requests: readonly ScoreRequest<Key>[],
 ): Promise<{ scored: ScoredRequest<Key>[]; tokens: number }> {
   const running = new Map<Adapter | null, Map<readonly number[], Promise<EvalOutcome>>>();

@@ -3,7 +3,7 @@ import type { ClientEnv } from '../client/env.js';
 import { packBatch } from '../data/pack.js';
 import type { TokenizedExample } from '../data/types.js';
 import type { NativeTrainer } from '../native/binding.js';
-import type { EvalJob, EvalOutcome } from '../runtime/types.js';
+import type { EvalJob, EvalOutcome } from './job.js';
 
 /** Tokens scored in one call, unless one example alone has more; bounds the memory of an evaluation. */
 const MAX_BATCH_TOKENS = 1024;

@@ -1,6 +1,6 @@
 import { ConfigError } from '../errors.js';
+import { byCode } from '../order.js';
 import { gamma, randomStream, shuffled } from '../random.js';
-import { byCode } from './order.js';
 import type { Partitioner, PartitionItem, PartitionParams } from './types.js';
 
 const DEFAULT_CLIENTS = 8;

@@ -1,4 +1,3 @@
 export { ownerFolders } from './folders.js';
-export { byCode } from './order.js';
 export { PARTITIONERS, type Partition, partitionExamples } from './partition.js';
 export type { ClientSplit, Division, Partitioner, PartitionItem, PartitionParams } from './types.js';

@@ -1,5 +1,5 @@
 import { ConfigError } from '../errors.js';
-import { byCode } from './order.js';
+import { byCode } from '../order.js';
 import type { Division, Partitioner, PartitionItem } from './types.js';
 
 function groupBy(

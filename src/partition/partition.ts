@@ -1,10 +1,10 @@
 import type { RunConfig } from '../config/schema.js';
 import type { Example, Split } from '../data/types.js';
 import { DataError } from '../errors.js';
+import { byCode } from '../order.js';
 import { randomStream, shuffled } from '../random.js';
 import { dirichlet, iid, quantity, shards } from './drawn.js';
 import { category, natural } from './labelled.js';
-import { byCode } from './order.js';
 import { splitCandidates } from './split.js';
 import type { ClientSplit, Partitioner } from './types.js';
 

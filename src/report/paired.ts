@@ -1,5 +1,5 @@
+import type { Which } from '../contracts/evaluation.js';
 import { randomStream } from '../random.js';
-import type { Which } from '../server/types.js';
 
 /** One example's score under one adapter of its owner. */
 export interface ExampleScore {

@@ -1,6 +1,6 @@
-import type { RunProgress } from '../run/runFederation.js';
-import type { Evaluation } from '../server/types.js';
-import { WHICH } from '../server/types.js';
+import type { Evaluation } from '../contracts/evaluation.js';
+import { WHICH } from '../contracts/evaluation.js';
+import type { RunProgress } from '../contracts/progress.js';
 import { formatSeconds } from './format.js';
 
 /** The part of a stream that a display needs. */
@@ -74,18 +74,15 @@ export class ProgressDisplay {
   update(progress: RunProgress): void {
     switch (progress.kind) {
       case 'prepared': {
-        const { prepared, workers, threads, kernels } = progress;
-        const { config, model, clients } = prepared;
+        const { config, owners, examples, dropped, badRows, workers, threads, kernels } = progress;
         this.#rounds = Math.max(1, config.num_rounds);
         this.line(
-          `${model.name}: ${clients.length} owners, ${prepared.tokenized.length} examples in use, method ${config.method}, ` +
+          `${progress.model}: ${owners} owners, ${examples} examples in use, method ${config.method}, ` +
             `${config.num_rounds} rounds; ${config.precision} on ${kernels}, ${workers} worker(s) of ${threads} thread(s)`,
         );
-        if (prepared.numDropped > 0)
-          this.line(
-            `${prepared.numDropped} examples over ${config.seq_length} tokens (or without a target) were left out`,
-          );
-        if (prepared.numBadRows > 0) this.line(`${prepared.numBadRows} rows could not be used`);
+        if (dropped > 0)
+          this.line(`${dropped} examples over ${config.seq_length} tokens (or without a target) were left out`);
+        if (badRows > 0) this.line(`${badRows} rows could not be used`);
         return;
       }
       case 'resumed':

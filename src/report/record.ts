@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { RunConfig } from '../config/schema.js';
+import type { RunMetrics } from '../contracts/metrics.js';
 import { RunError } from '../errors.js';
-import type { RunMetrics } from '../run/metrics.js';
 import type { ExampleScore } from './paired.js';
 
 /** JSON has no NaN and no infinity; they were written as null. */

@@ -1,6 +1,6 @@
 import Table from 'cli-table3';
-import type { RunMetrics } from '../run/metrics.js';
-import { WHICH, type Which } from '../server/types.js';
+import { WHICH, type Which } from '../contracts/evaluation.js';
+import type { RunMetrics } from '../contracts/metrics.js';
 
 const LABELS: Readonly<Record<Which, string>> = {
   base: 'base',

@@ -6,9 +6,10 @@ import { dumpConfig } from '../config/dump.js';
 import { parseRunFile } from '../config/load.js';
 import { parseConfig } from '../config/parse.js';
 import type { RunConfig } from '../config/schema.js';
+import type { RunEvent } from '../contracts/events.js';
 import { RunError } from '../errors.js';
 import { makeFolder, syncFolder, writeAtomic, writeError } from '../files.js';
-import type { LoopState, RunEvent } from '../server/types.js';
+import type { LoopState } from '../server/types.js';
 import { lockRun, type RunLock } from './lock.js';
 import { decodeState, encodeState } from './state.js';
 

@@ -1,62 +1,11 @@
-import type { MeanScore, Score } from '../eval/score.js';
+import type { ClientMetrics, RunMetrics, Timing } from '../contracts/metrics.js';
 import { macroScore, weightedScore } from '../eval/score.js';
 import { summarise } from '../server/evaluate.js';
 import type { FinishedRun } from '../server/finish.js';
-import type { Evaluation, Scores, Which } from '../server/types.js';
 import type { PreparedRun } from './prepare.js';
 
 /** Form of metrics.json. */
 const VERSION = 1;
-
-export interface ClientMetrics extends Scores {
-  readonly id: string;
-  readonly num_train: number;
-  readonly num_val: number;
-  readonly num_test: number;
-  /** Scores on the client's validation split, which decided what it takes home. */
-  readonly valid: Scores;
-  /** What the owner goes home with, scored on its test split. */
-  readonly take_home: { readonly which: Which } & Partial<Score>;
-}
-
-type Means = Partial<Record<Which | 'take_home', MeanScore>>;
-
-export interface Timing {
-  readonly seconds: number;
-  readonly train_seconds: number;
-  readonly tokens_per_second: number;
-  readonly peak_rss_bytes: number;
-  readonly kernels: string;
-  readonly workers: number;
-  readonly threads: number;
-}
-
-/** The content of metrics.json: equal runs give equal metrics but for `timing`. Scores are of the test splits. */
-export interface RunMetrics {
-  readonly version: number;
-  readonly method: string;
-  readonly mutation?: string;
-  readonly rounds: number;
-  readonly precision: string;
-  readonly seed: number;
-  readonly model: { readonly name: string; readonly sha256: string };
-  readonly clients: readonly ClientMetrics[];
-  readonly macro: Means;
-  readonly weighted: Means;
-  /** Means after each evaluated round, on the validation splits where there are any. */
-  readonly evaluations: readonly Evaluation[];
-  readonly traffic: { readonly bytes_up: number; readonly bytes_down: number };
-  readonly tokens: {
-    readonly train: number;
-    readonly search: number;
-    readonly eval: number;
-    readonly local?: number;
-    readonly tune?: number;
-  };
-  /** Seconds on the virtual clock of the device profiles. */
-  readonly virtual_seconds?: number;
-  readonly timing: Timing;
-}
 
 /** Puts the result of a run into the form of metrics.json. */
 export function makeMetrics(prepared: PreparedRun, finished: FinishedRun, timing: Timing): RunMetrics {

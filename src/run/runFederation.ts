@@ -2,31 +2,20 @@ import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { dumpConfig } from '../config/dump.js';
 import type { RunConfig } from '../config/schema.js';
+import type { RunMetrics } from '../contracts/metrics.js';
+import type { RunProgress } from '../contracts/progress.js';
 import { InterruptedError, RunError } from '../errors.js';
 import type { FinishedRun } from '../server/finish.js';
 import { runLoop } from '../server/loop.js';
-import type { LoopHost, Progress } from '../server/types.js';
+import type { LoopHost } from '../server/types.js';
 import { writeAdapters } from './adapters.js';
 import { RunFolder, type SavedRun } from './folder.js';
-import { makeMetrics, type RunMetrics, scoreLines } from './metrics.js';
+import { makeMetrics, scoreLines } from './metrics.js';
 import { maskPicture } from './picture.js';
 import type { PreparedRun } from './prepare.js';
 import { getReady, type Ready } from './ready.js';
 import { readRecord, writeReport } from './report.js';
 import { checkSameConfig, checkSameInputs, type RunInputs } from './resume.js';
-
-/** Live progress of a run, for a display. */
-export type RunProgress =
-  | {
-      readonly kind: 'prepared';
-      readonly prepared: PreparedRun;
-      readonly workers: number;
-      readonly threads: number;
-      readonly kernels: string;
-    }
-  | { readonly kind: 'resumed'; readonly round: number }
-  | { readonly kind: 'writing'; readonly dir: string }
-  | Progress;
 
 export interface RunOptions {
   /** Complete configuration (`parseConfig`, `loadConfig`). */
@@ -150,7 +139,12 @@ class RunSession {
     await folder.write('partition.json', partition);
     this.#progress({
       kind: 'prepared',
-      prepared,
+      config,
+      model: prepared.model.name,
+      owners: prepared.clients.length,
+      examples: prepared.tokenized.length,
+      dropped: prepared.numDropped,
+      badRows: prepared.numBadRows,
       workers: engine.pool.workers,
       threads: engine.threads,
       kernels: inputs.kernels,

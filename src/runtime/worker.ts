@@ -3,13 +3,13 @@ import type { AdapterLayout } from '../adapter/layout.js';
 import { trainerModules } from '../adapter/shapes.js';
 import type { ClientJob, ClientResult } from '../client/job.js';
 import { runClientJob } from '../client/run.js';
+import type { EvalJob, EvalOutcome } from '../eval/job.js';
 import { scoreExamples } from '../eval/scoreExamples.js';
 import type { KernelSet, ModelDescription, Precision } from '../native/binding.js';
 import { Base } from '../native/engine.js';
 import { makeClientEnv } from './clientEnv.js';
 import type { SharedExamples } from './sharedExamples.js';
 import { type StopFlag, StoppableTrainer, throwIfStopped } from './stoppable.js';
-import type { EvalJob, EvalOutcome } from './types.js';
 import { toWireError, type WireError } from './wireError.js';
 
 /** What every worker thread starts from. */

@@ -3,8 +3,9 @@ import { fileURLToPath } from 'node:url';
 import { Piscina } from 'piscina';
 import type { ClientResult } from '../client/job.js';
 import { FedtuneError } from '../errors.js';
+import type { EvalOutcome } from '../eval/job.js';
 import { makeStopFlag, stop, throwIfStopped } from './stoppable.js';
-import type { ClientPool, EvalOutcome } from './types.js';
+import type { ClientPool } from './types.js';
 import { fromWireError } from './wireError.js';
 import type { WorkerReply, WorkerSetup, WorkerTask } from './worker.js';
 

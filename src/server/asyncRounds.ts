@@ -1,5 +1,5 @@
 import { RunError } from '../errors.js';
-import { byCode } from '../partition/order.js';
+import { byCode } from '../order.js';
 import { deviceOf, jobSeconds } from './clock.js';
 import { makeContext } from './context.js';
 import { rebase, stalenessFactor } from './late.js';

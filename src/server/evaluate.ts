@@ -1,27 +1,21 @@
 import type { Adapter } from '../adapter/layout.js';
-import { macroScore, makeScore, type Score, weightedScore } from '../eval/score.js';
-import { type ScoreRequest, scoreAdapters } from '../eval/scoreAdapters.js';
-import type { EvalOutcome } from '../runtime/types.js';
-import { orInterrupted } from './runPlans.js';
-import type { ClientAdapters } from './strategy.js';
 import {
+  type ClientScore as BareScore,
+  type EvalSplit,
   type Evaluation,
-  type Federation,
-  type LoopHost,
-  type RunClient,
   type Scores,
   WHICH,
   type Which,
-} from './types.js';
+} from '../contracts/evaluation.js';
+import type { EvalOutcome } from '../eval/job.js';
+import { macroScore, makeScore, weightedScore } from '../eval/score.js';
+import { type ScoreRequest, scoreAdapters } from '../eval/scoreAdapters.js';
+import { orInterrupted } from './runPlans.js';
+import type { ClientAdapters } from './strategy.js';
+import type { Federation, LoopHost, RunClient } from './types.js';
 
-export type EvalSplit = 'valid' | 'test';
-
-/** One score with what it is of. */
-export interface ClientScore {
-  readonly client: string;
-  readonly which: Which;
-  readonly split: EvalSplit;
-  readonly score: Score;
+/** One score with those of its examples. */
+export interface ClientScore extends BareScore {
   /** Per example, in the order of the client's split. */
   readonly outcome: EvalOutcome;
 }

@@ -1,25 +1,17 @@
 import type { Adapter } from '../adapter/layout.js';
+import { type EvalSplit, type Scores, WHICH, type Which } from '../contracts/evaluation.js';
 import { makeTrainPhase, stepsOfEpochs } from './context.js';
 import {
   type Candidates,
   type ClientScore,
   candidatesOf,
-  type EvalSplit,
   evaluateClients,
   scoresByClient,
   summarise,
 } from './evaluate.js';
 import { runPlans } from './runPlans.js';
 import type { ClientPlan } from './strategy.js';
-import {
-  type Federation,
-  type LoopHost,
-  type LoopState,
-  type RunClient,
-  type Scores,
-  WHICH,
-  type Which,
-} from './types.js';
+import type { Federation, LoopHost, LoopState, RunClient } from './types.js';
 
 /** What one owner ends up with. */
 export interface FinishedClient {

@@ -1,5 +1,5 @@
+import type { Score } from '../contracts/evaluation.js';
 import { ConfigError, InterruptedError } from '../errors.js';
-import type { Score } from '../eval/score.js';
 import { runAsyncRound } from './asyncRounds.js';
 import { candidatesOf, evaluateClients, progressSplit, scoresByClient, summarise } from './evaluate.js';
 import { type FinishedRun, finishRun } from './finish.js';
@@ -56,7 +56,7 @@ async function evaluateRound(federation: Federation, state: LoopState, host: Loo
     ...rest,
   }));
   const evaluation = summarise(state.round, split, perClient);
-  const clients = Object.fromEntries([...byClient].map(([id], i) => [id, perClient[i]]));
+  const clients = Object.fromEntries([...byClient.keys()].map((id, i) => [id, perClient[i]!]));
   host.emit({ type: 'evaluation', ...evaluation, clients });
   host.progress({ kind: 'evaluated', evaluation });
   return {

@@ -1,13 +1,13 @@
 import type { ClientResult } from '../client/job.js';
+import { POOLED } from '../contracts/pooled.js';
 import { RunError } from '../errors.js';
-import { byCode } from '../partition/order.js';
+import { byCode } from '../order.js';
 import { deviceOf, jobSeconds } from './clock.js';
 import { makeContext } from './context.js';
 import { rebase, stalenessFactor } from './late.js';
 import { type PlanFailure, runPlans } from './runPlans.js';
 import { dropsOut, sampleClients } from './sampling.js';
 import type { ClientPlan, RoundContext, Strategy } from './strategy.js';
-import { POOLED } from './strategy.js';
 import type { Federation, LoopHost, LoopState, PendingUpdate, RunClient, Totals } from './types.js';
 
 /** Who was asked in a round, and who of them took part. */

@@ -1,9 +1,9 @@
 import type { ClientJob, ClientResult } from '../client/job.js';
+import { POOLED } from '../contracts/pooled.js';
 import { FedtuneError, InterruptedError } from '../errors.js';
-import { byCode } from '../partition/order.js';
+import { byCode } from '../order.js';
 import { deriveSeed } from '../random.js';
 import type { ClientPlan } from './strategy.js';
-import { POOLED } from './strategy.js';
 import type { Federation, LoopHost } from './types.js';
 
 export interface PlanFailure {

@@ -1,5 +1,5 @@
 import type { RunConfig } from '../config/schema.js';
-import { byCode } from '../partition/order.js';
+import { byCode } from '../order.js';
 import { randomStream } from '../random.js';
 import type { ClientInfo } from './strategy.js';
 

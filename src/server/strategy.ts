@@ -34,12 +34,9 @@ export interface RoundContext {
   trainPhase(client: ClientInfo, overrides?: Partial<TrainPhase>): TrainPhase;
 }
 
-/** A plan for this client trains on the examples of all clients together (`centralized`). */
-export const POOLED = '*';
-
 /** The server's order to one client, and what sending it costs on a real wire. */
 export interface ClientPlan {
-  /** A sampled client, or {@link POOLED}. */
+  /** A sampled client, or `POOLED`, whose plan trains on the examples of all clients together (`centralized`). */
   readonly client: string;
   readonly tracks: readonly Track[];
   readonly bytesDown: number;

@@ -1,7 +1,9 @@
 import type { Adapter } from '../adapter/layout.js';
 import type { ClientResult } from '../client/job.js';
 import type { RunConfig } from '../config/schema.js';
-import type { MeanScore, Score } from '../eval/score.js';
+import type { Evaluation, Score } from '../contracts/evaluation.js';
+import type { RunEvent } from '../contracts/events.js';
+import type { Progress } from '../contracts/progress.js';
 import type { ClientPool } from '../runtime/types.js';
 import type { ClientInfo, Strategy, StrategyState } from './strategy.js';
 
@@ -14,19 +16,6 @@ export interface RunClient extends ClientInfo {
 
 /** A kind of device on the virtual clock. */
 export type DeviceProfile = RunConfig['devices'][number];
-
-/** What a score belongs to, in the order in which ties are decided. */
-export const WHICH = ['base', 'local', 'global', 'personalized', 'tuned'] as const;
-export type Which = (typeof WHICH)[number];
-export type Scores = Partial<Record<Which, Score>>;
-
-/** Scores of all clients after a round. */
-export interface Evaluation {
-  readonly round: number;
-  readonly split: 'valid' | 'test';
-  readonly macro: Partial<Record<Which, MeanScore>>;
-  readonly weighted: Partial<Record<Which, MeanScore>>;
-}
 
 /** Everything counted over the run. Bytes are those of a real wire; tokens those that passed through the model. */
 export interface Totals {
@@ -67,32 +56,6 @@ export interface LoopState {
   readonly baseScores: Readonly<Record<string, Score>>;
   readonly evaluations: readonly Evaluation[];
 }
-
-/** One line of events.jsonl, without its time stamp. */
-export type RunEvent = { readonly type: string } & Readonly<Record<string, unknown>>;
-
-/** Live progress, for a display only. */
-export type Progress =
-  | { readonly kind: 'round'; readonly round: number; readonly numRounds: number; readonly clients: number }
-  | {
-      readonly kind: 'job';
-      readonly round: number;
-      readonly client: string;
-      readonly tokens: number;
-      readonly seconds: number;
-      readonly loss: number | undefined;
-    }
-  | {
-      readonly kind: 'failed';
-      readonly round: number;
-      readonly client: string;
-      readonly message: string;
-      /** Whether the job is tried again. */
-      readonly again: boolean;
-    }
-  | { readonly kind: 'evaluating'; readonly round: number; readonly jobs: number }
-  | { readonly kind: 'evaluated'; readonly evaluation: Evaluation }
-  | { readonly kind: 'tuning'; readonly clients: number };
 
 /** What the loop needs from outside. */
 export interface LoopHost {

@@ -3,7 +3,7 @@ import { countOnes } from '../../src/adapter/masks.js';
 import type { RunError } from '../../src/errors.js';
 import { macro, outcomeOf, roundMetrics, runInline } from './inlineRun.js';
 
-const rounds = (run: Awaited<ReturnType<typeof runInline>>) => run.events.filter(({ type }) => type === 'round');
+const rounds = (run: Awaited<ReturnType<typeof runInline>>) => run.events.filter((event) => event.type === 'round');
 const DEVICES = [
   { name: 'desk', tokens_per_second: 1000, share: 1 },
   { name: 'phone', tokens_per_second: 100, upload_mbps: 1, share: 1 },

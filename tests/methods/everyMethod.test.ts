@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { METHODS, type MethodId, MUTABLE_METHODS } from '../../src/config/methods.js';
-import type { Which } from '../../src/server/types.js';
+import type { Which } from '../../src/contracts/evaluation.js';
 import { macro, outcomeOf, roundMetrics, runInline } from './inlineRun.js';
 
 const OWN: Partial<Record<MethodId, Which>> = {

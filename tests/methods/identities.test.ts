@@ -20,7 +20,7 @@ const SHORT = { num_rounds: 2, max_test_examples: 1, max_valid_examples: 1 };
 /** The merged adapter and every loss on the way to it. */
 const course = ({ finished, events }: InlineRun) => ({
   global: digest(finished.global?.values),
-  losses: events.filter(({ type }) => type === 'client').map(({ client, losses }) => ({ client, losses })),
+  losses: events.filter((event) => event.type === 'client').map(({ client, losses }) => ({ client, losses })),
 });
 
 describe('equal to the bit on the embedded data', () => {
@@ -72,9 +72,7 @@ describe('perfit', () => {
       },
     );
     expect(mutated).toBe(8);
-    expect(
-      run.events.filter(({ type, metrics }) => type === 'round' && (metrics as { mutation?: unknown }).mutation),
-    ).toHaveLength(1);
+    expect(run.events.filter((event) => event.type === 'round' && event.metrics.mutation)).toHaveLength(1);
   });
 
   it('keeps N entries a module, and values outside the mask at 0 after every step', async () => {

@@ -6,6 +6,7 @@ import type { ClientJob, ClientResult } from '../../src/client/job.js';
 import { runClientJob } from '../../src/client/run.js';
 import { parseConfig } from '../../src/config/parse.js';
 import type { RunConfig } from '../../src/config/schema.js';
+import type { RunEvent } from '../../src/contracts/events.js';
 import { Base, Trainer } from '../../src/native/engine.js';
 import { type PreparedRun, prepareRun } from '../../src/run/prepare.js';
 import { decodeState, encodeState } from '../../src/run/state.js';
@@ -17,7 +18,7 @@ import type { FinishedRun } from '../../src/server/finish.js';
 import { runLoop } from '../../src/server/loop.js';
 import { createStrategy } from '../../src/server/strategies/index.js';
 import type { Strategy, StrategyInit } from '../../src/server/strategy.js';
-import type { Federation, LoopState, RunEvent } from '../../src/server/types.js';
+import type { Federation, LoopState } from '../../src/server/types.js';
 
 /** The embedded federation, cut down so that a run takes about a second. */
 export const TINY_RUN = {
@@ -163,6 +164,6 @@ export function macro(run: InlineRun, which: 'base' | 'local' | 'global' | 'pers
 }
 
 /** The metrics of every merge, in order. */
-export function roundMetrics(run: InlineRun): Record<string, unknown>[] {
-  return run.events.filter(({ type }) => type === 'round').map((event) => event.metrics as Record<string, unknown>);
+export function roundMetrics(run: InlineRun): Readonly<Record<string, unknown>>[] {
+  return run.events.filter((event) => event.type === 'round').map(({ metrics }) => metrics);
 }

@@ -1,4 +1,4 @@
-import { WHICH, type Which } from '../../server/types.js';
+import { WHICH, type Which } from '../../contracts/evaluation.js';
 import { html, type Markup } from '../escape.js';
 import { formatBytes, formatSeconds } from '../format.js';
 import { ownersOf, type RunRecord, roundsDone } from '../record.js';

@@ -1,4 +1,4 @@
-import { WHICH, type Which } from '../../server/types.js';
+import { WHICH, type Which } from '../../contracts/evaluation.js';
 
 /** What a score is of, in words for readers who do not know the field. */
 export const MEANING: Readonly<Record<Which, string>> = {

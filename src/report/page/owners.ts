@@ -1,5 +1,5 @@
-import type { ClientMetrics, RunMetrics } from '../../run/metrics.js';
-import { WHICH, type Which } from '../../server/types.js';
+import { WHICH, type Which } from '../../contracts/evaluation.js';
+import type { ClientMetrics, RunMetrics } from '../../contracts/metrics.js';
 import { type DotRow, dotChart } from '../chart/dots.js';
 import { shorten } from '../chart/label.js';
 import { legend } from '../chart/line.js';

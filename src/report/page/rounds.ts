@@ -1,4 +1,4 @@
-import { WHICH, type Which } from '../../server/types.js';
+import { WHICH, type Which } from '../../contracts/evaluation.js';
 import { shorten } from '../chart/label.js';
 import { legend, lineChart, type Series } from '../chart/line.js';
 import { html, type Markup } from '../escape.js';

@@ -1,4 +1,4 @@
-import { type Scores, WHICH } from '../../server/types.js';
+import { type Scores, WHICH } from '../../contracts/evaluation.js';
 import { mergeSeries } from '../merging.js';
 import { ownersOf, type RunRecord } from '../record.js';
 import type { Scalar } from './eventFile.js';

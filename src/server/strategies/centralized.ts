@@ -1,16 +1,16 @@
 import type { Adapter } from '../../adapter/layout.js';
 import type { ClientResult } from '../../client/job.js';
+import { POOLED } from '../../contracts/pooled.js';
 import { checkResults } from '../results.js';
-import {
-  type AggregateResult,
-  type ClientAdapters,
-  type ClientInfo,
-  type ClientPlan,
-  POOLED,
-  type RoundContext,
-  type Strategy,
-  type StrategyInit,
-  type StrategyState,
+import type {
+  AggregateResult,
+  ClientAdapters,
+  ClientInfo,
+  ClientPlan,
+  RoundContext,
+  Strategy,
+  StrategyInit,
+  StrategyState,
 } from '../strategy.js';
 
 /**

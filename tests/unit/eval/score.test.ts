@@ -1,10 +1,11 @@
 import { describe, expect, it } from 'vitest';
 import type { Adapter } from '../../../src/adapter/layout.js';
+import type { EvalJob } from '../../../src/eval/job.js';
 import { macroScore, makeScore, weightedScore } from '../../../src/eval/score.js';
 import { scoreAdapters } from '../../../src/eval/scoreAdapters.js';
 import { scoreExamples } from '../../../src/eval/scoreExamples.js';
 import type { NativeTrainer, PackedBatch } from '../../../src/native/binding.js';
-import type { ClientPool, EvalJob } from '../../../src/runtime/types.js';
+import type { ClientPool } from '../../../src/runtime/types.js';
 
 describe('scores by hand', () => {
   it('one client: the mean over target tokens, not over examples', () => {

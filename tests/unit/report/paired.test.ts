@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { Which } from '../../../src/contracts/evaluation.js';
 import { type ExampleScore, pairedDifference, pairedDifferences } from '../../../src/report/paired.js';
-import type { Which } from '../../../src/server/types.js';
 
 const score = (client: string, id: number, which: Which, nll: number, tokens = 10): ExampleScore => ({
   id: `${id}`,

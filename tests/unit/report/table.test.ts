@@ -1,7 +1,7 @@
 import { stripVTControlCharacters } from 'node:util';
 import { describe, expect, it } from 'vitest';
+import type { RunMetrics } from '../../../src/contracts/metrics.js';
 import { scoreTable } from '../../../src/report/table.js';
-import type { RunMetrics } from '../../../src/run/metrics.js';
 
 const score = (ppl: number) => ({ nll: Math.log(ppl), ppl, tokens: 10 });
 const owner = (id: string, base: number, personalized: number, which: 'base' | 'personalized') => ({

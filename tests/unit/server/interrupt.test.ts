@@ -1,9 +1,10 @@
 import { getEventListeners } from 'node:events';
 import { describe, expect, it } from 'vitest';
 import type { ClientJob, ClientResult } from '../../../src/client/job.js';
+import type { Progress } from '../../../src/contracts/progress.js';
 import { InterruptedError } from '../../../src/errors.js';
 import { runPlans } from '../../../src/server/runPlans.js';
-import type { Federation, LoopHost, Progress } from '../../../src/server/types.js';
+import type { Federation, LoopHost } from '../../../src/server/types.js';
 
 const ids = Array.from({ length: 40 }, (_, i) => `owner-${i}`);
 const plans = ids.map((client) => ({ client, tracks: [], bytesDown: 0 }));

@@ -3,13 +3,14 @@ import type { ClientEnv } from '../../../src/client/env.js';
 import { runClientJob } from '../../../src/client/run.js';
 import { parseConfig } from '../../../src/config/parse.js';
 import type { RunConfig } from '../../../src/config/schema.js';
+import type { RunEvent } from '../../../src/contracts/events.js';
 import type { NativeTrainer, PackedBatch, StepOptions } from '../../../src/native/binding.js';
 import { createInlinePool } from '../../../src/runtime/inlinePool.js';
 import type { FinishedRun } from '../../../src/server/finish.js';
 import { runLoop } from '../../../src/server/loop.js';
 import { createStrategy } from '../../../src/server/strategies/index.js';
 import type { Strategy, StrategyInit } from '../../../src/server/strategy.js';
-import type { LoopState, RunClient, RunEvent } from '../../../src/server/types.js';
+import type { LoopState, RunClient } from '../../../src/server/types.js';
 
 /** A client whose loss is h / 2 * |theta - c|^2: every method's fixed point is known. */
 export interface QuadraticClient {

@@ -1,0 +1,49 @@
+import type { RunConfig } from '../config/schema.js';
+import type { Evaluation } from './evaluation.js';
+
+/** Live progress of the rounds, for a display only. Asynchronous mode counts merges as rounds. */
+export type Progress =
+  | { readonly kind: 'round'; readonly round: number; readonly numRounds: number; readonly clients: number }
+  | {
+      readonly kind: 'job';
+      readonly round: number;
+      /** Asynchronous mode: which of the jobs handed out this was, from 1. */
+      readonly dispatch?: number;
+      readonly client: string;
+      readonly tokens: number;
+      readonly seconds: number;
+      readonly loss: number | undefined;
+    }
+  | {
+      readonly kind: 'failed';
+      readonly round: number;
+      readonly dispatch?: number;
+      readonly client: string;
+      readonly message: string;
+      /** Whether the job is tried again. */
+      readonly again: boolean;
+    }
+  | { readonly kind: 'evaluating'; readonly round: number; readonly jobs: number }
+  | { readonly kind: 'evaluated'; readonly evaluation: Evaluation }
+  | { readonly kind: 'tuning'; readonly clients: number };
+
+/** Live progress of a run, for a display. */
+export type RunProgress =
+  | {
+      readonly kind: 'prepared';
+      readonly config: RunConfig;
+      /** Name of the base model. */
+      readonly model: string;
+      readonly owners: number;
+      /** Examples in use. */
+      readonly examples: number;
+      /** Examples that were left out: too long, or without a target. */
+      readonly dropped: number;
+      readonly badRows: number;
+      readonly workers: number;
+      readonly threads: number;
+      readonly kernels: string;
+    }
+  | { readonly kind: 'resumed'; readonly round: number }
+  | { readonly kind: 'writing'; readonly dir: string }
+  | Progress;

@@ -83,7 +83,7 @@ export { macroScore, makeScore, weightedScore } from './eval/score.js';
 
 export type { ClientResult, Phase, SearchPhase, Track, TrackResult, TrainPhase } from './client/job.js';
 export { POOLED } from './contracts/pooled.js';
-export { type MergeMean, type MergeRow, mergeMean } from './server/merge/mean.js';
+export { type MergeMean, type MergeRow, mergeMean } from './merge/mean.js';
 export { createStrategy } from './server/strategies/index.js';
 export type {
   AggregateResult,

@@ -1,56 +1,6 @@
-import type { Adapter } from '../adapter/layout.js';
+import type { Track, TrackResult } from '../methods/work.js';
 
-/** Local optimisation of one client in one round. */
-export interface TrainPhase {
-  readonly kind: 'train';
-  /** Optimizer steps; each sees `gradientAccumulationSteps` micro-batches of `batchSize` examples. */
-  readonly steps: number;
-  readonly batchSize: number;
-  readonly gradientAccumulationSteps: number;
-  /** Learning rate of each step, `steps` values (the schedule over rounds is already applied). */
-  readonly learningRates: readonly number[];
-  readonly beta1: number;
-  readonly beta2: number;
-  readonly eps: number;
-  readonly weightDecay: number;
-  /** 0: no clipping. */
-  readonly maxGradNorm: number;
-  /** One byte an entry: 0 freezes it (keeps its value); null: all trainable. The adapter's mask is added to it. */
-  readonly trainable: Uint8Array | null;
-  /** Proximal pull to the adapter that this phase starts from (fedprox) or to `anchor` (ditto); 0: none. */
-  readonly proxMu: number;
-  readonly anchor: Float32Array | null;
-  /** SCAFFOLD's c - c_i, added to every gradient; null: none. */
-  readonly gradientOffset: Float32Array | null;
-  /** Return the mean of the raw gradients over the steps (SCAFFOLD). */
-  readonly wantMeanGradient: boolean;
-}
-
-/** PerFIT's search: warm up, score, prune in nested stages, rewind. */
-export interface SearchPhase {
-  readonly kind: 'search';
-  readonly warmup: Omit<TrainPhase, 'kind'>;
-  /** Examples whose mean gradient scores the entries. */
-  readonly importanceSamples: number;
-  readonly stages: number;
-  readonly prune: 'element' | 'rank';
-  readonly scope: 'module' | 'global';
-  /** r_i: the budget a module is r_i * (inDim + outDim) entries. */
-  readonly budgetRank: number;
-  /** Go back to the received values (masked) after the search. */
-  readonly rewind: boolean;
-}
-
-export type Phase = TrainPhase | SearchPhase;
-
-/** One stream of local work: phases one after the other on one adapter, optimizer fresh at each phase. */
-export interface Track {
-  /** `main` is what is uploaded; others (ditto's `personal`) stay with the client's record on the server side of a simulation. */
-  readonly name: string;
-  /** What the track starts from. Its mask, if any, holds in every phase until a search replaces it. */
-  readonly adapter: Adapter;
-  readonly phases: readonly Phase[];
-}
+export type { Phase, SearchPhase, Track, TrackResult, TrainPhase } from '../methods/work.js';
 
 /** All that one client does in one round. Plain data (structured-cloneable), so that any worker can redo it. */
 export interface ClientJob {
@@ -61,16 +11,6 @@ export interface ClientJob {
   /** Indices of the client's training examples in the tokenised data of the run (`ClientEnv.example`). */
   readonly trainIndices: readonly number[];
   readonly tracks: readonly Track[];
-}
-
-export interface TrackResult {
-  readonly name: string;
-  readonly adapter: Adapter;
-  /** Mean NLL of each optimizer step, in order. */
-  readonly losses: readonly number[];
-  readonly meanGradient: Float32Array | null;
-  /** Tokens (all, and targets only) that passed through training and through search. */
-  readonly tokens: { readonly train: number; readonly search: number; readonly targets: number };
 }
 
 export interface ClientResult {

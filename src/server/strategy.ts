@@ -1,7 +1,7 @@
 import type { Adapter, AdapterLayout } from '../adapter/layout.js';
 import type { ClientResult, Track, TrainPhase } from '../client/job.js';
 import type { RunConfig } from '../config/schema.js';
-import type { MergeMean } from './merge/mean.js';
+import type { MergeMean } from '../merge/mean.js';
 
 /** What a strategy knows of a client. */
 export interface ClientInfo {

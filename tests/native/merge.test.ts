@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { mergeMean } from '../../src/merge/mean.js';
 import { mergeMean as nativeMergeMean } from '../../src/native/engine.js';
-import { mergeMean } from '../../src/server/merge/mean.js';
 
 const value = fc.float({ noNaN: true, noDefaultInfinity: true, min: -1000, max: 1000 });
 

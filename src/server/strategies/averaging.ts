@@ -2,11 +2,11 @@ import { type Factors, factorMask } from '../../adapter/factors.js';
 import type { Adapter, AdapterLayout } from '../../adapter/layout.js';
 import { maskValues } from '../../adapter/masks.js';
 import type { ClientResult, Phase, Track, TrackResult } from '../../client/job.js';
-import { aggregationError } from '../merge/aggregationError.js';
-import { type MergeMean, type MergeRow, mergeMean } from '../merge/mean.js';
-import { type RobustResult, robustMerge } from '../merge/robust.js';
-import { type MutationPlan, mutatedFactors, planMutation } from '../mutation/plan.js';
-import type { MutableClient } from '../mutation/teams.js';
+import { aggregationError } from '../../merge/aggregationError.js';
+import { type MergeMean, type MergeRow, mergeMean } from '../../merge/mean.js';
+import { type RobustResult, robustMerge } from '../../merge/robust.js';
+import { type MutationPlan, mutatedFactors, planMutation } from '../../mutation/plan.js';
+import type { MutableClient } from '../../mutation/teams.js';
 import { type CheckedResult, checkResults, trackOf } from '../results.js';
 import type {
   AggregateResult,

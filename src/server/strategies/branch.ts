@@ -1,6 +1,6 @@
 import { concatComponents, type DenseAdapter, gatherComponents, leadingComponents } from '../../adapter/components.js';
 import { type Adapter, type AdapterLayout, withRanks } from '../../adapter/layout.js';
-import { foldExcessRank } from '../merge/lowRank.js';
+import { foldExcessRank } from '../../merge/lowRank.js';
 import { wireBytes } from '../wire.js';
 import type { ExtraState } from './averaging.js';
 

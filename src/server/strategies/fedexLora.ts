@@ -1,6 +1,6 @@
 import type { Adapter, AdapterLayout } from '../../adapter/layout.js';
 import type { Phase } from '../../client/job.js';
-import type { MergeRow } from '../merge/mean.js';
+import type { MergeRow } from '../../merge/mean.js';
 import type { CheckedResult } from '../results.js';
 import type { ClientAdapters, ClientInfo, RoundContext, Strategy, StrategyInit } from '../strategy.js';
 import { wireBytes } from '../wire.js';

@@ -1,7 +1,7 @@
 import { concatComponents, scatterComponents } from '../../adapter/components.js';
-import { truncatedSvd } from '../merge/lowRank.js';
-import type { MergeRow } from '../merge/mean.js';
-import type { RobustResult } from '../merge/robust.js';
+import { truncatedSvd } from '../../merge/lowRank.js';
+import type { MergeRow } from '../../merge/mean.js';
+import type { RobustResult } from '../../merge/robust.js';
 import type { CheckedResult } from '../results.js';
 import type { Strategy, StrategyInit } from '../strategy.js';
 import { weighted } from './branch.js';

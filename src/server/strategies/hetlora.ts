@@ -1,7 +1,7 @@
 import { scatterComponents } from '../../adapter/components.js';
-import { adapterProductNorm } from '../merge/gram.js';
-import type { MergeRow } from '../merge/mean.js';
-import type { RobustResult } from '../merge/robust.js';
+import { adapterProductNorm } from '../../merge/gram.js';
+import type { MergeRow } from '../../merge/mean.js';
+import type { RobustResult } from '../../merge/robust.js';
 import type { CheckedResult } from '../results.js';
 import type { Strategy, StrategyInit } from '../strategy.js';
 import { MixedRanksStrategy } from './mixedRanks.js';

@@ -1,5 +1,5 @@
 import type { AdapterLayout } from '../../../src/adapter/layout.js';
-import type { MergeRow } from '../../../src/server/merge/mean.js';
+import type { MergeRow } from '../../../src/merge/mean.js';
 import fc from '../../support/properties.js';
 import { toyLayout } from './quadratic.js';
 

@@ -1,13 +1,13 @@
 import fc from 'fast-check';
 import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
 import { describe, expect, it } from 'vitest';
-import { concatComponents } from '../../../../src/adapter/components.js';
-import { makeLayout } from '../../../../src/adapter/layout.js';
-import { aggregationError } from '../../../../src/server/merge/aggregationError.js';
-import { adapterProductNorm } from '../../../../src/server/merge/gram.js';
-import { foldExcessRank, truncatedSvd } from '../../../../src/server/merge/lowRank.js';
-import { mergeMean } from '../../../../src/server/merge/mean.js';
-import { denseProducts, frobenius, LAYOUT, rows, vector } from '../arbitraries.js';
+import { concatComponents } from '../../../src/adapter/components.js';
+import { makeLayout } from '../../../src/adapter/layout.js';
+import { aggregationError } from '../../../src/merge/aggregationError.js';
+import { adapterProductNorm } from '../../../src/merge/gram.js';
+import { foldExcessRank, truncatedSvd } from '../../../src/merge/lowRank.js';
+import { mergeMean } from '../../../src/merge/mean.js';
+import { denseProducts, frobenius, LAYOUT, rows, vector } from '../server/arbitraries.js';
 
 const difference = (a: readonly number[], b: readonly number[]) => a.map((x, i) => x - b[i]!);
 const dense = denseProducts;

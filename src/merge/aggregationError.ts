@@ -1,4 +1,4 @@
-import type { AdapterLayout, LayoutModule } from '../../adapter/layout.js';
+import type { AdapterLayout, LayoutModule } from '../adapter/layout.js';
 import { type ProductTerm, productInner, productNormSquared } from './gram.js';
 import type { MergeRow } from './mean.js';
 

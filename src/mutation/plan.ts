@@ -1,7 +1,7 @@
-import { type Factors, factorMask } from '../../adapter/factors.js';
-import type { AdapterLayout } from '../../adapter/layout.js';
-import { maskValues } from '../../adapter/masks.js';
-import type { MethodOptions } from '../strategy.js';
+import { type Factors, factorMask } from '../adapter/factors.js';
+import type { AdapterLayout } from '../adapter/layout.js';
+import { maskValues } from '../adapter/masks.js';
+import type { MethodOptions } from '../server/strategy.js';
 import { signGroups } from './groups.js';
 import { addMasked, type GlobalStep, type MutantInput, makeMutant, maskedDot } from './mutant.js';
 import { drawSigns } from './signs.js';

@@ -1,4 +1,4 @@
-import { shuffled } from '../../random.js';
+import { shuffled } from '../random.js';
 import type { SignGroups } from './groups.js';
 import type { Team } from './teams.js';
 

@@ -1,4 +1,4 @@
-import type { LayoutModule } from '../../adapter/layout.js';
+import type { LayoutModule } from '../adapter/layout.js';
 
 /** A sum of weighted products weight * B A of one module, each given inside the flat vector of an adapter. */
 export interface ProductTerm {

@@ -1,18 +1,18 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { AdapterLayout } from '../../../../src/adapter/layout.js';
-import { intersectMasks, maskValues } from '../../../../src/adapter/masks.js';
-import { parseConfig } from '../../../../src/config/parse.js';
-import { randomStream } from '../../../../src/random.js';
+import type { AdapterLayout } from '../../../src/adapter/layout.js';
+import { intersectMasks, maskValues } from '../../../src/adapter/masks.js';
+import { parseConfig } from '../../../src/config/parse.js';
 import {
   betaAt,
   type MutationInput,
   type MutationPlan,
   mutatedFactors,
   planMutation,
-} from '../../../../src/server/mutation/plan.js';
-import { denseProducts, frobenius, maskOf, vector } from '../arbitraries.js';
-import { toyLayout } from '../quadratic.js';
+} from '../../../src/mutation/plan.js';
+import { randomStream } from '../../../src/random.js';
+import { denseProducts, frobenius, maskOf, vector } from '../server/arbitraries.js';
+import { toyLayout } from '../server/quadratic.js';
 
 const layout = toyLayout(6, 2, 3);
 

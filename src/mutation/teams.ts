@@ -1,6 +1,6 @@
 import blossom from 'edmonds-blossom';
-import { intersectMasks, jaccard } from '../../adapter/masks.js';
-import { shuffled } from '../../random.js';
+import { intersectMasks, jaccard } from '../adapter/masks.js';
+import { shuffled } from '../random.js';
 
 /** A client that can be mutated. */
 export interface MutableClient {

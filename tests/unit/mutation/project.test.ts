@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import quadprog from 'quadprog';
 import { describe, expect, it } from 'vitest';
-import '../arbitraries.js';
-import { cone, dualWeights, halfSpace } from '../../../../src/server/mutation/project.js';
+import '../server/arbitraries.js';
+import { cone, dualWeights, halfSpace } from '../../../src/mutation/project.js';
 
 const N = 6;
 const finite = fc.double({ min: -3, max: 3, noNaN: true });

@@ -1,4 +1,4 @@
-import type { AdapterLayout, LayoutModule } from '../../adapter/layout.js';
+import type { AdapterLayout, LayoutModule } from '../adapter/layout.js';
 
 /** How coarse the signs of a mutation are. */
 export type MutationGroups = 'module' | 'layer' | 'stage';

@@ -1,4 +1,4 @@
-import { FedtuneError } from '../../errors.js';
+import { FedtuneError } from '../errors.js';
 import { type MergeMean, type MergeRow, mergeMean } from './mean.js';
 
 /** A merge that withstands some faulty clients. */

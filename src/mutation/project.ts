@@ -1,5 +1,5 @@
 import quadprog from 'quadprog';
-import { FedtuneError } from '../../errors.js';
+import { FedtuneError } from '../errors.js';
 
 /** A mutation's inner products: with itself, with the global step g, and of g with itself. */
 export interface Products {

@@ -1,6 +1,6 @@
 import { Matrix, QrDecomposition, SingularValueDecomposition } from 'ml-matrix';
-import type { DenseAdapter } from '../../adapter/components.js';
-import { type LayoutModule, withRanks } from '../../adapter/layout.js';
+import type { DenseAdapter } from '../adapter/components.js';
+import { type LayoutModule, withRanks } from '../adapter/layout.js';
 
 /** A as an in x rank matrix and B as an out x rank matrix, in float64. */
 function factorsOf(values: Float32Array, { offsetA, offsetB, inDim, outDim, rank }: LayoutModule) {

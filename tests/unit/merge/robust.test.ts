@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type MergeRow, mergeMean } from '../../../../src/server/merge/mean.js';
-import { type RobustOptions, robustMerge } from '../../../../src/server/merge/robust.js';
-import { rows, vector } from '../arbitraries.js';
+import { type MergeRow, mergeMean } from '../../../src/merge/mean.js';
+import { type RobustOptions, robustMerge } from '../../../src/merge/robust.js';
+import { rows, vector } from '../server/arbitraries.js';
 
 const SIZE = 6;
 const options = (robust: RobustOptions['robust'], more: Partial<RobustOptions> = {}): RobustOptions => ({

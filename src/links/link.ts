@@ -1,0 +1,36 @@
+import type { ReplyTo, Request } from '../contracts/messages.js';
+
+/** A reply with what it cost on the wire. */
+export interface Answer<Kind extends Request['kind']> {
+  readonly reply: ReplyTo[Kind];
+  /** Length of the encoded request and of the encoded reply: header and tensors. */
+  readonly bytesDown: number;
+  readonly bytesUp: number;
+}
+
+/**
+ * How the server talks to owners. Whether an owner is a thread's work, a process or a machine makes no difference to what
+ * is asked, answered and counted.
+ */
+export interface Link {
+  /** Requests that run at the same time; more of them wait. */
+  readonly workers: number;
+  /**
+   * Asks one owner and waits for its reply. Throws what the owner threw (same class, code and causes), FedtuneError
+   * WORKER where it ended without a reply, InterruptedError after `close`.
+   */
+  ask<R extends Request>(owner: string, request: R): Promise<Answer<R['kind']>>;
+  /** Ends the owners; requests under way are rejected, each as soon as its present call of the engine is over. */
+  close(): Promise<void>;
+}
+
+/** Where an owner of a simulation lives: a folder that only its own half opens once the rows are dealt out. */
+export interface OwnerHome {
+  readonly id: string;
+  /** Absolute folder with `rows.jsonl` (one Example a line); tokens, states and scores go there too. */
+  readonly home: string;
+  /** Absolute folder in which the owner leaves the adapter that it takes home, in PEFT's form. */
+  readonly takeHome: string;
+  /** `centralized`: the homes whose training examples this owner trains on, in this order. */
+  readonly pooledFrom?: readonly string[];
+}

@@ -1,80 +1,40 @@
-import type { Adapter } from '../adapter/layout.js';
 import {
-  type ClientScore as BareScore,
   type EvalSplit,
   type Evaluation,
+  type MeanScore,
+  type Score,
   type Scores,
   WHICH,
   type Which,
 } from '../contracts/evaluation.js';
-import type { EvalOutcome } from '../eval/job.js';
-import { macroScore, makeScore, weightedScore } from '../eval/score.js';
-import { type ScoreRequest, scoreAdapters } from '../eval/scoreAdapters.js';
-import { orInterrupted } from './runPlans.js';
-import type { ClientAdapters } from './strategy.js';
-import type { Federation, LoopHost, RunClient } from './types.js';
-
-/** One score with those of its examples. */
-export interface ClientScore extends BareScore {
-  /** Per example, in the order of the client's split. */
-  readonly outcome: EvalOutcome;
-}
-
-/** The adapters of a client that can be scored, by what they are; `base` is null. */
-export type Candidates = Partial<Record<Which, Adapter | null>>;
-
-/** What the method and the local runs beside it give a client now. */
-export function candidatesOf(federation: Federation, client: RunClient): Candidates {
-  const adapters: ClientAdapters = federation.strategy.personalize(client);
-  const local = adapters.local ?? federation.localStrategy?.personalize(client).local;
-  return {
-    base: null,
-    ...(local ? { local } : {}),
-    ...(adapters.global ? { global: adapters.global } : {}),
-    ...(adapters.personalized ? { personalized: adapters.personalized } : {}),
-  };
-}
+import type { NllSums, StateTurns } from '../contracts/messages.js';
+import { macroScore, scoreOf, weightedScore } from '../contracts/scores.js';
+import { orInterrupted } from './train.js';
+import type { Federation, LoopHost, LoopState, RunClient, Turns } from './types.js';
 
 /** The split that shows progress during the run: validation, so that nothing is ever chosen by the test data. */
 export function progressSplit(clients: readonly RunClient[]): EvalSplit {
-  return clients.some(({ valid }) => valid.length > 0) ? 'valid' : 'test';
+  return clients.some(({ numValid }) => numValid > 0) ? 'valid' : 'test';
 }
 
-/** Scores the candidates of every client on the splits given; clients without examples there have no score. */
-export async function evaluateClients(
-  clients: readonly RunClient[],
-  candidates: (client: RunClient) => Candidates,
-  splits: readonly EvalSplit[],
-  host: LoopHost,
-  round: number,
-): Promise<{ scores: ClientScore[]; tokens: number }> {
-  type Key = Pick<ClientScore, 'client' | 'which' | 'split'>;
-  const requests: ScoreRequest<Key>[] = clients.flatMap((client) => {
-    const adapters = candidates(client);
-    return splits
-      .filter((split) => client[split].length > 0)
-      .flatMap((split) =>
-        WHICH.filter((which) => adapters[which] !== undefined).map((which) => ({
-          key: { client: client.id, which, split },
-          adapter: adapters[which] ?? null,
-          indices: client[split],
-        })),
-      );
-  });
-  host.progress({ kind: 'evaluating', round, jobs: requests.length });
-  const { scored, tokens } = await orInterrupted(scoreAdapters(host.pool, requests), host.signal);
-  const scores = scored.map(({ key, outcome }) => ({
-    ...key,
-    outcome,
-    score: makeScore(outcome.nll, outcome.targets),
-  }));
-  return { scores, tokens };
+export const turnsOf = (turns: Turns, client: string): StateTurns => ({
+  main: turns.main[client] ?? 0,
+  local: turns.local[client] ?? 0,
+});
+
+export function scoresOf(sums: NllSums): Scores {
+  const scores: Partial<Record<Which, Score>> = {};
+  for (const which of WHICH) {
+    const sum = sums[which];
+    if (sum) scores[which] = scoreOf(sum);
+  }
+  return scores;
 }
 
 /** Macro and weighted means of each kind of score, over the clients that have it. */
 export function summarise(round: number, split: EvalSplit, perClient: readonly Scores[]): Evaluation {
-  const macro: Record<string, { nll: number; ppl: number }> = {};
-  const weighted: Record<string, { nll: number; ppl: number }> = {};
+  const macro: Partial<Record<Which, MeanScore>> = {};
+  const weighted: Partial<Record<Which, MeanScore>> = {};
   for (const which of WHICH) {
     const scores = perClient.map((scores) => scores[which]).filter((score) => score !== undefined);
     if (scores.length === 0) continue;
@@ -84,13 +44,53 @@ export function summarise(round: number, split: EvalSplit, perClient: readonly S
   return { round, split, macro, weighted };
 }
 
-/** Scores by client, for one split. */
-export function scoresByClient(
-  clients: readonly RunClient[],
-  scores: readonly ClientScore[],
-  split: EvalSplit,
-): Map<string, Scores> {
-  const byClient = new Map<string, Scores>(clients.map(({ id }) => [id, {}]));
-  for (const { client, which, split: of, score } of scores) if (of === split) byClient.get(client)![which] = score;
-  return byClient;
+/** What is worth asking for after a round: before the first every adapter is the base, which never changes. */
+function wantedScores({ capabilities, arms }: Federation, state: LoopState): Which[] {
+  if (state.round === 0) return ['base'];
+  const known = Object.keys(state.baseScores).length > 0;
+  const exist = new Set<Which>([...(known ? [] : (['base'] as const)), ...capabilities.gives]);
+  if (arms.local) exist.add('local');
+  return WHICH.filter((which) => exist.has(which));
+}
+
+/** Lets the owners score what there is after a round on the progress split; the base only once. */
+export async function evaluateRound(federation: Federation, state: LoopState, host: LoopHost): Promise<LoopState> {
+  const { clients, arms } = federation;
+  const { round, turns } = state;
+  const split = progressSplit(clients);
+  const which = wantedScores(federation, state);
+  const asked = clients.filter((client) => (split === 'valid' ? client.numValid : client.numTest) > 0);
+  host.progress({ kind: 'evaluating', round, jobs: asked.length });
+  const replies = await orInterrupted(
+    Promise.all(
+      asked.map(async (client) => {
+        const states = turnsOf(turns, client.id);
+        const offer = arms.main.offer(client);
+        const { reply } = await host.link.ask(client.id, { kind: 'score', round, split, which, states, ...offer });
+        return { id: client.id, scores: scoresOf(reply.scores), tokens: reply.tokens };
+      }),
+    ),
+    host.signal,
+  );
+  const fresh = new Map(replies.map(({ id, scores }) => [id, scores]));
+  const baseScores: Record<string, Score> = { ...state.baseScores };
+  for (const [id, { base }] of fresh) if (base) baseScores[id] = base;
+  const perClient = clients.map(({ id }): Scores => {
+    const base = baseScores[id];
+    return { ...(base ? { base } : {}), ...fresh.get(id) };
+  });
+  const evaluation = summarise(round, split, perClient);
+  host.emit({
+    type: 'evaluation',
+    ...evaluation,
+    clients: Object.fromEntries(clients.map(({ id }, i) => [id, perClient[i]!])),
+  });
+  host.progress({ kind: 'evaluated', evaluation });
+  const tokens = replies.reduce((sum, reply) => sum + reply.tokens, 0);
+  return {
+    ...state,
+    baseScores,
+    totals: { ...state.totals, eval: state.totals.eval + tokens },
+    evaluations: [...state.evaluations, evaluation],
+  };
 }

@@ -1,14 +1,14 @@
-import type { ClientResult } from '../client/job.js';
-import { POOLED } from '../contracts/pooled.js';
 import { RunError } from '../errors.js';
+import { POOLED } from '../contracts/pooled.js';
+import type { ClientUpdate, RoundContext, Sending, ServerHalf } from '../methods/method.js';
 import { byCode } from '../order.js';
-import { deviceOf, jobSeconds } from './clock.js';
+import { acceptTurns, countBytes, countTokens, emitClients, meanLoss } from './accounts.js';
+import { deviceOf, workSeconds } from './clock.js';
 import { makeContext } from './context.js';
-import { rebase, stalenessFactor } from './late.js';
-import { type PlanFailure, runPlans } from './runPlans.js';
+import { rebase, updateOf } from './late.js';
 import { dropsOut, sampleClients } from './sampling.js';
-import type { ClientPlan, RoundContext, Strategy } from './strategy.js';
-import type { Federation, LoopHost, LoopState, PendingUpdate, RunClient, Totals } from './types.js';
+import { type ClientFailure, type Trained, trainClients } from './train.js';
+import type { Federation, LoopHost, LoopState, PendingUpdate, Received, RunClient } from './types.js';
 
 /** Who was asked in a round, and who of them took part. */
 export interface RoundClients {
@@ -33,162 +33,146 @@ export function chooseClients(federation: Federation, round: number): RoundClien
   return chosen;
 }
 
-/** What one arm (the method, or the local runs beside it) did in a round. */
-interface ArmRound {
-  readonly context: RoundContext;
-  readonly plans: readonly ClientPlan[];
-  readonly results: ClientResult[];
-  readonly failures: readonly PlanFailure[];
-}
-
-async function runArm(
-  federation: Federation,
-  strategy: Strategy,
-  round: number,
-  chosen: RoundClients,
-  busy: ReadonlySet<string>,
-  host: LoopHost,
-): Promise<ArmRound> {
+function contextOf(federation: Federation, round: number, sampled: readonly RunClient[]): RoundContext {
   const { config, clients } = federation;
   const nextClients = round < config.num_rounds ? chooseClients(federation, round + 1).sampled : [];
-  const context = makeContext({ config, round, clients: chosen.sampled, nextClients, allClients: clients });
-  const working = new Set(chosen.active.filter(({ id }) => !busy.has(id)).map(({ id }) => id));
-  const plans = strategy.configure(context).filter(({ client }) => client === POOLED || working.has(client));
-  return { context, plans, ...(await runPlans(federation, plans, round, host)) };
+  return makeContext({ config, round, clients: sampled, nextClients, allClients: clients });
+}
+
+/** What the server's half sends, to those alone who take part. */
+function sendingsOf(server: ServerHalf, context: RoundContext, working: ReadonlySet<string>): Map<string, Sending> {
+  return new Map([...server.send(context)].filter(([client]) => client === POOLED || working.has(client)));
 }
 
 interface Timed {
-  readonly onTime: ClientResult[];
+  readonly onTime: readonly Received[];
   readonly late: readonly PendingUpdate[];
   readonly seconds: number;
 }
 
-/** Sorts the results by the virtual clock: a round lasts until its last client, or until the deadline. */
-function applyDeadline(federation: Federation, arm: ArmRound, state: LoopState): Timed {
-  const { config } = federation;
-  const timed = arm.results.map((result) => {
-    const plan = arm.plans.find(({ client }) => client === result.client)!;
-    const bytes = { down: plan.bytesDown, up: federation.strategy.uploadBytes?.(result, arm.context) };
-    return { result, plan, seconds: jobSeconds(deviceOf(result.client, config), result, bytes) };
-  });
+/** Sorts the updates by the virtual clock: a round lasts until its last client, or until the deadline. */
+function applyDeadline({ config }: Federation, received: readonly Received[], state: LoopState): Timed {
+  const timed = received.map((one) => ({ one, seconds: workSeconds(deviceOf(one.client, config), one) }));
   const deadline = config.deadline ?? Number.POSITIVE_INFINITY;
-  const late = timed
-    .filter(({ seconds }) => seconds > deadline)
-    .map(({ result, plan, seconds }) => ({
-      result,
-      sent: (plan.tracks.find(({ name }) => name === 'main') ?? plan.tracks[0]!).adapter,
-      version: state.round,
-      arrives: state.clock + seconds,
-    }));
   return {
-    onTime: timed.filter(({ seconds }) => seconds <= deadline).map(({ result }) => result),
-    late,
+    onTime: timed.filter(({ seconds }) => seconds <= deadline).map(({ one }) => one),
+    late: timed
+      .filter(({ seconds }) => seconds > deadline)
+      .map(({ one, seconds }) => ({ received: one, version: state.round, arrives: state.clock + seconds })),
     seconds: timed.reduce((most, { seconds }) => Math.max(most, Math.min(seconds, deadline)), 0),
   };
 }
 
 function requireClients(
-  federation: Federation,
+  { config, capabilities }: Federation,
   round: number,
-  results: readonly ClientResult[],
-  failures: readonly PlanFailure[],
-) {
-  const { config } = federation;
-  // `centralized` has one result for all of them.
-  const enough = results.some(({ client }) => client === POOLED) ? 1 : config.min_clients;
-  if (results.length >= enough) return;
-  const reason = failures[0] ? ` The last to fail was ${failures[0].client}: ${failures[0].message}` : '';
+  count: number,
+  failures: readonly ClientFailure[],
+): void {
+  // One client works for all of them in a pooled method.
+  const enough = capabilities.pooled ? 1 : config.min_clients;
+  if (count >= enough) return;
+  const first = failures[0];
+  const reason = first ? ` ${first.client} failed: ${first.error.message}` : '';
   throw new RunError(
     'TOO_FEW_CLIENTS',
-    `Expected at least ${enough} client(s) to complete round ${round} but ${results.length} did.${reason} ` +
+    `Expected at least ${enough} client(s) to complete round ${round} but ${count} did.${reason} ` +
       'The state of the last round is saved; lower min_clients or dropout_rate, raise retries or deadline, and start anew, or resume.',
+    { cause: first?.error },
   );
 }
 
-function countTokens(results: readonly ClientResult[], kind: 'train' | 'search'): number {
-  return results.reduce((sum, { tracks }) => sum + tracks.reduce((all, { tokens }) => all + tokens[kind], 0), 0);
-}
-
-export function meanLoss(results: readonly ClientResult[]): number | undefined {
-  const losses = results.map(({ tracks }) => tracks[0]?.losses.at(-1)).filter((loss) => loss !== undefined);
-  return losses.length === 0 ? undefined : losses.reduce((a, b) => a + b, 0) / losses.length;
-}
-
-function emitClients(host: LoopHost, round: number, arm: ArmRound): void {
-  for (const { client, tracks, seconds } of arm.results) {
-    const main = tracks[0];
-    host.emit({ type: 'client', round, client, losses: main?.losses ?? [], tokens: main?.tokens, seconds });
-  }
-  for (const failure of arm.failures) host.emit({ type: 'client_failed', round, ...failure });
+/** Who waits, who of them has arrived by now, and in what form they join the round. */
+function joinLate(federation: Federation, state: LoopState, timed: Timed, clock: number) {
+  const { config, arms } = federation;
+  const waiting = [...state.pending, ...(config.late === 'discount' ? timed.late : [])];
+  const fresh = new Set(timed.onTime.map(({ client }) => client));
+  const arrived = waiting.filter(
+    ({ arrives, version, received }) => arrives <= clock && version < state.round && !fresh.has(received.client),
+  );
+  return {
+    arrived: arrived.map(({ received }) => received),
+    joined: arrived.map((update) => rebase(update, arms.main, state.round, config.staleness_exponent)),
+    pending: waiting.filter(({ arrives }) => arrives > clock),
+  };
 }
 
 /** The round's context with those whose late update joins it; they need not have been sampled again. */
-function withJoined(federation: Federation, context: RoundContext, joined: readonly ClientResult[]): RoundContext {
+function withJoined(federation: Federation, context: RoundContext, joined: readonly ClientUpdate[]): RoundContext {
   const present = new Set([...context.clients.map(({ id }) => id), ...joined.map(({ client }) => client)]);
   return { ...context, clients: federation.clients.filter(({ id }) => present.has(id)) };
 }
 
-/** One synchronous round: sample, configure, train, wait until the deadline, merge. Returns the state after it. */
+/** The method's clients and, beside them, those of the local training; each with a state of its own. */
+async function trainArms(federation: Federation, state: LoopState, context: RoundContext, host: LoopHost, working: ReadonlySet<string>) {
+  const { main, local } = federation.arms;
+  const { round } = context;
+  const train = (arm: 'main' | 'local', server: ServerHalf): Promise<Trained> =>
+    trainClients(federation, state, { arm, sendings: sendingsOf(server, context, working), round, turn: round }, host);
+  const [mainArm, localArm] = await Promise.all([train('main', main), local && train('local', local)]);
+  return { mainArm, localArm };
+}
+
+/** One synchronous round: sample, send, train, wait until the deadline, merge. Returns the state after it. */
 export async function runRound(federation: Federation, state: LoopState, host: LoopHost): Promise<LoopState> {
-  const { config, strategy, localStrategy } = federation;
+  const { config, arms, capabilities } = federation;
   const round = state.round + 1;
   const chosen = chooseClients(federation, round);
-  const busy = new Set(state.pending.filter(({ arrives }) => arrives > state.clock).map(({ result }) => result.client));
+  const busy = new Set(
+    state.pending.filter(({ arrives }) => arrives > state.clock).map(({ received }) => received.client),
+  );
+  const working = new Set(chosen.active.filter(({ id }) => !busy.has(id)).map(({ id }) => id));
   host.progress({ kind: 'round', round, numRounds: config.num_rounds, clients: chosen.active.length });
-  const [arm, localArm] = await Promise.all([
-    runArm(federation, strategy, round, chosen, busy, host),
-    localStrategy && runArm(federation, localStrategy, round, chosen, busy, host),
-  ]);
-  const { onTime, late, seconds } = applyDeadline(federation, arm, state);
-  const clock = state.clock + seconds;
-  const waiting = [...state.pending, ...(config.late === 'discount' ? late : [])];
-  const fresh = new Set(onTime.map(({ client }) => client));
-  const arrived = waiting.filter(
-    ({ arrives, version, result }) => arrives <= clock && version < state.round && !fresh.has(result.client),
-  );
-  const joined = arrived.map((update) =>
-    rebase(update, strategy.global(), stalenessFactor(state.round - update.version, config.staleness_exponent), round),
-  );
-  const results = [...onTime, ...joined].sort((a, b) => byCode(a.client, b.client));
-  requireClients(federation, round, results, arm.failures);
-  const merged = strategy.aggregate(results, withJoined(federation, arm.context, joined));
-  if (localStrategy && localArm) localStrategy.aggregate(localArm.results, localArm.context);
+  const context = contextOf(federation, round, chosen.sampled);
+  const { mainArm, localArm } = await trainArms(federation, state, context, host, working);
 
-  const bytesDown = arm.plans.reduce((sum, plan) => sum + plan.bytesDown, 0);
-  emitClients(host, round, arm);
+  const timed = applyDeadline(federation, mainArm.received, state);
+  const clock = state.clock + timed.seconds;
+  const { arrived, joined, pending } = joinLate(federation, state, timed, clock);
+  const updates = [...timed.onTime.map(updateOf), ...joined].sort((a, b) => byCode(a.client, b.client));
+  requireClients(federation, round, updates.length, mainArm.failures);
+  const merged = arms.main.aggregate(updates, withJoined(federation, context, joined));
+  arms.local?.aggregate(localArm?.received.map(updateOf) ?? [], context);
+
+  const { down } = countBytes(mainArm.received, capabilities.silent);
+  const { up } = countBytes([...timed.onTime, ...arrived], capabilities.silent);
+  emitClients(host, round, mainArm.received, mainArm.failures);
   host.emit({
     type: 'round',
     round,
-    clients: results.map(({ client }) => client),
+    clients: updates.map(({ client }) => client),
     dropped: chosen.dropped,
-    late: late.map(({ result }) => result.client),
+    late: timed.late.map(({ received }) => received.client),
     joined_late: joined.map(({ client }) => client),
-    loss: meanLoss(onTime),
-    bytes_up: merged.bytesUp,
-    bytes_down: bytesDown,
+    loss: meanLoss(timed.onTime),
+    bytes_up: up,
+    bytes_down: down,
     metrics: merged.metrics,
     ...(config.devices.length > 0 ? { virtual_seconds: clock } : {}),
   });
+  const { train, search } = countTokens(mainArm.received);
   const { totals } = state;
-  const next: Totals = {
-    ...totals,
-    bytesUp: totals.bytesUp + merged.bytesUp,
-    bytesDown: totals.bytesDown + bytesDown,
-    train: totals.train + countTokens(arm.results, 'train'),
-    search: totals.search + countTokens(arm.results, 'search'),
-    local: totals.local + (localArm ? countTokens(localArm.results, 'train') : 0),
-  };
+  const accepted = acceptTurns(state.turns, 'main', [...timed.onTime, ...arrived]);
   return {
     ...state,
     round,
-    totals: next,
+    server: saveArms(federation),
+    turns: localArm ? acceptTurns(accepted, 'local', localArm.received) : accepted,
+    turnsBefore: state.turns,
+    totals: {
+      ...totals,
+      bytesUp: totals.bytesUp + up,
+      bytesDown: totals.bytesDown + down,
+      train: totals.train + train,
+      search: totals.search + search,
+      local: totals.local + (localArm ? countTokens(localArm.received).train : 0),
+    },
     clock,
-    pending: waiting.filter(({ arrives }) => arrives > clock),
-    strategies: snapshot(federation),
+    pending,
   };
 }
 
-/** The states of the strategies, between two rounds. */
-export function snapshot({ strategy, localStrategy }: Federation): LoopState['strategies'] {
-  return { main: strategy.state(), ...(localStrategy ? { local: localStrategy.state() } : {}) };
+/** The server's halves, between two rounds. */
+export function saveArms({ arms }: Federation): LoopState['server'] {
+  return { main: arms.main.state(), ...(arms.local ? { local: arms.local.state() } : {}) };
 }

@@ -1,23 +1,21 @@
-import type { Adapter } from '../adapter/layout.js';
-import type { ClientResult } from '../client/job.js';
 import type { RunConfig } from '../config/schema.js';
 import type { Evaluation, Score } from '../contracts/evaluation.js';
 import type { RunEvent } from '../contracts/events.js';
+import type { Arm, Update } from '../contracts/messages.js';
 import type { Progress } from '../contracts/progress.js';
-import type { ClientPool } from '../runtime/types.js';
-import type { ClientInfo, Strategy, StrategyState } from './strategy.js';
+import type { Link } from '../links/link.js';
+import type { Capabilities, ClientInfo, Sending, ServerHalf, StateDocument } from '../methods/method.js';
 
-/** A client with its data: indices in the tokenised data of the run. */
+/** An owner by the counts that it told; the server holds nothing else of its data. */
 export interface RunClient extends ClientInfo {
-  readonly train: readonly number[];
-  readonly valid: readonly number[];
-  readonly test: readonly number[];
+  readonly numValid: number;
+  readonly numTest: number;
 }
 
 /** A kind of device on the virtual clock. */
 export type DeviceProfile = RunConfig['devices'][number];
 
-/** Everything counted over the run. Bytes are those of a real wire; tokens those that passed through the model. */
+/** Everything counted over the run. Bytes are those of encoded messages; tokens those that passed through the model. */
 export interface Totals {
   bytesUp: number;
   bytesDown: number;
@@ -30,22 +28,36 @@ export interface Totals {
   tune: number;
 }
 
+/** A client's update as it came over the link. */
+export interface Received {
+  readonly client: string;
+  readonly update: Update;
+  /** What the client was sent for it. */
+  readonly sent: Sending;
+  readonly bytesDown: number;
+  readonly bytesUp: number;
+}
+
 /** An update that has not been merged yet: late, or under way in asynchronous mode. */
 export interface PendingUpdate {
-  readonly result: ClientResult;
-  /** The adapter that the client's main track started from. */
-  readonly sent: Adapter;
+  readonly received: Received;
   /** Merges that the server had done when it was sent. */
   readonly version: number;
   /** Virtual second at which it reaches the server. */
   readonly arrives: number;
 }
 
-/** All that a run needs to go on after a round, bit by bit. */
+/** By arm and client: the turn of the kept state that counts; absent: none yet. */
+export type Turns = Readonly<Record<Arm, Readonly<Record<string, number>>>>;
+
+/** All that a run needs to go on after a round, bit by bit, besides what the owners keep. */
 export interface LoopState {
   /** Rounds done. */
   readonly round: number;
-  readonly strategies: Readonly<Record<string, StrategyState>>;
+  readonly server: { readonly main: StateDocument; readonly local?: StateDocument };
+  readonly turns: Turns;
+  /** The same one state earlier, to which a run that grows goes back. */
+  readonly turnsBefore: Turns;
   readonly totals: Totals;
   /** Virtual seconds. */
   readonly clock: number;
@@ -57,9 +69,9 @@ export interface LoopState {
   readonly evaluations: readonly Evaluation[];
 }
 
-/** What the loop needs from outside. */
+/** What the rounds need from outside. */
 export interface LoopHost {
-  readonly pool: ClientPool;
+  readonly link: Link;
   /** Appends to the run's record. */
   emit(event: RunEvent): void;
   /** Makes the state after a round durable, with the events before it. */
@@ -73,7 +85,7 @@ export interface Federation {
   readonly config: RunConfig;
   /** Sorted by id. */
   readonly clients: readonly RunClient[];
-  readonly strategy: Strategy;
-  /** `also_local`: each client alone, beside the method. */
-  readonly localStrategy?: Strategy;
+  readonly capabilities: Capabilities;
+  /** The server's half of the method, and of the local training beside it (`also_local`). */
+  readonly arms: { readonly main: ServerHalf; readonly local?: ServerHalf };
 }

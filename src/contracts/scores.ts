@@ -1,6 +1,13 @@
-import type { MeanScore, Score } from '../contracts/evaluation.js';
+import type { MeanScore, Score } from './evaluation.js';
+import type { NllSum } from './messages.js';
 
-/** Token-exact score of examples from their NLL sums and target counts, summed in order. */
+/** The score of a sum of NLLs: mean NLL a target token, and its exponential. */
+export function scoreOf({ nll, tokens }: NllSum): Score {
+  const mean = tokens === 0 ? 0 : nll / tokens;
+  return { nll: mean, ppl: Math.exp(mean), tokens };
+}
+
+/** Token-exact score of examples from their NLL sums (nats) and target counts, summed in order. */
 export function makeScore(nll: Float64Array, targets: Int32Array): Score {
   let sum = 0;
   let tokens = 0;
@@ -8,8 +15,7 @@ export function makeScore(nll: Float64Array, targets: Int32Array): Score {
     sum += nll[i]!;
     tokens += targets[i]!;
   }
-  const mean = tokens === 0 ? 0 : sum / tokens;
-  return { nll: mean, ppl: Math.exp(mean), tokens };
+  return scoreOf({ nll: sum, tokens });
 }
 
 /** Mean over clients of nll and of ppl, each client counting once. */

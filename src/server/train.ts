@@ -1,0 +1,151 @@
+import type { Arm, TrainRequest, Update } from '../contracts/messages.js';
+import { FedtuneError, InterruptedError } from '../errors.js';
+import { isFinal } from '../links/retry.js';
+import type { Sending } from '../methods/method.js';
+import { byCode } from '../order.js';
+import { deriveSeed } from '../random.js';
+import type { Federation, LoopHost, LoopState, Received } from './types.js';
+
+export interface ClientFailure {
+  readonly client: string;
+  readonly error: FedtuneError;
+}
+
+export interface Trained {
+  /** Sorted by client id. */
+  readonly received: readonly Received[];
+  readonly failures: readonly ClientFailure[];
+}
+
+/** One batch of local training: who is sent what, in which arm. */
+export interface TrainingBatch {
+  readonly arm: Arm;
+  readonly sendings: ReadonlyMap<string, Sending>;
+  readonly round: number;
+  /** Names the states that the work leaves, and seeds it. */
+  readonly turn: number;
+  /** Asynchronous mode: the dispatch. */
+  readonly dispatch?: number;
+}
+
+/** The request to one client: its seed comes from (run seed, turn, client) alone. */
+function makeRequest(
+  { config }: Federation,
+  state: LoopState,
+  { arm, round, turn }: TrainingBatch,
+  client: string,
+  { parts, note }: Sending,
+): TrainRequest {
+  const start = state.turns[arm][client] ?? 0;
+  const before = state.turnsBefore[arm][client] ?? 0;
+  return {
+    kind: 'train',
+    arm,
+    round,
+    turn,
+    attempt: 0,
+    seed: deriveSeed(config.seed, 'job', turn, client),
+    state: start,
+    keep: [...new Set([before, start])].filter((kept) => kept > 0),
+    parts,
+    note,
+  };
+}
+
+function checkUpdate(client: string, { round, turn }: TrainRequest, update: Update): void {
+  if (update.round !== round || update.turn !== turn) {
+    throw new FedtuneError(
+      'WRONG_RESULT',
+      `Expected the update of ${client} for round ${round} (turn ${turn}) but received one for round ${update.round} (turn ${update.turn}).`,
+    );
+  }
+  for (const [name, { values }] of Object.entries(update.parts)) {
+    const at = values.findIndex((value) => !Number.isFinite(value));
+    if (at < 0) continue;
+    throw new FedtuneError(
+      'NON_FINITE',
+      `Expected finite values from ${client} but entry ${at} of its ${name} is ${values[at]}. Lower learning_rate.`,
+    );
+  }
+}
+
+const asFedtuneError = (error: unknown): FedtuneError =>
+  error instanceof FedtuneError
+    ? error
+    : new FedtuneError('UNKNOWN', error instanceof Error ? error.message : String(error), { cause: error });
+
+/** Trains one client; tries again what may go better the next time, `retries` times. */
+async function trainClient(
+  client: string,
+  request: TrainRequest,
+  sent: Sending,
+  retries: number,
+  host: LoopHost,
+  dispatch: number | undefined,
+): Promise<Received | ClientFailure> {
+  const where = { round: request.round, client, ...(dispatch === undefined ? {} : { dispatch }) };
+  for (let attempt = 0; ; attempt++) {
+    try {
+      const { reply: update, bytesDown, bytesUp } = await host.link.ask(client, { ...request, attempt });
+      checkUpdate(client, request, update);
+      const tokens = update.tokens.train + update.tokens.search;
+      host.progress({ kind: 'job', ...where, tokens, seconds: update.seconds, loss: update.losses.at(-1) });
+      return { client, update, sent, bytesDown, bytesUp };
+    } catch (cause) {
+      // The link was closed under it: no failure of the client, nothing to try again.
+      if (cause instanceof InterruptedError || host.signal.aborted) throw cause;
+      const error = asFedtuneError(cause);
+      const again = attempt < retries && !isFinal(error);
+      host.progress({ kind: 'failed', ...where, message: error.message, again });
+      if (!again) return { client, error };
+    }
+  }
+}
+
+/**
+ * Rejects as soon as the run is interrupted; requests under way are left to the link's end. For a whole batch, not for
+ * each request: every call listens to the signal.
+ */
+export async function orInterrupted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  if (signal.aborted) {
+    work.catch(() => {});
+    throw new InterruptedError('Interrupted.');
+  }
+  let stop: (() => void) | undefined;
+  const interrupted = new Promise<never>((_, reject) => {
+    stop = () => reject(new InterruptedError('Interrupted.'));
+    signal.addEventListener('abort', stop, { once: true });
+  });
+  try {
+    return await Promise.race([work, interrupted]);
+  } finally {
+    if (stop) signal.removeEventListener('abort', stop);
+    work.catch(() => {});
+  }
+}
+
+/** Sends a batch out and waits for all of it. A client that fails is reported, never silently left out. */
+export async function trainClients(
+  federation: Federation,
+  state: LoopState,
+  batch: TrainingBatch,
+  host: LoopHost,
+): Promise<Trained> {
+  const work = [...batch.sendings].map(([client, sent]) =>
+    trainClient(
+      client,
+      makeRequest(federation, state, batch, client, sent),
+      sent,
+      federation.config.retries,
+      host,
+      batch.dispatch,
+    ),
+  );
+  const outcomes = await orInterrupted(Promise.all(work), host.signal);
+  const received = outcomes.filter((outcome) => 'update' in outcome);
+  const failures = outcomes.filter((outcome) => 'error' in outcome);
+  return {
+    received: received.sort((a, b) => byCode(a.client, b.client)),
+    failures: failures.sort((a, b) => byCode(a.client, b.client)),
+  };
+}

@@ -1,6 +1,7 @@
 import { type AdapterLayout, HF_NAMES, type LayoutModule, TARGETS } from '../adapter/layout.js';
 import { AdapterError } from '../errors.js';
 import type { ModelDescription } from '../native/binding.js';
+import { positive, readPatterns } from './modulePatterns.js';
 import { mostCommon } from './modules.js';
 
 /** What only the run knows. */
@@ -98,24 +99,6 @@ export interface PeftScales {
   scale(module: Pick<LayoutModule, 'layer' | 'target'>, rank: number): number;
 }
 
-/** PEFT takes the first pattern that matches a whole module name or its end after a dot, and otherwise the default. */
-function lookUp(patterns: unknown, name: string, usual: number, path: string): number {
-  const table = typeof patterns === 'object' && patterns !== null ? (patterns as Record<string, unknown>) : {};
-  for (const [pattern, value] of Object.entries(table)) {
-    const own = pattern === name || name.endsWith(`.${pattern}`);
-    if (own || new RegExp(`^(.*\\.)?(${pattern.slice(0, 500)})$`).test(name)) return positive(value, pattern, path);
-  }
-  return usual;
-}
-
-function positive(value: unknown, key: string, path: string): number {
-  if (typeof value === 'number' && Number.isFinite(value) && value > 0) return value;
-  throw new AdapterError(
-    'BAD_CONFIG',
-    `Expected ${key} of ${path} to be a positive number but received ${String(value)}.`,
-  );
-}
-
 /** Things PEFT can do to a linear layer that are not y = W x + s B A x. */
 const REFUSED: Readonly<Record<string, unknown>> = {
   use_dora: false,
@@ -145,10 +128,11 @@ export function readPeftConfig(json: unknown, path: string): PeftScales {
     }
   }
   const alpha = positive(config.lora_alpha, 'lora_alpha', path);
+  const patterns = readPatterns(config.alpha_pattern, path);
   const rankStabilised = config.use_rslora === true;
   return {
     scale(module, rank) {
-      const own = lookUp(config.alpha_pattern, hfModuleName(module), alpha, path);
+      const own = patterns(hfModuleName(module)) ?? alpha;
       return rankStabilised ? own / Math.sqrt(rank) : own / rank;
     },
   };

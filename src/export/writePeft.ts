@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import type { Adapter } from '../adapter/layout.js';
 import { AdapterError } from '../errors.js';
 import { makeFolder, writeFileAtomically } from '../files.js';
+import { encodeSafetensors, type TensorValues } from '../safetensors/index.js';
 import { checkAdapter, factors } from './modules.js';
 import { hfModuleName, makePeftConfig, type PeftOptions } from './peftConfig.js';
 import { reorderB } from './permute.js';
-import { encodeSafetensors, type SafeTensor } from './safetensors.js';
 import type { ExportModel } from './types.js';
 
 export const PEFT_CONFIG = 'adapter_config.json';
@@ -21,7 +21,7 @@ export function peftTensorName(module: Parameters<typeof hfModuleName>[0], facto
 }
 
 /** A and B of every module with a rank, in Hugging Face's row order. */
-function peftTensors(adapter: Adapter, values: Float32Array | Uint8Array, model: ExportModel): SafeTensor[] {
+function peftTensors(adapter: Adapter, values: Float32Array | Uint8Array, model: ExportModel): TensorValues[] {
   return adapter.layout.modules.flatMap((module) => {
     const { a, b } = factors(values, module);
     return [

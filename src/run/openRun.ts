@@ -34,7 +34,21 @@ export interface OpenedRun {
   readAdapter(client: string): Promise<Adapter>;
 }
 
-/** Opens a run folder. Throws RunError NOT_A_RUN, ModelError. */
+/** The base must be the one that the adapters were trained on; a branch on the hub may have moved since. */
+async function checkModel(dir: string, model: BaseModel): Promise<void> {
+  const metrics = await readFile(runFile(dir, 'metrics.json'), 'utf8').catch(() => undefined);
+  // An unfinished run has no adapters that could be read.
+  if (metrics === undefined) return;
+  const trained = (JSON.parse(metrics) as { model?: { sha256?: string } }).model?.sha256;
+  if (trained === undefined || trained === model.sha256) return;
+  throw new RunError(
+    'INPUT_CHANGED',
+    `Expected the base model that this run was started with (sha256 ${trained.slice(0, 12)}...) but found ` +
+      `${model.sha256.slice(0, 12)}... at ${model.path}. Put it back.`,
+  );
+}
+
+/** Opens a run folder. Throws RunError NOT_A_RUN, INPUT_CHANGED, ModelError. */
 export async function openRun(dir: string): Promise<OpenedRun> {
   const config = await readRunConfig(dir);
   const path = runFile(dir, 'partition.json');
@@ -43,6 +57,7 @@ export async function openRun(dir: string): Promise<OpenedRun> {
   });
   const clients = clientsOf(text, path);
   const model = await loadModel(config.model, { revision: config.model_revision });
+  await checkModel(dir, model);
   const folderOf = (client: string): string => {
     const folder = client === 'global' ? 'global' : clients.find(({ id }) => id === client)?.folder;
     if (folder !== undefined) return resolve(adapterFolder(dir, folder));

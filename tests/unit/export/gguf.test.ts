@@ -4,9 +4,9 @@ import { beforeAll, describe, expect, it } from 'vitest';
 import { encoderOf, floatToHalf, GGML_Q8_0 } from '../../../src/export/encode.js';
 import { writeGguf } from '../../../src/export/ggufFile.js';
 import { readGgufAdapter, stackAdapters, writeGgufAdapter, writeMergedGguf } from '../../../src/export/index.js';
-import { halfToFloat } from '../../../src/export/safetensors.js';
 import type { Dequantize, ExportModel } from '../../../src/export/types.js';
 import { readGgufHeader } from '../../../src/model/gguf/header.js';
+import { halfToFloat } from '../../../src/safetensors/read.js';
 import { distance, makeAdapter, makeModel, numbers, products, temporaryFolder } from './fixtures.js';
 
 let folder: string;

@@ -8,7 +8,7 @@ import { mostCommon } from './modules.js';
 export interface PeftOptions {
   /** Hub id of the base. @default the model's own `hubId`, else null */
   readonly baseModelName?: string;
-  /** Git revision of the base on the hub. @default null */
+  /** Git revision of the base on the hub. @default the model's own `revision`, else null; null where `baseModelName` is given */
   readonly revision?: string;
   /** Dropout that the adapter was trained with. @default 0 */
   readonly loraDropout?: number;
@@ -60,7 +60,7 @@ function targetModules(layout: AdapterLayout, numLayers: number): string[] {
 /** Says ranks and scales of a layout in PEFT's terms; every mix of ranks and scales can be said. */
 export function makePeftConfig(
   layout: AdapterLayout,
-  model: { readonly description: ModelDescription; readonly hubId?: string },
+  model: { readonly description: ModelDescription; readonly hubId?: string; readonly revision?: string },
   options: PeftOptions,
 ): PeftConfig {
   const { modules } = layout;
@@ -74,7 +74,7 @@ export function makePeftConfig(
     peft_type: 'LORA',
     task_type: 'CAUSAL_LM',
     base_model_name_or_path: options.baseModelName ?? model.hubId ?? null,
-    revision: options.revision ?? null,
+    revision: options.revision ?? (options.baseModelName === undefined ? model.revision : undefined) ?? null,
     inference_mode: true,
     r: base.r,
     lora_alpha: base.alpha,

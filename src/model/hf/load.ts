@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { ModelError } from '../../errors.js';
+import { originOf } from '../origin.js';
 import { sha256Files } from '../sha256.js';
 import { tokenizerFromJson } from '../tokenizer/fromJson.js';
 import type { BaseModel } from '../types.js';
@@ -41,6 +42,7 @@ export async function loadHf(folder: string): Promise<BaseModel> {
     path: folder,
     description,
     tokenizer: tokenizerFromJson({ tokenizer, settings, config, where: folder }, description.vocabSize),
+    ...originOf(folder, [config._name_or_path]),
     ...(chatTemplate === undefined ? {} : { chatTemplate }),
     permutedQk: false,
     embedded: false,

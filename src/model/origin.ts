@@ -10,7 +10,8 @@ export interface Origin {
 const SNAPSHOT = /models--([^/\\]+?)--([^/\\]+)[/\\]snapshots[/\\]([0-9a-f]{40})(?:[/\\]|$)/;
 
 /** A hub id, or the address of one on the hub's own site; not a path of the machine that saved the model. */
-const HUB_ID = /^(?:https?:\/\/(?:www\.)?(?:huggingface\.co|hf\.co)\/)?([A-Za-z0-9_][\w.-]*\/[A-Za-z0-9_][\w.-]*?)(?:\.git)?\/?$/;
+const HUB_ID =
+  /^(?:https?:\/\/(?:www\.)?(?:huggingface\.co|hf\.co)\/)?([A-Za-z0-9_][\w.-]*\/[A-Za-z0-9_][\w.-]*?)(?:\.git)?\/?$/;
 
 /**
  * What is known of a model on this machine: its path in the hub's cache, or else the first of `names` (from its metadata)

@@ -24,7 +24,10 @@ export async function loadGguf(path: string): Promise<BaseModel> {
     path,
     description,
     tokenizer,
-    ...originOf(path, ORIGIN_KEYS.map((key) => header.metadata[key])),
+    ...originOf(
+      path,
+      ORIGIN_KEYS.map((key) => header.metadata[key]),
+    ),
     ...(chatTemplate === undefined ? {} : { chatTemplate }),
     permutedQk: description.architecture === 'llama',
     embedded: false,

@@ -9,6 +9,7 @@ const src = join(dirname(fileURLToPath(import.meta.url)), '../../src');
 // addon takes types alone, which another test below sees to.
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   native: [],
+  store: [],
   config: [],
   contracts: ['config'],
   adapter: ['native'],
@@ -24,7 +25,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   report: ['adapter', 'config', 'contracts', 'server'],
   run: [
     ...['adapter', 'config', 'contracts', 'data', 'eval', 'export', 'model', 'native', 'partition', 'report'],
-    ...['runtime', 'server'],
+    ...['runtime', 'server', 'store'],
   ],
   cli: ['config', 'data', 'export', 'model', 'native', 'partition', 'report', 'run', 'server'],
 };
@@ -41,6 +42,7 @@ const WITHOUT_ADDON = [
   'model',
   'client',
   'eval',
+  'store',
 ];
 
 interface Import {

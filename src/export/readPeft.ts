@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { type Adapter, HF_NAMES, TARGETS, type Target } from '../adapter/layout.js';
 import { AdapterError } from '../errors.js';
 import { readSafetensors, type TensorValues } from '../safetensors/index.js';
-import { assemble, checkAdapter, type ModuleFactors } from './modules.js';
+import { assemble, checkFits, type ModuleFactors } from './modules.js';
 import { type PeftScales, readPeftConfig } from './peftConfig.js';
 import { reorderB } from './permute.js';
 import type { ExportModel } from './types.js';
@@ -102,6 +102,6 @@ export async function readPeftAdapter(dir: string, model: ExportModel): Promise<
   const masks = await readMask(join(dir, PEFT_MASK));
   const parts = listModules(tensors, path).map((module) => readModule(module, tensors, masks, scales, model, path));
   const adapter = assemble(parts, model.description);
-  checkAdapter(adapter, model.description);
+  checkFits(adapter, model.description);
   return adapter;
 }

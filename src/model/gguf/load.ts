@@ -1,6 +1,6 @@
 import { basename } from 'node:path';
+import { sha256File } from '../../sha256.js';
 import { originOf } from '../origin.js';
-import { sha256File } from '../sha256.js';
 import { tokenizerFromGguf } from '../tokenizer/fromGguf.js';
 import type { BaseModel } from '../types.js';
 import { describeGguf } from './describe.js';

@@ -1,8 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { ModelError } from '../../errors.js';
+import { sha256Files } from '../../sha256.js';
 import { originOf } from '../origin.js';
-import { sha256Files } from '../sha256.js';
 import { tokenizerFromJson } from '../tokenizer/fromJson.js';
 import type { BaseModel } from '../types.js';
 import { describeHf } from './describe.js';

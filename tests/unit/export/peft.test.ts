@@ -3,8 +3,9 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { sameLayout } from '../../../src/adapter/layout.js';
 import { AdapterError } from '../../../src/errors.js';
-import { PEFT_CONFIG, PEFT_MASK, PEFT_WEIGHTS, readPeftAdapter, writePeftAdapter } from '../../../src/export/index.js';
+import { readPeftAdapter } from '../../../src/export/index.js';
 import type { ExportModel } from '../../../src/export/types.js';
+import { PEFT_CONFIG, PEFT_MASK, PEFT_WEIGHTS, writePeftAdapter } from '../../../src/export/writePeft.js';
 import { encodeSafetensors, readSafetensors } from '../../../src/safetensors/index.js';
 import { distance, makeAdapter, makeModel, SHAPE, temporaryFolder } from './fixtures.js';
 

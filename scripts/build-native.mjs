@@ -1,12 +1,17 @@
 #!/usr/bin/env node
 // Builds the training engine: ggml's headers out of the release bundle inside node-llama-cpp, then CMake through cmake-js.
 // Nothing is downloaded. Runs on `npm ci` / `npm install`; skipped where a platform package brings a built one.
-import { execFileSync, spawnSync } from 'node:child_process';
+// --target NAME builds one target of native/CMakeLists.txt alone (tests and benchmarks are built so, when they are needed).
+import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
+import { parseArgs } from 'node:util';
+import { lock } from 'proper-lockfile';
 
+const { values: options } = parseArgs({ options: { target: { type: 'string', default: 'fedtune' } } });
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const require = createRequire(join(root, 'package.json'));
 const build = join(root, 'build');
@@ -68,31 +73,36 @@ function unpackGgmlHeader() {
   return include;
 }
 
-if (hasPlatformPackage()) process.exit(0);
+if (options.target === 'fedtune' && hasPlatformPackage()) process.exit(0);
 if (!has('git')) fail('git is missing.');
 if (!has('cmake')) fail('CMake is missing.');
 if (process.platform !== 'win32' && !has('c++') && !has('g++') && !has('clang++')) fail('a C++ compiler is missing.');
 
-const addonApi = packageDir('node-addon-api');
-const includes = [addonApi, unpackGgmlHeader()].join(';');
-const cmakeJs = join(packageDir('cmake-js'), 'bin', 'cmake-js');
-const args = [
-  cmakeJs,
-  'compile',
-  '-d',
-  join(root, 'native'),
-  '-O',
-  build,
-  `--CDFEDTUNE_INCLUDES=${includes}`,
-  '--silent',
-];
-if (process.platform === 'win32') args.push('-T', 'ClangCL');
 const started = Date.now();
-const made = spawnSync(process.execPath, args, {
+mkdirSync(build, { recursive: true });
+// one build at a time: test files that need a target may start together
+const release = await lock(build, { stale: 30_000, retries: { retries: 600, factor: 1, minTimeout: 1000 } });
+const args = [
+  join(packageDir('cmake-js'), 'bin', 'cmake-js'),
+  'compile',
+  ...['-d', join(root, 'native'), '-O', build, '-T', options.target],
+  `--CDFEDTUNE_INCLUDES=${[packageDir('node-addon-api'), unpackGgmlHeader()].join(';')}`,
+  '--silent',
+  ...(process.platform === 'win32' ? ['-t', 'ClangCL'] : []),
+];
+const made = spawn(process.execPath, args, {
   cwd: root,
-  encoding: 'utf8',
+  stdio: ['ignore', 'pipe', 'pipe'],
   env: { ...process.env, CMAKE_BUILD_PARALLEL_LEVEL: process.env.CMAKE_BUILD_PARALLEL_LEVEL ?? '2' },
 });
-if (made.status !== 0)
-  fail('the compiler or CMake reported an error.', `${made.stdout ?? ''}${made.stderr ?? ''}`.slice(-4000));
-console.log(`fedtune: built the training engine in ${((Date.now() - started) / 1000).toFixed(0)} s`);
+let output = '';
+for (const stream of [made.stdout, made.stderr]) {
+  stream.on('data', (chunk) => {
+    output = (output + chunk).slice(-4000);
+  });
+}
+const [status] = await once(made, 'close');
+await release();
+if (status !== 0) fail('the compiler or CMake reported an error.', output);
+const what = options.target === 'fedtune' ? 'the training engine' : options.target;
+console.log(`fedtune: built ${what} in ${((Date.now() - started) / 1000).toFixed(0)} s`);

@@ -1,12 +1,12 @@
 import { cpus, release, totalmem } from 'node:os';
+import { nativeBench } from './native.mjs';
 import { library } from './paths.mjs';
 
 const round = (value) => Math.round(value * 10) / 10;
 
 /** The best of a few short measurements of the peak rates of `threads` threads: GFLOP/s fp32 and bf16, GOP/s int8, GB/s read. */
-export async function bestPeak(threads, tries = 3) {
-  const { loadBinding } = await library('native/load.js');
-  const runs = Array.from({ length: tries }, () => loadBinding().measurePeak(threads));
+export function bestPeak(threads, tries = 3) {
+  const runs = Array.from({ length: tries }, () => nativeBench().measurePeak(threads));
   const best = (key) => round(Math.max(...runs.map((run) => run[key])));
   return { fp32: best('fp32'), bf16: best('bf16'), int8: best('int8'), read: best('read') };
 }
@@ -26,6 +26,6 @@ export async function describeMachine(threads) {
     system: `${process.platform}-${process.arch} ${release()}`,
     threads,
     versions: { fedtune: version, node: process.version, ggml: binding.ggmlVersion(findGgmlLibrary()) },
-    peak: { one_thread: await bestPeak(1), all_threads: await bestPeak(threads) },
+    peak: { one_thread: bestPeak(1), all_threads: bestPeak(threads) },
   };
 }

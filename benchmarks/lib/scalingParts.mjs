@@ -108,7 +108,7 @@ async function threads({ quick, turns: count }) {
   const turns = [];
   const settings = { clients: 2, localSteps: quick ? 1 : 8, rounds: quick ? 1 : 2, warmRounds: 1 };
   for (let turn = 0; turn < count; turn++) {
-    const [one, two] = [await bestPeak(1), await bestPeak(2)];
+    const [one, two] = [bestPeak(1), bestPeak(2)];
     const single = await federation({ ...settings, workers: 1, threads: 1 });
     const workers = await federation({ ...settings, workers: 2, threads: 2 });
     const wide = await federation({ ...settings, workers: 1, threads: 2 });
@@ -164,7 +164,7 @@ async function merge({ threads, quick }) {
   const settings = { adapters: quick ? 8 : 64, values: 5_000_000, threads, repeats: quick ? 1 : 5 };
   const rows = [];
   for (const masked of [false, true]) {
-    const read = (await bestPeak(threads)).read;
+    const read = bestPeak(threads).read;
     const result = await probe('merge', { ...settings, masked });
     const rate = result.bytes / result.seconds / 1e9;
     rows.push({ masked, read_gb_per_second: read, merge_gb_per_second: rate, share: rate / read, ...result });

@@ -5,12 +5,13 @@ import { cpus } from 'node:os';
 import { parseArgs } from 'node:util';
 import Table from 'cli-table3';
 import { Bench } from 'tinybench';
-import { loadBinding } from '../../dist/native/load.js';
+import { cpuInfo } from '../../dist/native/engine.js';
+import { nativeBench } from '../lib/native.mjs';
 
 const { values } = parseArgs({ options: { time: { type: 'string', default: '200' } } });
-const binding = loadBinding();
-const sets = binding.cpu().kernels;
-const peak = binding.measurePeak(1);
+const native = nativeBench();
+const sets = cpuInfo().kernels;
+const peak = native.measurePeak(1);
 
 const TASKS = [
   ...['gemm q8 nt', 'gemm q8 nn', 'gemm f32 nt', 'gemm f32 nn'].flatMap((kind) => [
@@ -33,7 +34,7 @@ for (const { kind, size } of TASKS) {
   const names = kind.startsWith('gemm') ? [...sets, 'naive'] : sets;
   for (const set of names) {
     // the naive loop takes seconds at full size: an eighth of the rows shows its rate as well
-    const task = binding.kernelTask(set, kind, set === 'naive' ? { ...size, m: size.m / 8 } : size);
+    const task = native.kernelTask(set, kind, set === 'naive' ? { ...size, m: size.m / 8 } : size);
     bench.add(`${runs.length}`, task);
     runs.push({ kind, size, set, task });
   }

@@ -2,13 +2,8 @@
 // shared between threads (base weights, ggml) lives behind mutexes in native/engine.
 #include <napi.h>
 
-#include <thread>
-
-#include "../engine/check.h"
 #include "../engine/ggml_reader.h"
-#include "../engine/kernel_task.h"
 #include "../engine/merge.h"
-#include "../engine/peak.h"
 #include "base_handle.h"
 #include "convert.h"
 #include "trainer_handle.h"
@@ -16,18 +11,6 @@
 namespace ft {
 
 namespace {
-
-std::string text(const Napi::Value& v, const char* what) {
-  if (!v.IsString()) throw Error("BAD_ARGUMENT", std::string("Expected a string for ") + what + ".");
-  return v.As<Napi::String>().Utf8Value();
-}
-int64_t count(const Napi::Value& v, const char* what, int64_t lo, int64_t hi) {
-  const double x = v.IsNumber() ? v.As<Napi::Number>().DoubleValue() : -1;
-  if (!(x >= static_cast<double>(lo) && x <= static_cast<double>(hi)) || x != std::floor(x))
-    throw Error("BAD_ARGUMENT", std::string("Expected a whole number between ") + std::to_string(lo) + " and " +
-                                    std::to_string(hi) + " for " + what + ".");
-  return static_cast<int64_t>(x);
-}
 
 Napi::Value cpu(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
@@ -97,51 +80,6 @@ Napi::Value merge_mean_js(const Napi::CallbackInfo& info) {
   });
 }
 
-Napi::Value measure_peak_js(const Napi::CallbackInfo& info) {
-  return guard(info.Env(), [&]() -> Napi::Value {
-    const Peak p = measure_peak(static_cast<int>(count(info[0], "threads", 1, 64)));
-    Napi::Object out = Napi::Object::New(info.Env());
-    out.Set("fp32", p.fp32);
-    out.Set("bf16", p.bf16);
-    out.Set("int8", p.int8);
-    out.Set("read", p.read);
-    return out;
-  });
-}
-
-Napi::Value check_kernels_js(const Napi::CallbackInfo& info) {
-  return guard(info.Env(), [&]() -> Napi::Value {
-    const std::string name = text(info[0], "kernels");
-    const KernelSet* set = kernels_by_name(name.c_str());
-    if (!set) throw Error("UNSUPPORTED_CPU", "Kernel set \"" + name + "\" is not on this processor.");
-    const Napi::Object o = object(info[1], "size");
-    const auto errors =
-        check_kernels(*set, static_cast<int>(integer(o, "m", 1, 4096)), static_cast<int>(integer(o, "n", 1, 4096)),
-            static_cast<int>(integer(o, "k", 1, 4096)), static_cast<uint32_t>(integer(o, "seed")));
-    Napi::Object out = Napi::Object::New(info.Env());
-    for (const auto& [kernel, error] : errors) out.Set(kernel, error);
-    return out;
-  });
-}
-
-// Returns a function of no arguments that runs the kernel once, with its operations and bytes as properties.
-Napi::Value kernel_task_js(const Napi::CallbackInfo& info) {
-  return guard(info.Env(), [&]() -> Napi::Value {
-    const Napi::Env env = info.Env();
-    const std::string name = text(info[0], "kernels"), kind = text(info[1], "kind");
-    const bool naive = name == "naive";
-    const KernelSet* set = kernels_by_name(naive ? "portable" : name.c_str());
-    if (!set) throw Error("UNSUPPORTED_CPU", "Kernel set \"" + name + "\" is not on this processor.");
-    const Napi::Object o = object(info[2], "size");
-    const auto dim = [&](const char* key) { return static_cast<int>(integer(o, key, 1, 1 << 16)); };
-    const KernelTask task = make_kernel_task(*set, kind, dim("m"), dim("n"), dim("k"), naive);
-    Napi::Function run = Napi::Function::New(env, [task](const Napi::CallbackInfo&) { task.run(); });
-    run.Set("operations", task.operations);
-    run.Set("bytes", task.bytes);
-    return run;
-  });
-}
-
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   const Napi::Function base = BaseHandle::define(env);
   // what TrainerHandle checks its base against
@@ -152,9 +90,6 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("ggmlVersion", Napi::Function::New(env, ggml_version));
   exports.Set("dequantize", Napi::Function::New(env, dequantize));
   exports.Set("mergeMean", Napi::Function::New(env, merge_mean_js));
-  exports.Set("measurePeak", Napi::Function::New(env, measure_peak_js));
-  exports.Set("kernelTask", Napi::Function::New(env, kernel_task_js));
-  exports.Set("checkKernels", Napi::Function::New(env, check_kernels_js));
   return exports;
 }
 

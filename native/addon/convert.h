@@ -63,6 +63,18 @@ inline Napi::Array array(const Napi::Value& v, const char* what) {
   return v.As<Napi::Array>();
 }
 
+inline std::string text(const Napi::Value& v, const char* what) {
+  if (!v.IsString()) throw Error("BAD_ARGUMENT", std::string("Expected a string for ") + what + ".");
+  return v.As<Napi::String>().Utf8Value();
+}
+inline int64_t count(const Napi::Value& v, const char* what, int64_t lo, int64_t hi) {
+  const double x = v.IsNumber() ? v.As<Napi::Number>().DoubleValue() : -1;
+  if (!(x >= static_cast<double>(lo) && x <= static_cast<double>(hi)) || x != std::floor(x))
+    throw Error("BAD_ARGUMENT", std::string("Expected a whole number between ") + std::to_string(lo) + " and " +
+                                    std::to_string(hi) + " for " + what + ".");
+  return static_cast<int64_t>(x);
+}
+
 template <class T>
 struct TypedName;
 template <>

@@ -3,7 +3,7 @@
 #include <cstdio>
 #include <cstdlib>
 
-#include "../engine/check.h"
+#include "check.h"
 
 int main(int count, char** arguments) {
   if (count != 6) {

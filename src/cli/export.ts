@@ -9,14 +9,16 @@ interface ExportFlags {
   readonly client: string;
   readonly format: 'peft' | 'gguf' | 'merged';
   readonly out: string;
+  readonly baseModel?: string;
 }
 
 /** Writes one adapter of a run; returns what was written. */
-export async function exportAdapter(run: string, { client, format, out }: ExportFlags): Promise<string> {
+export async function exportAdapter(run: string, { client, format, out, baseModel }: ExportFlags): Promise<string> {
   const opened = await openRun(run);
   const adapter = await opened.readAdapter(client);
   if (format === 'peft') {
-    await writePeftAdapter(out, adapter, opened.model, { loraDropout: opened.config.lora_dropout });
+    const named = baseModel === undefined ? {} : { baseModelName: baseModel };
+    await writePeftAdapter(out, adapter, opened.model, { loraDropout: opened.config.lora_dropout, ...named });
     return out;
   }
   const file = join(out, format === 'gguf' ? 'adapter.gguf' : 'model.gguf');
@@ -41,6 +43,7 @@ export function addExportCommand(program: Command, context: CliContext): void {
         .makeOptionMandatory(),
     )
     .requiredOption('--out <dir>', 'folder to write to')
+    .option('--base-model <name>', 'base_model_name_or_path of a PEFT folder, instead of what is known of the base')
     .action(async (run: string, flags: ExportFlags) => {
       context.stdout.write(`${await exportAdapter(run, flags)}\n`);
     });

@@ -39,6 +39,8 @@ export type RunProgress =
       readonly examples: number;
       /** Examples that were left out: too long, or without a target. */
       readonly dropped: number;
+      /** Examples without the label that the partition goes by. */
+      readonly unlabelled: number;
       readonly badRows: number;
       readonly workers: number;
       readonly threads: number;

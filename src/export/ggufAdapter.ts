@@ -8,7 +8,7 @@ import { GgufMetadata } from '../model/gguf/metadata.js';
 import { GGML_F32 } from '../model/gguf/types.js';
 import type { TensorSource } from '../native/binding.js';
 import { type GgufTensor, ggufFloat32, ggufString, writeGguf } from './ggufFile.js';
-import { assemble, checkAdapter, factors, type ModuleFactors, mostCommon } from './modules.js';
+import { assemble, checkFits, factors, type ModuleFactors, mostCommon } from './modules.js';
 import { reorderB } from './permute.js';
 import type { ExportModel } from './types.js';
 
@@ -43,7 +43,7 @@ function tensorsOf(adapter: Adapter, model: ExportModel, alpha: number): GgufTen
  * Throws AdapterError BAD_SHAPE, BAD_SCALE, NON_FINITE, UNKNOWN_MODULE, EMPTY; ModelError WRITE_FAILED.
  */
 export async function writeGgufAdapter(file: string, adapter: Adapter, model: ExportModel): Promise<void> {
-  checkAdapter(adapter, model.description);
+  checkFits(adapter, model.description);
   const { modules } = adapter.layout;
   if (modules.length === 0)
     throw new AdapterError('EMPTY', 'Expected an adapter with at least one module but it has none.');
@@ -106,6 +106,6 @@ export async function readGgufAdapter(file: string, model: ExportModel): Promise
     parts.push({ ...module, scale: alpha / module.rank, a: await readTensor(file, a), b: values });
   }
   const adapter = assemble(parts, model.description);
-  checkAdapter(adapter, model.description);
+  checkFits(adapter, model.description);
   return adapter;
 }

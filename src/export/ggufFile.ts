@@ -1,9 +1,9 @@
 import { createHash, type Hash } from 'node:crypto';
-import { createReadStream } from 'node:fs';
 import type { FileHandle } from 'node:fs/promises';
 import { type GGUFTypedMetadata, GGUFValueType, serializeGgufMetadata } from '@huggingface/gguf';
 import { ModelError } from '../errors.js';
 import { writeFileAtomically } from '../files.js';
+import { hashFile } from '../sha256.js';
 
 /** Where the values of a tensor start: multiples of this in the file. */
 const ALIGNMENT = 32;
@@ -69,12 +69,6 @@ async function writeAll(file: FileHandle, bytes: Uint8Array, hash: Hash): Promis
   for (let done = 0; done < bytes.length; ) {
     done += (await file.write(bytes, done, bytes.length - done)).bytesWritten;
   }
-}
-
-async function hashFile(path: string): Promise<string> {
-  const hash = createHash('sha256');
-  for await (const chunk of createReadStream(path)) hash.update(chunk as Buffer);
-  return hash.digest('hex');
 }
 
 /**

@@ -9,7 +9,7 @@ import { GGML_F16, GGML_F32, ggmlType, tensorBytes } from '../model/gguf/types.j
 import type { TensorSource } from '../native/binding.js';
 import { encoderOf } from './encode.js';
 import { type GgufKeys, type GgufTensor, ggufUint32, writeGguf } from './ggufFile.js';
-import { checkAdapter, factors } from './modules.js';
+import { checkFits, factors } from './modules.js';
 import type { Dequantize, ExportModel } from './types.js';
 
 export interface MergeOptions {
@@ -107,7 +107,7 @@ export async function writeMergedGguf(
         'Export with --format peft and merge with PEFT, or convert the base to GGUF first.',
     );
   }
-  checkAdapter(adapter, model.description);
+  checkFits(adapter, model.description);
   const adapted = new Map(adapter.layout.modules.map((module) => [`${module.module}.weight`, module]));
   const header = await readGgufHeader(model.path);
   await makeFolder(dirname(file));

@@ -23,7 +23,7 @@ export function moduleDims(description: ModelDescription, module: string): { inD
 }
 
 /** Throws AdapterError BAD_SHAPE, UNKNOWN_MODULE or NON_FINITE where the adapter does not fit the base. */
-export function checkAdapter(adapter: Adapter, description: ModelDescription): void {
+export function checkFits(adapter: Adapter, description: ModelDescription): void {
   for (const { module, inDim, outDim, scale } of adapter.layout.modules) {
     const expected = moduleDims(description, module);
     if (expected.inDim !== inDim || expected.outDim !== outDim) {

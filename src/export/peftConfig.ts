@@ -1,13 +1,14 @@
 import { type AdapterLayout, HF_NAMES, type LayoutModule, TARGETS } from '../adapter/layout.js';
 import { AdapterError } from '../errors.js';
 import type { ModelDescription } from '../native/binding.js';
+import { positive, readPatterns } from './modulePatterns.js';
 import { mostCommon } from './modules.js';
 
 /** What only the run knows. */
 export interface PeftOptions {
   /** Hub id of the base. @default the model's own `hubId`, else null */
   readonly baseModelName?: string;
-  /** Git revision of the base on the hub. @default null */
+  /** Git revision of the base on the hub. @default the model's own `revision`, else null; null where `baseModelName` is given */
   readonly revision?: string;
   /** Dropout that the adapter was trained with. @default 0 */
   readonly loraDropout?: number;
@@ -59,7 +60,7 @@ function targetModules(layout: AdapterLayout, numLayers: number): string[] {
 /** Says ranks and scales of a layout in PEFT's terms; every mix of ranks and scales can be said. */
 export function makePeftConfig(
   layout: AdapterLayout,
-  model: { readonly description: ModelDescription; readonly hubId?: string },
+  model: { readonly description: ModelDescription; readonly hubId?: string; readonly revision?: string },
   options: PeftOptions,
 ): PeftConfig {
   const { modules } = layout;
@@ -73,7 +74,7 @@ export function makePeftConfig(
     peft_type: 'LORA',
     task_type: 'CAUSAL_LM',
     base_model_name_or_path: options.baseModelName ?? model.hubId ?? null,
-    revision: options.revision ?? null,
+    revision: options.revision ?? (options.baseModelName === undefined ? model.revision : undefined) ?? null,
     inference_mode: true,
     r: base.r,
     lora_alpha: base.alpha,
@@ -96,24 +97,6 @@ export function makePeftConfig(
 export interface PeftScales {
   /** The factor s of a module of that rank. */
   scale(module: Pick<LayoutModule, 'layer' | 'target'>, rank: number): number;
-}
-
-/** PEFT takes the first pattern that matches a whole module name or its end after a dot, and otherwise the default. */
-function lookUp(patterns: unknown, name: string, usual: number, path: string): number {
-  const table = typeof patterns === 'object' && patterns !== null ? (patterns as Record<string, unknown>) : {};
-  for (const [pattern, value] of Object.entries(table)) {
-    const own = pattern === name || name.endsWith(`.${pattern}`);
-    if (own || new RegExp(`^(.*\\.)?(${pattern.slice(0, 500)})$`).test(name)) return positive(value, pattern, path);
-  }
-  return usual;
-}
-
-function positive(value: unknown, key: string, path: string): number {
-  if (typeof value === 'number' && Number.isFinite(value) && value > 0) return value;
-  throw new AdapterError(
-    'BAD_CONFIG',
-    `Expected ${key} of ${path} to be a positive number but received ${String(value)}.`,
-  );
 }
 
 /** Things PEFT can do to a linear layer that are not y = W x + s B A x. */
@@ -145,10 +128,11 @@ export function readPeftConfig(json: unknown, path: string): PeftScales {
     }
   }
   const alpha = positive(config.lora_alpha, 'lora_alpha', path);
+  const patterns = readPatterns(config.alpha_pattern, path);
   const rankStabilised = config.use_rslora === true;
   return {
     scale(module, rank) {
-      const own = lookUp(config.alpha_pattern, hfModuleName(module), alpha, path);
+      const own = patterns(hfModuleName(module)) ?? alpha;
       return rankStabilised ? own / Math.sqrt(rank) : own / rank;
     },
   };

@@ -1,39 +1,38 @@
-import { readFile } from 'node:fs/promises';
+import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Adapter, HF_NAMES, TARGETS, type Target } from '../adapter/layout.js';
 import { AdapterError } from '../errors.js';
-import { assemble, checkAdapter, type ModuleFactors } from './modules.js';
+import { readSafetensors, type TensorValues } from '../safetensors/index.js';
+import { assemble, checkFits, type ModuleFactors } from './modules.js';
 import { type PeftScales, readPeftConfig } from './peftConfig.js';
 import { reorderB } from './permute.js';
-import { decodeSafetensors, type SafeTensor } from './safetensors.js';
 import type { ExportModel } from './types.js';
 import { PEFT_CONFIG, PEFT_MASK, PEFT_WEIGHTS, peftTensorName } from './writePeft.js';
 
 const TENSOR_NAME = /^base_model\.model\.model\.layers\.(\d+)\.(\w+\.\w+)\.lora_([AB])\.weight$/;
 
-async function readIfThere(path: string): Promise<Uint8Array | undefined> {
-  return readFile(path).catch((error: NodeJS.ErrnoException) => {
-    if (error.code === 'ENOENT') return undefined;
-    throw error;
+async function readConfig(path: string): Promise<unknown> {
+  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
+    throw new AdapterError('NOT_FOUND', `Expected a PEFT adapter but ${path} cannot be read.`, { cause });
   });
-}
-
-async function readNeeded(path: string): Promise<Uint8Array> {
-  const bytes = await readIfThere(path);
-  if (bytes !== undefined) return bytes;
-  throw new AdapterError('NOT_FOUND', `Expected a PEFT adapter but ${path} does not exist.`);
-}
-
-function parseJson(bytes: Uint8Array, path: string): unknown {
   try {
-    return JSON.parse(Buffer.from(bytes).toString('utf8'));
+    return JSON.parse(text);
   } catch (cause) {
     throw new AdapterError('BAD_CONFIG', `${path} is not JSON.`, { cause });
   }
 }
 
+/** The mask beside the weights; undefined where there is none. */
+async function readMask(path: string): Promise<Map<string, TensorValues> | undefined> {
+  const there = await access(path).then(
+    () => true,
+    () => false,
+  );
+  return there ? readSafetensors(path, AdapterError) : undefined;
+}
+
 /** The modules that a file has an A for; any tensor that is no LoRA factor of a known module is refused. */
-function listModules(tensors: ReadonlyMap<string, SafeTensor>, path: string): { layer: number; target: Target }[] {
+function listModules(tensors: ReadonlyMap<string, TensorValues>, path: string): { layer: number; target: Target }[] {
   const found: { layer: number; target: Target }[] = [];
   for (const name of tensors.keys()) {
     const match = TENSOR_NAME.exec(name);
@@ -55,7 +54,7 @@ function listModules(tensors: ReadonlyMap<string, SafeTensor>, path: string): { 
   return found;
 }
 
-function need(tensors: ReadonlyMap<string, SafeTensor>, name: string, path: string): SafeTensor {
+function need(tensors: ReadonlyMap<string, TensorValues>, name: string, path: string): TensorValues {
   const tensor = tensors.get(name);
   if (tensor !== undefined) return tensor;
   throw new AdapterError('BAD_SHAPE', `${path} has no tensor "${name}".`);
@@ -63,8 +62,8 @@ function need(tensors: ReadonlyMap<string, SafeTensor>, name: string, path: stri
 
 function readModule(
   module: { layer: number; target: Target },
-  tensors: ReadonlyMap<string, SafeTensor>,
-  masks: ReadonlyMap<string, SafeTensor> | undefined,
+  tensors: ReadonlyMap<string, TensorValues>,
+  masks: ReadonlyMap<string, TensorValues> | undefined,
   scales: PeftScales,
   model: ExportModel,
   path: string,
@@ -92,18 +91,17 @@ function readModule(
  * Reads a PEFT LoRA folder into the row order of the base file, modules in canonical order. Ours (with the mask, where
  * one is beside it) and those of other programs: plain LoRA with rank and alpha patterns or rsLoRA, F32, F16 or BF16.
  *
- * Throws AdapterError NOT_FOUND, BAD_CONFIG, BAD_SAFETENSORS, BAD_SHAPE, UNKNOWN_MODULE, UNSUPPORTED_ADAPTER,
- * UNSUPPORTED_TYPE, NON_FINITE.
+ * Throws AdapterError NOT_FOUND, BAD_CONFIG, NOT_SAFETENSORS, TRUNCATED, BAD_HEADER, BAD_SHAPE, UNKNOWN_MODULE,
+ * UNSUPPORTED_ADAPTER, UNSUPPORTED_TYPE, NON_FINITE.
  */
 export async function readPeftAdapter(dir: string, model: ExportModel): Promise<Adapter> {
   const configPath = join(dir, PEFT_CONFIG);
   const path = join(dir, PEFT_WEIGHTS);
-  const scales = readPeftConfig(parseJson(await readNeeded(configPath), configPath), configPath);
-  const tensors = decodeSafetensors(await readNeeded(path), path);
-  const maskBytes = await readIfThere(join(dir, PEFT_MASK));
-  const masks = maskBytes === undefined ? undefined : decodeSafetensors(maskBytes, join(dir, PEFT_MASK));
+  const scales = readPeftConfig(await readConfig(configPath), configPath);
+  const tensors = await readSafetensors(path, AdapterError);
+  const masks = await readMask(join(dir, PEFT_MASK));
   const parts = listModules(tensors, path).map((module) => readModule(module, tensors, masks, scales, model, path));
   const adapter = assemble(parts, model.description);
-  checkAdapter(adapter, model.description);
+  checkFits(adapter, model.description);
   return adapter;
 }

@@ -1,13 +1,13 @@
-import { createHash } from 'node:crypto';
-import { readFile, rm } from 'node:fs/promises';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Adapter } from '../adapter/layout.js';
 import { AdapterError } from '../errors.js';
 import { makeFolder, writeFileAtomically } from '../files.js';
-import { checkAdapter, factors } from './modules.js';
+import { encodeSafetensors, type TensorValues } from '../safetensors/index.js';
+import { hashFile, sha256 } from '../sha256.js';
+import { checkFits, factors } from './modules.js';
 import { hfModuleName, makePeftConfig, type PeftOptions } from './peftConfig.js';
 import { reorderB } from './permute.js';
-import { encodeSafetensors, type SafeTensor } from './safetensors.js';
 import type { ExportModel } from './types.js';
 
 export const PEFT_CONFIG = 'adapter_config.json';
@@ -21,7 +21,7 @@ export function peftTensorName(module: Parameters<typeof hfModuleName>[0], facto
 }
 
 /** A and B of every module with a rank, in Hugging Face's row order. */
-function peftTensors(adapter: Adapter, values: Float32Array | Uint8Array, model: ExportModel): SafeTensor[] {
+function peftTensors(adapter: Adapter, values: Float32Array | Uint8Array, model: ExportModel): TensorValues[] {
   return adapter.layout.modules.flatMap((module) => {
     const { a, b } = factors(values, module);
     return [
@@ -35,8 +35,6 @@ function peftTensors(adapter: Adapter, values: Float32Array | Uint8Array, model:
   });
 }
 
-const sha256 = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
-
 async function writeChecked(path: string, bytes: Uint8Array): Promise<void> {
   await writeFileAtomically(
     path,
@@ -44,7 +42,7 @@ async function writeChecked(path: string, bytes: Uint8Array): Promise<void> {
       await file.writeFile(bytes);
     },
     async (temporary) => {
-      if (sha256(await readFile(temporary)) === sha256(bytes)) return;
+      if ((await hashFile(temporary)) === sha256(bytes)) return;
       throw new AdapterError(
         'WRITE_FAILED',
         `${path} does not read back as it was written. Check the disk and try again.`,
@@ -66,7 +64,7 @@ export async function writePeftAdapter(
   model: ExportModel,
   options: PeftOptions = {},
 ): Promise<void> {
-  checkAdapter(adapter, model.description);
+  checkFits(adapter, model.description);
   const config = makePeftConfig(adapter.layout, model, options);
   await makeFolder(dir);
   await writeChecked(join(dir, PEFT_WEIGHTS), encodeSafetensors(peftTensors(adapter, adapter.values, model)));

@@ -17,14 +17,15 @@ export function parseArchitecture(name: string | undefined, path: string): Archi
 
 /**
  * Bounds of the hyper-parameters, far above any model that fits this engine; what they keep out is products that
- * overflow and loops that never end.
+ * overflow and loops that never end. The engine checks the same ones (native/engine/model.cpp); tests/native/limits.test.ts
+ * holds the two together.
  */
 export const LIMITS = {
-  layers: { min: 1, max: 1024 },
+  layers: { min: 1, max: 512 },
   hidden: { min: 1, max: 65_536 },
   ffn: { min: 1, max: 1_048_576 },
   heads: { min: 1, max: 1024 },
-  headDim: { min: 2, max: 1024 },
+  headDim: { min: 2, max: 512 },
   vocab: { min: 2, max: 4_194_304 },
   context: { min: 1, max: 16_777_216 },
 } as const;

@@ -1,6 +1,5 @@
-export { ARCHITECTURES, type Architecture } from './architecture.js';
+export { ARCHITECTURES } from './architecture.js';
 export { loadModel } from './load.js';
-export { sha256File } from './sha256.js';
 export { hasSpecial, splitSpecial, type TextPart } from './tokenizer/special.js';
 export type { DecodeOptions, EncodeOptions, Tokenizer } from './tokenizer/types.js';
 export type { BaseModel, FetchLike, LoadModelOptions } from './types.js';

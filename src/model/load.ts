@@ -22,8 +22,8 @@ export async function loadModel(spec: string, options: LoadModelOptions = {}): P
     return { ...(await loadPath(path)), embedded: true };
   }
   if (spec.startsWith('hf:')) {
-    const { path, hubId } = await fetchModel(spec, options);
-    return { ...(await loadPath(path)), name: hubId, hubId };
+    const { path, ...origin } = await fetchModel(spec, options);
+    return { ...(await loadPath(path)), name: origin.hubId, ...origin };
   }
   return loadPath(resolve(spec));
 }

@@ -10,8 +10,10 @@ export interface BaseModel {
   readonly format: 'gguf' | 'hf';
   /** Absolute path of the .gguf file or of the Hugging Face folder. */
   readonly path: string;
-  /** `owner/repo`, where the model came from the hub. */
+  /** `owner/repo`, where the model came from the hub or its files say that it is there. */
   readonly hubId?: string;
+  /** Commit of the hub that the files are of, where it is known. */
+  readonly revision?: string;
   /** What the engine needs. */
   readonly description: ModelDescription;
   readonly tokenizer: Tokenizer;

@@ -196,22 +196,6 @@ export interface NativeBinding {
   ggmlVersion(ggmlLibrary: string): string;
   /** Dequantises `count` values of ggml `type` from `bytes`. */
   dequantize(ggmlLibrary: string, type: number, bytes: Uint8Array, count: number): Float32Array;
-  /** Measures peak and memory rates of `threads` threads: GFLOP/s fp32, GFLOP/s bf16 and GOP/s int8 of the best dot-product instruction, GB/s of a plain read. */
-  measurePeak(threads: number): { fp32: number; bf16: number; int8: number; read: number };
-  /** Self-tests of one kernel set against naive loops; used by tests. Returns the largest relative error by kernel. */
-  checkKernels(
-    kernels: Exclude<KernelSet, 'auto'>,
-    size: { m: number; n: number; k: number; seed: number },
-  ): Record<string, number>;
-  /**
-   * One kernel on random data, for the micro-benchmarks: a function that runs it once, with what a run costs. `naive`: a plain
-   * loop. Kinds: native/engine/kernel_task.h.
-   */
-  kernelTask(
-    kernels: Exclude<KernelSet, 'auto'> | 'naive',
-    kind: string,
-    size: { m: number; n: number; k: number },
-  ): (() => void) & { readonly operations: number; readonly bytes: number };
 }
 
 /** `code` of the errors that the addon throws. */

@@ -1,5 +1,6 @@
 import { ConfigError } from '../errors.js';
 import { byCode } from '../order.js';
+import { checkOwnerIds } from './ownerIds.js';
 import type { Division, Partitioner, PartitionItem } from './types.js';
 
 function groupBy(
@@ -9,7 +10,7 @@ function groupBy(
   const groups = new Map<string, number[]>();
   for (const item of items) {
     const name = label(item);
-    if (name === undefined || name === '') continue;
+    if (name === undefined || name.trim() === '') continue;
     const group = groups.get(name);
     if (group) group.push(item.index);
     else groups.set(name, [item.index]);
@@ -27,6 +28,7 @@ function checkCount(groups: Division, numClients: number | null, what: string): 
 /** One client for each owner that the data names. */
 export const natural: Partitioner = (items, { numClients }) => {
   const groups = groupBy(items, (item) => item.owner);
+  checkOwnerIds([...groups.keys()]);
   if (groups.size === 0) {
     throw new ConfigError(
       'Expected data with owners (a folder with one file or subfolder a client) for partition: natural, but it names none. ' +
@@ -39,6 +41,7 @@ export const natural: Partitioner = (items, { numClients }) => {
 /** One client for each category of the data. */
 export const category: Partitioner = (items, { numClients }) => {
   const groups = groupBy(items, (item) => item.category);
+  checkOwnerIds([...groups.keys()], 'category');
   if (groups.size === 0) {
     throw new ConfigError(
       'Expected data with a `category` for partition: category, but no row has one. Take partition: iid.',

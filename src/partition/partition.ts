@@ -23,6 +23,8 @@ export interface Partition {
   readonly clients: readonly ClientSplit[];
   /** Examples that did not fit into `seq_length`, of those looked at. */
   readonly numDropped: number;
+  /** Examples that belong to nobody: without an owner (natural) or a category (category). */
+  readonly numUnlabelled: number;
 }
 
 /**
@@ -64,7 +66,8 @@ export function partitionExamples(
       return { id, ...split };
     });
   checkSizes(clients, config, numDropped);
-  return { clients, numDropped };
+  const numDealt = [...division.values()].reduce((sum, indices) => sum + indices.length, 0);
+  return { clients, numDropped, numUnlabelled: examples.length - numDealt };
 }
 
 function checkSizes(clients: readonly ClientSplit[], config: RunConfig, numDropped: number): void {

@@ -74,7 +74,7 @@ export class ProgressDisplay {
   update(progress: RunProgress): void {
     switch (progress.kind) {
       case 'prepared': {
-        const { config, owners, examples, dropped, badRows, workers, threads, kernels } = progress;
+        const { config, owners, examples, dropped, unlabelled, badRows, workers, threads, kernels } = progress;
         this.#rounds = Math.max(1, config.num_rounds);
         this.line(
           `${progress.model}: ${owners} owners, ${examples} examples in use, method ${config.method}, ` +
@@ -82,6 +82,8 @@ export class ProgressDisplay {
         );
         if (dropped > 0)
           this.line(`${dropped} examples over ${config.seq_length} tokens (or without a target) were left out`);
+        if (unlabelled > 0)
+          this.line(`${unlabelled} examples were left out: they have no label for partition: ${config.partition}`);
         if (badRows > 0) this.line(`${badRows} rows could not be used`);
         return;
       }

@@ -1,6 +1,7 @@
 import Table from 'cli-table3';
 import { WHICH, type Which } from '../contracts/evaluation.js';
 import type { RunMetrics } from '../contracts/metrics.js';
+import { shown } from '../text.js';
 
 const LABELS: Readonly<Record<Which, string>> = {
   base: 'base',
@@ -39,7 +40,7 @@ export function scoreTable(metrics: RunMetrics, mark = false): string {
   });
   for (const client of metrics.clients) {
     const home = LABELS[client.take_home.which];
-    table.push([client.id, client.num_train, client.num_test, ...cells(client), home]);
+    table.push([shown(client.id), client.num_train, client.num_test, ...cells(client), home]);
   }
   const means = (name: string, of: RunMetrics['macro']) =>
     table.push([name, '', '', ...cells(of), ppl(of.take_home?.ppl)]);

@@ -12,9 +12,9 @@ interface PartitionFile {
   readonly clients: readonly { readonly id: string; readonly folder: string }[];
 }
 
-function clientsOf(text: string, path: string): PartitionFile['clients'] {
+function parsed<T>(text: string, path: string, pick: (json: never) => T): T {
   try {
-    return (JSON.parse(text) as PartitionFile).clients.map(({ id, folder }) => ({ id, folder }));
+    return pick(JSON.parse(text) as never);
   } catch (cause) {
     throw new RunError('STATE_DAMAGED', `${path} is torn or was altered. Put it back, or start the run anew.`, {
       cause,
@@ -34,15 +34,31 @@ export interface OpenedRun {
   readAdapter(client: string): Promise<Adapter>;
 }
 
-/** Opens a run folder. Throws RunError NOT_A_RUN, ModelError. */
+/** The base must be the one that the adapters were trained on; a branch on the hub may have moved since. */
+async function checkModel(dir: string, model: BaseModel): Promise<void> {
+  const metrics = await readFile(runFile(dir, 'metrics.json'), 'utf8').catch(() => undefined);
+  // An unfinished run has no adapters that could be read.
+  if (metrics === undefined) return;
+  const path = runFile(dir, 'metrics.json');
+  const trained = parsed(metrics, path, (json: { model: { sha256: string } }) => json.model.sha256);
+  if (trained === model.sha256) return;
+  throw new RunError(
+    'INPUT_CHANGED',
+    `Expected the base model that this run was started with (sha256 ${trained.slice(0, 12)}...) but found ` +
+      `${model.sha256.slice(0, 12)}... at ${model.path}. Put it back.`,
+  );
+}
+
+/** Opens a run folder. Throws RunError NOT_A_RUN, INPUT_CHANGED, ModelError. */
 export async function openRun(dir: string): Promise<OpenedRun> {
   const config = await readRunConfig(dir);
   const path = runFile(dir, 'partition.json');
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
     throw new RunError('NOT_A_RUN', `Expected ${path} but it cannot be read; the run did not get that far.`, { cause });
   });
-  const clients = clientsOf(text, path);
+  const clients = parsed(text, path, (json: PartitionFile) => json.clients.map(({ id, folder }) => ({ id, folder })));
   const model = await loadModel(config.model, { revision: config.model_revision });
+  await checkModel(dir, model);
   const folderOf = (client: string): string => {
     const folder = client === 'global' ? 'global' : clients.find(({ id }) => id === client)?.folder;
     if (folder !== undefined) return resolve(adapterFolder(dir, folder));

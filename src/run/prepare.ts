@@ -25,6 +25,8 @@ export interface PreparedRun {
   readonly categories: ReadonlyMap<string, Readonly<Record<string, number>>>;
   readonly numExamples: number;
   readonly numDropped: number;
+  /** Examples without the label that the partition goes by: they belong to no owner. */
+  readonly numUnlabelled: number;
   readonly numBadRows: number;
   /** sha256 over ids, tokens and masks of all examples in use: equal data gives an equal hash. */
   readonly dataSha256: string;
@@ -132,6 +134,7 @@ export async function prepareRun(config: RunConfig): Promise<PreparedRun> {
     categories: new Map(partition.clients.map(({ id, train }) => [id, countCategories(examples, train)])),
     numExamples: examples.length,
     numDropped: partition.numDropped,
+    numUnlabelled: partition.numUnlabelled,
     numBadRows,
     dataSha256: hashExamples(used),
   };

@@ -144,6 +144,7 @@ class RunSession {
       owners: prepared.clients.length,
       examples: prepared.tokenized.length,
       dropped: prepared.numDropped,
+      unlabelled: prepared.numUnlabelled,
       badRows: prepared.numBadRows,
       workers: engine.pool.workers,
       threads: engine.threads,

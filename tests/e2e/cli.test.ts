@@ -1,5 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -186,6 +186,23 @@ describe.skipIf(!existsSync(main))('the command line (needs npm run build:ts)', 
         const gguf = await readGgufAdapter(join(out, 'adapter.gguf'), model);
         expect(gguf.values).toEqual(original.values);
         expect(original.values.some((value) => value !== 0)).toBe(true);
+      });
+
+      it('with a name for the base, and never from a base that is another by now', async () => {
+        const out = join(dir, 'named');
+        const args = ['export', '--client', 'global', '--format', 'peft', '--out', out];
+        expect((await inside(...args, join(dir, 'a'), '--base-model', 'owner/base')).code).toBe(0);
+        const config = JSON.parse(readFileSync(join(out, 'adapter_config.json'), 'utf8'));
+        expect(config).toMatchObject({ base_model_name_or_path: 'owner/base', revision: null });
+        cpSync(join(dir, 'a'), join(dir, 'other'), { recursive: true });
+        const metrics = JSON.parse(readFileSync(join(dir, 'other/metrics.json'), 'utf8'));
+        metrics.model.sha256 = '0'.repeat(64);
+        writeFileSync(join(dir, 'other/metrics.json'), JSON.stringify(metrics));
+        const { code, stderr } = await inside(...args, join(dir, 'other'));
+        expect([code, stderr]).toEqual([
+          1,
+          expect.stringContaining('Expected the base model that this run was started with'),
+        ]);
       });
 
       it('merged into the base: the same tensors, other weights where there is an adapter', async () => {

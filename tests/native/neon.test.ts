@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { KERNEL_SIZES, kernelBound } from '../support/kernelChecks.js';
+import { KERNEL_SIZES, kernelBound, parseErrors } from '../support/kernelChecks.js';
 
 // The NEON set on other machines: cross-compiled and run in user-mode emulation (Debian: g++-aarch64-linux-gnu, qemu-user).
 const COMPILER = 'aarch64-linux-gnu-g++';
@@ -11,8 +11,8 @@ const EMULATOR = 'qemu-aarch64';
 const SOURCES = [
   ...['portable', 'avx2', 'avxvnni', 'vnni', 'amx', 'neon'].map((set) => `kernels/set_${set}.cpp`),
   'kernels/registry.cpp',
-  'engine/check.cpp',
-  'engine/check_attention.cpp',
+  'tests/check.cpp',
+  'tests/check_attention.cpp',
   'tests/check_kernels.cpp',
 ].map((path) => join('native', path));
 
@@ -32,12 +32,9 @@ describe.skipIf(missing.length > 0)(
     it.each(KERNEL_SIZES)('agree with float64 loops at $m x $n x $k', ({ m, n, k }) => {
       const size = [m, n, k, m * 7 + n].map(String);
       const output = execFileSync(EMULATOR, ['-cpu', 'max', program, 'neon', ...size], { encoding: 'utf8' });
-      const errors = output
-        .trim()
-        .split('\n')
-        .map((line) => line.split('\t'));
+      const errors = parseErrors(output);
       expect(errors.length).toBeGreaterThan(20);
-      for (const [kernel, error] of errors) expect(Number(error), kernel).toBeLessThan(kernelBound(kernel!));
+      for (const [kernel, error] of errors) expect(error, kernel).toBeLessThan(kernelBound(kernel));
     });
   },
 );

@@ -18,3 +18,12 @@ export function kernelBound(kernel: string): number {
   if (kernel.startsWith('attention bf16')) return 1e-2;
   return 2e-6;
 }
+
+/** Kernel and error of each line that check_kernels prints. */
+export function parseErrors(output: string): [kernel: string, error: number][] {
+  return output
+    .trim()
+    .split('\n')
+    .map((line) => line.split('\t'))
+    .map(([kernel, error]) => [kernel!, Number(error)]);
+}

@@ -16,10 +16,11 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   config: ['merge', 'methods', 'mutation'],
   contracts: ['adapter', 'config'],
   store: [],
-  model: ['native'],
+  safetensors: [],
+  model: ['native', 'safetensors'],
   data: ['model', 'native'],
   partition: ['config', 'data'],
-  export: ['adapter', 'model', 'native'],
+  export: ['adapter', 'model', 'native', 'safetensors'],
   client: ['adapter', 'config', 'contracts', 'data', 'export', 'methods', 'model', 'native', 'partition', 'store'],
   links: ['adapter', 'client', 'config', 'contracts', 'methods', 'model', 'native'],
   server: ['adapter', 'config', 'contracts', 'links', 'merge', 'methods'],
@@ -55,6 +56,7 @@ const WITHOUT_ADDON = [
   'model',
   'client',
   'eval',
+  'store',
 ];
 
 interface Import {

@@ -1,10 +1,14 @@
 import { basename } from 'node:path';
-import { sha256File } from '../sha256.js';
+import { sha256File } from '../../sha256.js';
+import { originOf } from '../origin.js';
 import { tokenizerFromGguf } from '../tokenizer/fromGguf.js';
 import type { BaseModel } from '../types.js';
 import { describeGguf } from './describe.js';
 import { readGgufHeader } from './header.js';
 import { GgufMetadata } from './metadata.js';
+
+/** Keys that name the Hugging Face model which a file was made of, then the file's own repository (ggml's docs/gguf.md). */
+const ORIGIN_KEYS = ['general.source.huggingface.repository', 'general.source.repo_url', 'general.repo_url'] as const;
 
 /** Reads and checks one GGUF file. `path` is absolute. Throws ModelError. */
 export async function loadGguf(path: string): Promise<BaseModel> {
@@ -20,6 +24,10 @@ export async function loadGguf(path: string): Promise<BaseModel> {
     path,
     description,
     tokenizer,
+    ...originOf(
+      path,
+      ORIGIN_KEYS.map((key) => header.metadata[key]),
+    ),
     ...(chatTemplate === undefined ? {} : { chatTemplate }),
     permutedQk: description.architecture === 'llama',
     embedded: false,

@@ -2,10 +2,11 @@ import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { ModelError } from '../../errors.js';
 import type { ModelDescription, TensorSource } from '../../native/binding.js';
+import { readSafetensorsHeader, type SafeTensor } from '../../safetensors/index.js';
 import { checkTensors, LIMITS, parseArchitecture } from '../architecture.js';
+import { GGML_BF16, GGML_F16, GGML_F32 } from '../gguf/types.js';
 import { type Json, readJson } from './json.js';
 import { ropeFromConfig } from './rope.js';
-import { GGML_OF_DTYPE, readSafetensorsHeader, type SafeTensor } from './safetensors.js';
 
 const LAYER_NAMES: Readonly<Record<string, string>> = {
   input_layernorm: 'attn_norm',
@@ -26,6 +27,9 @@ const TOP_NAMES: Readonly<Record<string, string>> = {
   'model.norm.weight': 'output_norm.weight',
   'lm_head.weight': 'output.weight',
 };
+
+/** The ggml type of the dtypes that weights may have. */
+const GGML_OF_DTYPE: Readonly<Record<string, number>> = { F32: GGML_F32, F16: GGML_F16, BF16: GGML_BF16 };
 
 /** Computed from the config, not learned. */
 const DERIVED = /rotary_emb\.inv_freq$/;
@@ -73,7 +77,7 @@ async function readTensors(files: readonly string[], tied: boolean): Promise<Ten
   const sources: TensorSource[] = [];
   const seen = new Map<string, string>();
   for (const [i, path] of files.entries()) {
-    for (const tensor of await readSafetensorsHeader(path)) {
+    for (const tensor of await readSafetensorsHeader(path, ModelError)) {
       if (DERIVED.test(tensor.name) || (tied && tensor.name === 'lm_head.weight')) continue;
       const other = seen.get(tensor.name);
       if (other !== undefined) {

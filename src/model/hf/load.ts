@@ -1,7 +1,8 @@
 import { readFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { ModelError } from '../../errors.js';
-import { sha256Files } from '../sha256.js';
+import { sha256Files } from '../../sha256.js';
+import { originOf } from '../origin.js';
 import { tokenizerFromJson } from '../tokenizer/fromJson.js';
 import type { BaseModel } from '../types.js';
 import { describeHf } from './describe.js';
@@ -41,6 +42,7 @@ export async function loadHf(folder: string): Promise<BaseModel> {
     path: folder,
     description,
     tokenizer: tokenizerFromJson({ tokenizer, settings, config, where: folder }, description.vocabSize),
+    ...originOf(folder, [config._name_or_path]),
     ...(chatTemplate === undefined ? {} : { chatTemplate }),
     permutedQk: false,
     embedded: false,

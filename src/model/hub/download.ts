@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
-import { createReadStream, createWriteStream } from 'node:fs';
+import { createWriteStream } from 'node:fs';
 import { copyFile, mkdir, rename, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
+import { hashFile } from '../../sha256.js';
 import { type HubSpec, hubError } from './spec.js';
 
 /** What the hub says a file is: LFS files by sha256, small ones by git's hash. */
@@ -37,8 +38,7 @@ async function hashOf(path: string, blob: Blob): Promise<string> {
   const hash = createHash(blob.sha256 === undefined ? 'sha1' : 'sha256');
   // A git blob is hashed with its kind and size in front.
   if (blob.sha256 === undefined) hash.update(`blob ${await sizeOf(path)}\0`);
-  await pipeline(createReadStream(path), hash);
-  return hash.digest('hex');
+  return hashFile(path, hash);
 }
 
 /** One request for what is missing of the file. Resolves when the connection ends, whole or not. */

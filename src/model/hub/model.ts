@@ -17,23 +17,32 @@ async function fetchFolder(snapshot: Snapshot): Promise<string> {
   return snapshot.folder;
 }
 
+export interface FetchedModel {
+  /** On this machine. */
+  readonly path: string;
+  readonly hubId: string;
+  /** Commit that the revision stood for. */
+  readonly revision: string;
+}
+
 /**
  * Brings a model of the hub to this machine: the .gguf file that the spec names or the only one there is, or else the
- * files of a Hugging Face folder. Returns its local path. Throws ModelError of the hub, or AMBIGUOUS_FILE.
+ * files of a Hugging Face folder. Throws ModelError of the hub, or AMBIGUOUS_FILE.
  */
-export async function fetchModel(spec: string, options: LoadModelOptions): Promise<{ path: string; hubId: string }> {
+export async function fetchModel(spec: string, options: LoadModelOptions): Promise<FetchedModel> {
   const parsed = parseHubSpec(spec, 'model', options.revision);
   const snapshot = await openSnapshot(parsed, options);
   const hubId = parsed.name;
+  const origin = { hubId, revision: snapshot.commit };
   if (parsed.file !== undefined) {
-    if (parsed.file.toLowerCase().endsWith('.gguf')) return { path: await snapshot.fetchFile(parsed.file), hubId };
+    if (parsed.file.toLowerCase().endsWith('.gguf')) return { path: await snapshot.fetchFile(parsed.file), ...origin };
     throw new ModelError('BAD_HUB_SPEC', `Expected a .gguf file after hf:${hubId}/ but received "${parsed.file}".`);
   }
   const { files } = snapshot;
   const hasWeights = files.some((file) => /^model(-\d+-of-\d+)?\.safetensors$/.test(file));
-  if (files.includes('config.json') && hasWeights) return { path: await fetchFolder(snapshot), hubId };
+  if (files.includes('config.json') && hasWeights) return { path: await fetchFolder(snapshot), ...origin };
   const ggufs = files.filter((file) => file.toLowerCase().endsWith('.gguf'));
-  if (ggufs.length === 1) return { path: await snapshot.fetchFile(ggufs[0]!), hubId };
+  if (ggufs.length === 1) return { path: await snapshot.fetchFile(ggufs[0]!), ...origin };
   if (ggufs.length === 0) {
     throw new ModelError('NOT_FOUND', `${spec} has neither config.json with safetensors nor a .gguf file.`);
   }

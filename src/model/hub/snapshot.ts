@@ -12,6 +12,8 @@ export interface HubOptions {
 
 /** One revision of a repository: which files it has, and where they are or will be on this machine. */
 export interface Snapshot {
+  /** Commit that the revision stands for. */
+  readonly commit: string;
   /** Paths inside the repository, sorted. */
   readonly files: readonly string[];
   /** Local path of a file; downloads it first where it is not cached. */
@@ -117,6 +119,7 @@ export async function openSnapshot(spec: HubSpec, options: HubOptions = {}): Pro
   const folder = join(repo, 'snapshots', commit);
   const prefix = spec.type === 'dataset' ? 'datasets/' : '';
   return {
+    commit,
     files: [...blobs.keys()].sort(),
     folder,
     async fetchFile(path) {
@@ -152,6 +155,7 @@ async function cachedSnapshot(spec: HubSpec, repo: string): Promise<Snapshot | u
   const folder = join(repo, 'snapshots', commit);
   if (!(await exists(folder))) return undefined;
   return {
+    commit,
     files: await filesUnder(folder),
     folder,
     async fetchFile(path) {

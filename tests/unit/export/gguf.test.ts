@@ -3,10 +3,10 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { encoderOf, floatToHalf, GGML_Q8_0 } from '../../../src/export/encode.js';
 import { writeGguf } from '../../../src/export/ggufFile.js';
-import { readGgufAdapter, stackAdapters, writeGgufAdapter, writeMergedGguf } from '../../../src/export/index.js';
-import { halfToFloat } from '../../../src/export/safetensors.js';
+import { readGgufAdapter, writeGgufAdapter, writeMergedGguf } from '../../../src/export/index.js';
 import type { Dequantize, ExportModel } from '../../../src/export/types.js';
 import { readGgufHeader } from '../../../src/model/gguf/header.js';
+import { halfToFloat } from '../../../src/safetensors/read.js';
 import { distance, makeAdapter, makeModel, numbers, products, temporaryFolder } from './fixtures.js';
 
 let folder: string;
@@ -159,36 +159,5 @@ describe('floatToHalf', () => {
     }
     expect(floatToHalf(-2)).toBe(0xc000);
     expect(floatToHalf(1e6)).toBe(0x7c00);
-  });
-});
-
-describe('stackAdapters', () => {
-  it('computes the sum of both', () => {
-    const one = makeAdapter(
-      llama,
-      () => 2,
-      () => 2,
-    );
-    const two = {
-      ...makeAdapter(
-        llama,
-        () => 3,
-        () => 0.5,
-      ),
-      values: numbers(makeAdapter(llama, () => 3).layout.size, 5),
-    };
-    const sum = stackAdapters(one, two);
-    expect(sum.layout.modules.every(({ rank, scale }) => rank === 5 && scale === 2)).toBe(true);
-    const [a, b, both] = [products(one), products(two), products(sum)];
-    for (const name of Object.keys(both)) {
-      both[name]!.forEach((value, i) => {
-        expect(value).toBeCloseTo(a[name]![i]! + b[name]![i]!, 5);
-      });
-    }
-  });
-
-  it('refuses a branch on other modules', () => {
-    const narrow = makeAdapter(llama, (_, target) => (target === 'attn_q' ? 2 : 0));
-    expect(() => stackAdapters(narrow, makeAdapter(llama))).toThrow(expect.objectContaining({ code: 'BAD_LAYOUT' }));
   });
 });

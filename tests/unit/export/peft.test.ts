@@ -2,9 +2,11 @@ import { readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { sameLayout } from '../../../src/adapter/layout.js';
-import { PEFT_CONFIG, PEFT_MASK, PEFT_WEIGHTS, readPeftAdapter, writePeftAdapter } from '../../../src/export/index.js';
-import { decodeSafetensors, encodeSafetensors } from '../../../src/export/safetensors.js';
+import { AdapterError } from '../../../src/errors.js';
+import { readPeftAdapter } from '../../../src/export/index.js';
 import type { ExportModel } from '../../../src/export/types.js';
+import { PEFT_CONFIG, PEFT_MASK, PEFT_WEIGHTS, writePeftAdapter } from '../../../src/export/writePeft.js';
+import { encodeSafetensors, readSafetensors } from '../../../src/safetensors/index.js';
 import { distance, makeAdapter, makeModel, SHAPE, temporaryFolder } from './fixtures.js';
 
 let llama: ExportModel;
@@ -16,7 +18,7 @@ beforeAll(async () => {
 });
 
 const readConfig = async (dir: string) => JSON.parse(await readFile(join(dir, PEFT_CONFIG), 'utf8'));
-const readTensors = async (dir: string) => decodeSafetensors(await readFile(join(dir, PEFT_WEIGHTS)), dir);
+const readTensors = async (dir: string) => readSafetensors(join(dir, PEFT_WEIGHTS), AdapterError);
 
 describe('writePeftAdapter', () => {
   it('reads back bit-equal, with equal bytes for equal adapters', async () => {
@@ -154,6 +156,52 @@ describe('readPeftAdapter', () => {
     return dir;
   }
 
+  it('matches patterns like Python: a dot is any character, the first that matches counts, ends after a dot', async () => {
+    const alphas = async (alpha_pattern: Record<string, unknown>) => {
+      const dir = await written((config) => Object.assign(config, { alpha_pattern }));
+      const { modules } = (await readPeftAdapter(dir, llama)).layout;
+      return Object.fromEntries(modules.map(({ module, scale }) => [module, scale * 2]));
+    };
+    const alternatives = await alphas({ '(q|k)_proj': 8, 'layers\\.1\\.mlp\\..*': 6, '.*': 10 });
+    expect(alternatives).toMatchObject({ 'blk.0.attn_q': 8, 'blk.1.attn_k': 8, 'blk.1.ffn_up': 6, 'blk.0.ffn_up': 10 });
+    const dots = await alphas({
+      'self.attn.v_proj': 8,
+      ttn_q: 6,
+      attn: 6,
+      proj: 6,
+      'layers.[01].self_attn.o_proj': 12,
+    });
+    expect(dots).toMatchObject({ 'blk.0.attn_v': 8, 'blk.0.attn_q': 4, 'blk.1.attn_output': 12 });
+    const long = 'q_proj|'.repeat(80);
+    expect(await alphas({ [`${long}k_proj`]: 8 })).toMatchObject({ 'blk.0.attn_k': 8, 'blk.0.attn_v': 4 });
+  });
+
+  it.each([
+    ['no regular expression', { '(': 8 }],
+    ['a look-ahead, which no linear-time engine has', { '(?=q)q_proj': 8 }],
+    ['a back-reference', { '(q)\\1': 8 }],
+    ['repetitions of repetitions', { '((a{1000}){1000}){1000}': 8 }],
+    ['more of it than any adapter needs', { [`(${'x'.repeat(20_000)})`]: 8 }],
+    ['a list', ['q_proj']],
+    ['no number', { q_proj: '8' }],
+    ['a negative number', { q_proj: -8 }],
+  ])('refuses alpha_pattern that is %s', async (_, alpha_pattern) => {
+    const dir = await written((config) => Object.assign(config, { alpha_pattern }));
+    const error = await readPeftAdapter(dir, llama).catch((cause: unknown) => cause);
+    expect(error).toBeInstanceOf(AdapterError);
+    expect(error).toMatchObject({ code: 'BAD_CONFIG', message: expect.stringContaining(dir) });
+  });
+
+  it.each(['(a+)+$', '(.*)*x', '(.*a){25}', '(\\w+\\.?)+!', '(a|a)*b', '([a-z_.0-9]+)*Q'])(
+    'takes no longer over %s, on which RegExp backtracks, than over a name',
+    async (pattern) => {
+      const dir = await written((config) => Object.assign(config, { alpha_pattern: { [pattern]: 8 } }));
+      const start = performance.now();
+      await readPeftAdapter(dir, llama);
+      expect(performance.now() - start).toBeLessThan(2000);
+    },
+  );
+
   it('takes rsLoRA and patterns as PEFT does', async () => {
     const dir = await written((config) => {
       config.use_rslora = true;
@@ -181,11 +229,11 @@ describe('readPeftAdapter', () => {
     const dir = await written(() => {});
     const path = join(dir, PEFT_WEIGHTS);
     const bytes = await readFile(path);
-    const tensors = [...decodeSafetensors(bytes, path).values()];
+    const tensors = [...(await readSafetensors(path, AdapterError)).values()];
     const cases: [string, Uint8Array][] = [
-      ['BAD_SAFETENSORS', bytes.subarray(0, bytes.length - 5)],
-      ['BAD_SAFETENSORS', bytes.subarray(0, 6)],
-      ['BAD_SAFETENSORS', new Uint8Array(100).fill(255)],
+      ['TRUNCATED', bytes.subarray(0, bytes.length - 5)],
+      ['TRUNCATED', bytes.subarray(0, 6)],
+      ['NOT_SAFETENSORS', new Uint8Array(100).fill(255)],
       ['BAD_SHAPE', encodeSafetensors(tensors.slice(1))],
       ['UNKNOWN_MODULE', encodeSafetensors([...tensors, { ...tensors[0]!, name: 'lm_head.weight' }])],
       ['BAD_SHAPE', encodeSafetensors([{ ...tensors[0]!, shape: [tensors[0]!.values.length] }, ...tensors.slice(1)])],

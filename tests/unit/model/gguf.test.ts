@@ -140,7 +140,7 @@ describe('a GGUF file that is not', () => {
       'llama.embedding_length',
     ],
     ['a hidden size of text', { metadata: { 'llama.embedding_length': text('8') } }, 'BAD_METADATA', 'string 8'],
-    ['a huge number of layers', { metadata: { 'llama.block_count': count(4e9) } }, 'BAD_METADATA', '1 to 1024'],
+    ['a huge number of layers', { metadata: { 'llama.block_count': count(4e9) } }, 'BAD_METADATA', '1 to 512'],
     ['no heads', { metadata: { 'llama.attention.head_count': count(0) } }, 'BAD_METADATA', 'head_count'],
     [
       'heads that do not share evenly',

@@ -1,9 +1,11 @@
 import { open } from 'node:fs/promises';
 import { basename } from 'node:path';
-import { ModelError } from '../../errors.js';
-import { GGML_BF16, GGML_F16, GGML_F32 } from '../gguf/types.js';
+import type { FedtuneError } from '../errors.js';
 
-/** A tensor of a safetensors file, checked to lie inside it. */
+/** The class of errors that a reader throws: ModelError for weights of a base, AdapterError for an adapter. */
+export type ErrorClass = new (code: string, message: string, options?: { cause?: unknown }) => FedtuneError;
+
+/** Where a tensor of a safetensors file lies, checked to be inside the file and to overlap no other. */
 export interface SafeTensor {
   readonly name: string;
   /** As safetensors names it: F32, F16, BF16, I64, ... */
@@ -34,66 +36,74 @@ const DTYPE_BYTES: Readonly<Record<string, number>> = {
   F8_E5M2: 1,
 };
 
-/** The ggml type of the dtypes that weights may have. */
-export const GGML_OF_DTYPE: Readonly<Record<string, number>> = { F32: GGML_F32, F16: GGML_F16, BF16: GGML_BF16 };
-
-/** Reads and checks the header of a safetensors file. Throws ModelError NOT_SAFETENSORS, TRUNCATED, BAD_HEADER. */
-export async function readSafetensorsHeader(path: string): Promise<SafeTensor[]> {
-  const file = await open(path, 'r');
+/**
+ * Reads and checks the header of a safetensors file (https://github.com/huggingface/safetensors, README "Format"): tensors
+ * in the order of the header. Offsets need no alignment: files of older writers have none.
+ *
+ * Throws `Failure` NOT_FOUND, NOT_SAFETENSORS, TRUNCATED, BAD_HEADER, BAD_SHAPE.
+ */
+export async function readSafetensorsHeader(path: string, Failure: ErrorClass): Promise<SafeTensor[]> {
+  const file = await open(path, 'r').catch((cause: unknown) => {
+    throw new Failure('NOT_FOUND', `Expected a safetensors file at ${path} but it cannot be opened.`, { cause });
+  });
   try {
     const { size } = await file.stat();
     const start = Buffer.alloc(8);
     const { bytesRead } = await file.read(start, 0, 8, 0);
     if (bytesRead < 8)
-      throw new ModelError('TRUNCATED', `${path} ends after ${size} bytes, inside the safetensors header.`);
+      throw new Failure('TRUNCATED', `${path} ends after ${size} bytes, inside the safetensors header.`);
     const length = start.readBigUInt64LE(0);
     if (length > BigInt(MAX_HEADER_BYTES)) {
-      throw new ModelError(
+      throw new Failure(
         'NOT_SAFETENSORS',
         `Expected a safetensors file at ${path} but its header would be ${length} bytes.`,
       );
     }
     if (8 + Number(length) > size) {
-      throw new ModelError(
+      throw new Failure(
         'TRUNCATED',
         `The header of ${path} has ${length} bytes but the file only ${size}. Download it again.`,
       );
     }
     const header = Buffer.alloc(Number(length));
     await file.read(header, 0, header.length, 8);
-    return tensorsOf(path, header.toString('utf8'), { dataOffset: 8 + header.length, size });
+    return tensorsOf(header.toString('utf8'), { path, Failure, dataOffset: 8 + header.length, size });
   } finally {
     await file.close();
   }
 }
 
-interface Place {
+interface Source {
+  readonly path: string;
+  readonly Failure: ErrorClass;
+  /** Where the values of tensors start, and where the file ends, in bytes. */
   readonly dataOffset: number;
   readonly size: number;
 }
 
-function tensorsOf(path: string, header: string, place: Place): SafeTensor[] {
+function tensorsOf(header: string, source: Source): SafeTensor[] {
+  const { path, Failure } = source;
   let json: unknown;
   try {
     json = JSON.parse(header);
   } catch (cause) {
-    throw new ModelError('NOT_SAFETENSORS', `Expected a safetensors file at ${path} but its header is no JSON.`, {
+    throw new Failure('NOT_SAFETENSORS', `Expected a safetensors file at ${path} but its header is no JSON.`, {
       cause,
     });
   }
   if (typeof json !== 'object' || json === null || Array.isArray(json)) {
-    throw new ModelError('BAD_HEADER', `Expected the header of ${path} to be a JSON object.`);
+    throw new Failure('BAD_HEADER', `Expected the header of ${path} to be a JSON object.`);
   }
   const entries = Object.entries(json).filter(([name]) => name !== '__metadata__');
   if (entries.length > MAX_TENSORS) {
-    throw new ModelError('BAD_HEADER', `${path} declares ${entries.length} tensors; at most ${MAX_TENSORS} are read.`);
+    throw new Failure('BAD_HEADER', `${path} declares ${entries.length} tensors; at most ${MAX_TENSORS} are read.`);
   }
-  const tensors = entries.map(([name, value]) => tensorOf(path, name, value, place));
+  const tensors = entries.map(([name, value]) => tensorOf(name, value, source));
   const sorted = [...tensors].sort((a, b) => a.offset - b.offset);
   sorted.slice(1).forEach((tensor, i) => {
     const before = sorted[i]!;
     if (before.offset + before.bytes > tensor.offset) {
-      throw new ModelError('BAD_HEADER', `Tensors "${before.name}" and "${tensor.name}" of ${path} overlap.`);
+      throw new Failure('BAD_HEADER', `Tensors "${before.name}" and "${tensor.name}" of ${path} overlap.`);
     }
   });
   return tensors;
@@ -101,7 +111,7 @@ function tensorsOf(path: string, header: string, place: Place): SafeTensor[] {
 
 const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) >= 0;
 
-function tensorOf(path: string, name: string, value: unknown, { dataOffset, size }: Place): SafeTensor {
+function tensorOf(name: string, value: unknown, { path, Failure, dataOffset, size }: Source): SafeTensor {
   const where = `Tensor "${name}" of ${basename(path)}`;
   const { dtype, shape, data_offsets: offsets } = (value ?? {}) as Record<string, unknown>;
   if (
@@ -112,12 +122,12 @@ function tensorOf(path: string, name: string, value: unknown, { dataOffset, size
     offsets.length !== 2 ||
     !offsets.every(isCount)
   ) {
-    throw new ModelError('BAD_HEADER', `${where} has no valid dtype, shape and data_offsets.`);
+    throw new Failure('BAD_HEADER', `${where} has no valid dtype, shape and data_offsets.`);
   }
   const [begin, end] = offsets as [number, number];
-  if (begin > end) throw new ModelError('BAD_HEADER', `${where} has data_offsets [${begin}, ${end}].`);
+  if (begin > end) throw new Failure('BAD_HEADER', `${where} has data_offsets [${begin}, ${end}].`);
   if (dataOffset + end > size) {
-    throw new ModelError(
+    throw new Failure(
       'TRUNCATED',
       `${where} ends at byte ${dataOffset + end} but the file has ${size}. Download it again.`,
     );
@@ -125,7 +135,7 @@ function tensorOf(path: string, name: string, value: unknown, { dataOffset, size
   const each = DTYPE_BYTES[dtype];
   const bytes = end - begin;
   if (each !== undefined && shape.reduce((product, n) => product * n, each) !== bytes) {
-    throw new ModelError('BAD_SHAPE', `${where} has shape [${shape}] of ${dtype} but ${bytes} bytes.`);
+    throw new Failure('BAD_SHAPE', `${where} has shape [${shape}] of ${dtype} but ${bytes} bytes.`);
   }
   return { name, dtype, shape, offset: dataOffset + begin, bytes };
 }

@@ -5,7 +5,7 @@
 #include <vector>
 
 #include "../kernels/kernels.h"
-#include "memory.h"
+#include "../engine/memory.h"
 
 namespace ft {
 

@@ -6,7 +6,7 @@
 #include <thread>
 #include <vector>
 
-#include "memory.h"
+#include "../engine/memory.h"
 #include "peak_loops.h"
 
 namespace ft {

@@ -6,7 +6,7 @@
 
 #include "check_attention.h"
 #include "check_data.h"
-#include "memory.h"
+#include "../engine/memory.h"
 
 namespace ft {
 

@@ -2,8 +2,8 @@
 
 #include <algorithm>
 
-#include "check_data.h"
-#include "memory.h"
+#include "../tests/check_data.h"
+#include "../engine/memory.h"
 
 namespace ft {
 

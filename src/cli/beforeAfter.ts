@@ -12,9 +12,9 @@ const ASKED = { owner: 'corner-bakery', category: 'appointment' } as const;
 const MAX_TOKENS = 100;
 
 /** That example, where the run is one of the embedded owners. */
-async function askedExample({ config, clients, model }: RunResult['prepared']): Promise<Example | undefined> {
+async function askedExample({ config, owners, model }: RunResult): Promise<Example | undefined> {
   const ours = config.data === 'embedded' && config.partition === 'natural' && model.format === 'gguf';
-  if (!ours || !clients.some(({ id }) => id === ASKED.owner)) return undefined;
+  if (!ours || !owners.some(({ id }) => id === ASKED.owner)) return undefined;
   const { examples } = await loadExamples('embedded');
   return examples.find(
     ({ owner, split, category }) => owner === ASKED.owner && split === 'test' && category === ASKED.category,
@@ -31,11 +31,11 @@ const indented = (label: string, text: string): string =>
  * Exports what one owner takes home as a GGUF LoRA beside its PEFT files and lets llama.cpp answer one of the owner's test
  * examples without and with it. A line says so where llama.cpp cannot be loaded.
  */
-export async function printBeforeAfter({ dir, prepared }: RunResult, { stdout }: CliContext): Promise<void> {
-  const example = await askedExample(prepared);
+export async function printBeforeAfter(result: RunResult, { stdout }: CliContext): Promise<void> {
+  const example = await askedExample(result);
   if (!example) return;
-  const { config, model, folders } = prepared;
-  const out = adapterFolder(dir, folders.get(ASKED.owner)!);
+  const { dir, config, model, owners } = result;
+  const out = adapterFolder(dir, owners.find(({ id }) => id === ASKED.owner)!.folder);
   const file = await exportAdapter(dir, { client: ASKED.owner, format: 'gguf', out });
   const template = await resolveTemplate(config.template, model);
   const prompt = [...promptTokens(example, { tokenizer: model.tokenizer, template })];

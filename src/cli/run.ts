@@ -42,7 +42,7 @@ export function printSummary({ metrics }: RunResult, { stdout }: CliContext): vo
 export function printWhere({ dir, metrics }: RunResult, { stdout }: CliContext): void {
   const folder = relative(process.cwd(), dir) || '.';
   const owner = metrics.clients[0]?.id ?? 'global';
-  stdout.write(`\nin ${folder}: report.html, adapters/<owner>, metrics.json, scores.jsonl, events.jsonl\n`);
+  stdout.write(`\nin ${folder}: report.html, adapters/<owner>, owners/<owner>, metrics.json, events.jsonl\n`);
   stdout.write(`export:   npx fedtune export ${folder} --client ${owner} --format gguf --out adapters/${owner}\n`);
 }
 

@@ -40,6 +40,8 @@ export interface ClientFailedEvent {
   readonly client: string;
   readonly code: string;
   readonly message: string;
+  /** What it was caused by, outermost first. */
+  readonly causes?: readonly string[];
 }
 
 /** A merge. */

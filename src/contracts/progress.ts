@@ -48,4 +48,6 @@ export type RunProgress =
     }
   | { readonly kind: 'resumed'; readonly round: number }
   | { readonly kind: 'writing'; readonly dir: string }
+  /** Something beside the run failed; it goes on. */
+  | { readonly kind: 'warning'; readonly message: string }
   | Progress;

@@ -1,4 +1,5 @@
 export { ownerFolders } from './folders.js';
 export { checkOwnerId, checkOwnerIds, MAX_OWNER_ID } from './ownerIds.js';
-export { PARTITIONERS, type Partition, partitionExamples } from './partition.js';
-export type { ClientSplit, Division, Partitioner, PartitionItem, PartitionParams } from './types.js';
+export { type Dealing, dealExamples, PARTITIONERS } from './partition.js';
+export { type SplitCandidate, type SplitParams, type SplitResult, splitCandidates } from './split.js';
+export type { Division, Partitioner, PartitionItem, PartitionParams } from './types.js';

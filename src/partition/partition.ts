@@ -1,12 +1,10 @@
 import type { RunConfig } from '../config/schema.js';
-import type { Example, Split } from '../data/types.js';
-import { DataError } from '../errors.js';
+import { EVAL_SPLITS, type EvalSplit } from '../contracts/evaluation.js';
+import type { Example } from '../data/types.js';
 import { byCode } from '../order.js';
-import { randomStream, shuffled } from '../random.js';
 import { dirichlet, iid, quantity, shards } from './drawn.js';
 import { category, natural } from './labelled.js';
-import { splitCandidates } from './split.js';
-import type { ClientSplit, Partitioner } from './types.js';
+import type { Partitioner } from './types.js';
 
 /** Every kind of partition by its id. */
 export const PARTITIONERS: Readonly<Record<RunConfig['partition'], Partitioner>> = {
@@ -18,27 +16,21 @@ export const PARTITIONERS: Readonly<Record<RunConfig['partition'], Partitioner>>
   quantity,
 };
 
-export interface Partition {
-  /** Sorted by id. */
-  readonly clients: readonly ClientSplit[];
-  /** Examples that did not fit into `seq_length`, of those looked at. */
-  readonly numDropped: number;
+/** Who gets which examples. */
+export interface Dealing {
+  /** Sorted by id; `indices` count in the examples given, in the order dealt. */
+  readonly owners: readonly { readonly id: string; readonly indices: readonly number[] }[];
+  /** Splits that the data gives for anybody; the owners draw the others from their own examples. */
+  readonly givenSplits: readonly EvalSplit[];
   /** Examples that belong to nobody: without an owner (natural) or a category (category). */
   readonly numUnlabelled: number;
 }
 
 /**
- * Divides the examples among clients and splits each client's into training, validation and test; everything drawn
- * comes from `config.seed`. `fits` says whether an example can be used (after tokenising).
- *
- * Throws ConfigError for a partition that the data does not allow, DataError TOO_FEW_EXAMPLES where a client is left
- * with fewer than `min_examples` to train on.
+ * Deals the examples out to owners; everything drawn comes from `config.seed`. What an owner holds out for validation and
+ * test is the owner's own affair (src/client). Throws ConfigError for a partition that the data does not allow.
  */
-export function partitionExamples(
-  examples: readonly Example[],
-  config: RunConfig,
-  fits: (index: number) => boolean,
-): Partition {
+export function dealExamples(examples: readonly Example[], config: RunConfig): Dealing {
   const items = examples.map(({ category, owner }, index) => ({ index, category, owner }));
   const division = PARTITIONERS[config.partition](items, {
     numClients: config.num_clients,
@@ -48,41 +40,14 @@ export function partitionExamples(
     minExamples: config.min_examples,
     seed: config.seed,
   });
-  const given = new Set<Split>(
-    examples.flatMap(({ split }) => (split === undefined || split === 'train' ? [] : [split])),
-  );
-  let numDropped = 0;
-  const clients = [...division]
-    .sort(([a], [b]) => byCode(a, b))
-    .map(([id, indices]) => {
-      const order = shuffled(indices, randomStream(config.seed, 'split', id));
-      const candidates = order.map((index) => ({ index, split: examples[index]?.split }));
-      const { dropped, ...split } = splitCandidates(candidates, given, fits, {
-        validFraction: config.valid_fraction,
-        testFraction: config.test_fraction,
-        caps: { train: config.max_train_examples, valid: config.max_valid_examples, test: config.max_test_examples },
-      });
-      numDropped += dropped;
-      return { id, ...split };
-    });
-  checkSizes(clients, config, numDropped);
-  const numDealt = [...division.values()].reduce((sum, indices) => sum + indices.length, 0);
-  return { clients, numDropped, numUnlabelled: examples.length - numDealt };
-}
-
-function checkSizes(clients: readonly ClientSplit[], config: RunConfig, numDropped: number): void {
-  const needed = Math.min(config.min_examples, config.max_train_examples ?? config.min_examples);
-  const short = clients.filter((client) => client.train.length < needed);
-  if (short.length === 0) return;
-  const names = short
-    .slice(0, 5)
-    .map((client) => `${client.id} (${client.train.length})`)
-    .join(', ');
-  throw new DataError(
-    'TOO_FEW_EXAMPLES',
-    `Expected at least ${needed} training examples for every client, but ${short.length} have fewer: ${names}. ` +
-      (numDropped > 0
-        ? `${numDropped} examples do not fit into seq_length ${config.seq_length}; raise it, or set on_long: truncate.`
-        : 'Lower num_clients or min_examples.'),
-  );
+  const given = new Set(examples.map(({ split }) => split));
+  const owners = [...division]
+    .map(([id, indices]) => ({ id, indices }))
+    .sort((a, b) => byCode(a.id, b.id));
+  const numDealt = owners.reduce((sum, { indices }) => sum + indices.length, 0);
+  return {
+    owners,
+    givenSplits: EVAL_SPLITS.filter((split) => given.has(split)),
+    numUnlabelled: examples.length - numDealt,
+  };
 }

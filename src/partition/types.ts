@@ -21,11 +21,3 @@ export type Division = ReadonlyMap<string, readonly number[]>;
 
 /** Divides examples among clients; equal items and parameters give an equal division. Throws ConfigError. */
 export type Partitioner = (items: readonly PartitionItem[], params: PartitionParams) => Division;
-
-/** The examples of one client, by split. Indices into the data set. */
-export interface ClientSplit {
-  readonly id: string;
-  readonly train: readonly number[];
-  readonly valid: readonly number[];
-  readonly test: readonly number[];
-}

@@ -1,37 +1,48 @@
 import { mkdir, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { compactAdapter } from '../adapter/components.js';
-import type { Adapter } from '../adapter/layout.js';
 import { writePeftAdapter } from '../export/index.js';
 import { syncFolder, writeError } from '../files.js';
 import type { FinishedRun } from '../server/finish.js';
-import type { PreparedRun } from './prepare.js';
+import type { RunFolder } from './folder.js';
+import { takeHomesOf } from './owners.js';
+import type { Prepared } from './prepare.js';
 
-/** Folder of an adapter of a run: that of a client (by its folder name) or `global`. */
+/** Folder of the merged adapter, which no owner's may be called. */
+export const GLOBAL_FOLDER = 'global';
+
+/** Folder of an adapter of a run: that of a client (by its folder name) or {@link GLOBAL_FOLDER}. */
 export function adapterFolder(dir: string, name: string): string {
   return join(dir, 'adapters', name);
 }
 
-/**
- * Writes adapters/<client>/ (what each owner takes home) and adapters/global/ in PEFT's form, first beside the final
- * place: adapters/ is complete or not there. An owner whose best is the base gets the fresh adapter, which changes nothing.
- */
-export async function writeAdapters(dir: string, prepared: PreparedRun, finished: FinishedRun): Promise<void> {
-  const { config, model, layout, initial } = prepared;
-  const options = { loraDropout: config.lora_dropout };
-  const fresh: Adapter = { layout, values: initial, mask: null };
-  const temporary = join(dir, 'adapters.tmp');
-  const final = join(dir, 'adapters');
+/** Makes room beside adapters/ for what owners leave. Throws RunError WRITE_FAILED. */
+export async function clearTakeHomes(folder: RunFolder): Promise<void> {
+  const temporary = takeHomesOf(folder.dir);
+  folder.requireOwnership();
   try {
     await rm(temporary, { recursive: true, force: true });
     await mkdir(temporary, { recursive: true });
-    for (const { client, adapter } of finished.clients) {
-      // Whole rank components that a mask prunes are left out: `prune: rank` gives a plain adapter of the client's rank.
-      const own = compactAdapter(adapter ?? fresh);
-      await writePeftAdapter(join(temporary, prepared.folders.get(client.id)!), own, model, options);
+  } catch (cause) {
+    throw writeError(temporary, cause);
+  }
+}
+
+/**
+ * Puts what the owners left, with adapters/global/ in PEFT's form, in the place of adapters/: it is complete or not there.
+ * Throws RunError WRITE_FAILED, LOCKED.
+ */
+export async function publishAdapters(folder: RunFolder, { config, model }: Prepared, finished: FinishedRun): Promise<void> {
+  const { dir } = folder;
+  const temporary = takeHomesOf(dir);
+  const final = join(dir, 'adapters');
+  try {
+    if (finished.global) {
+      await writePeftAdapter(join(temporary, GLOBAL_FOLDER), finished.global, model, {
+        loraDropout: config.lora_dropout,
+      });
     }
-    if (finished.global) await writePeftAdapter(join(temporary, 'global'), finished.global, model, options);
     await syncFolder(temporary);
+    folder.requireOwnership();
     // metrics.json goes first and comes last: where it is, it belongs to the adapters beside it.
     await rm(join(dir, 'metrics.json'), { force: true });
     await rm(final, { recursive: true, force: true });

@@ -1,22 +1,22 @@
 import type { ClientMetrics, RunMetrics, Timing } from '../contracts/metrics.js';
-import { macroScore, weightedScore } from '../eval/score.js';
+import { macroScore, weightedScore } from '../contracts/scores.js';
 import { summarise } from '../server/evaluate.js';
 import type { FinishedRun } from '../server/finish.js';
-import type { PreparedRun } from './prepare.js';
+import type { Prepared } from './prepare.js';
 
 /** Form of metrics.json. */
 const VERSION = 1;
 
 /** Puts the result of a run into the form of metrics.json. */
-export function makeMetrics(prepared: PreparedRun, finished: FinishedRun, timing: Timing): RunMetrics {
+export function makeMetrics(prepared: Prepared, finished: FinishedRun, timing: Timing): RunMetrics {
   const { config, model } = prepared;
   const { state } = finished;
   const clients = finished.clients.map(
     ({ client, test, valid, takeHome }): ClientMetrics => ({
       id: client.id,
-      num_train: client.train.length,
-      num_val: client.valid.length,
-      num_test: client.test.length,
+      num_train: client.numTrain,
+      num_val: client.numValid,
+      num_test: client.numTest,
       ...test,
       valid,
       take_home: { which: takeHome, ...test[takeHome] },
@@ -52,24 +52,4 @@ export function makeMetrics(prepared: PreparedRun, finished: FinishedRun, timing
     ...(config.devices.length > 0 ? { virtual_seconds: state.clock } : {}),
     timing,
   };
-}
-
-/** One line an example, adapter and split: id, client, which, split, nll (sum over targets, nats), tokens. */
-export function scoreLines(prepared: PreparedRun, finished: FinishedRun): string {
-  const byId = new Map(prepared.clients.map((client) => [client.id, client]));
-  return finished.scores
-    .flatMap(({ client, which, split, outcome }) =>
-      byId.get(client)![split].map((index, i) =>
-        JSON.stringify({
-          id: prepared.tokenized[index]!.id,
-          client,
-          which,
-          split,
-          nll: outcome.nll[i],
-          tokens: outcome.targets[i],
-        }),
-      ),
-    )
-    .map((line) => `${line}\n`)
-    .join('');
 }

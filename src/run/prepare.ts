@@ -1,141 +1,45 @@
-import { createHash } from 'node:crypto';
 import { initialValues } from '../adapter/init.js';
 import type { AdapterLayout } from '../adapter/layout.js';
 import { layoutFor } from '../adapter/shapes.js';
 import type { RunConfig } from '../config/schema.js';
-import { type Example, loadExamples, resolveTemplate, type TokenizedExample, tokenizeExample } from '../data/index.js';
+import { ConfigError } from '../errors.js';
+import { type LoadedMethod, loadMethod } from '../methods/index.js';
 import { type BaseModel, loadModel } from '../model/index.js';
-import { ownerFolders, type Partition, partitionExamples } from '../partition/index.js';
-import type { RunClient } from '../server/types.js';
-import { rankBudgets } from './ranks.js';
 
-/** A run before its first round: everything that follows from the configuration, the model and the data. */
-export interface PreparedRun {
+/** What follows from the configuration and the base model alone. */
+export interface Prepared {
   readonly config: RunConfig;
   readonly model: BaseModel;
+  /** The method with its options, the built-in one or the user's own. */
+  readonly method: LoadedMethod;
+  /** Layout at the base rank. */
   readonly layout: AdapterLayout;
   /** Values of the fresh adapter, equal for every client. */
   readonly initial: Float32Array;
-  /** Sorted by id; their indices count in `tokenized`. */
-  readonly clients: readonly RunClient[];
-  readonly tokenized: readonly TokenizedExample[];
-  /** Folder name of each client. */
-  readonly folders: ReadonlyMap<string, string>;
-  /** Training examples of each client by category, where examples have one. */
-  readonly categories: ReadonlyMap<string, Readonly<Record<string, number>>>;
-  readonly numExamples: number;
-  readonly numDropped: number;
-  /** Examples without the label that the partition goes by: they belong to no owner. */
-  readonly numUnlabelled: number;
-  readonly numBadRows: number;
-  /** sha256 over ids, tokens and masks of all examples in use: equal data gives an equal hash. */
-  readonly dataSha256: string;
 }
 
-async function readAll(config: RunConfig): Promise<{ examples: Example[]; numBadRows: number }> {
-  const specs = typeof config.data === 'string' ? [config.data] : config.data;
-  const examples: Example[] = [];
-  let numBadRows = 0;
-  for (const [i, spec] of specs.entries()) {
-    const loaded = await loadExamples(spec, {
-      format: config.data_format,
-      onBadRow: config.on_bad_row,
-      revision: config.data_revision,
-    });
-    numBadRows += loaded.numBadRows;
-    // Ids are unique within one data set only.
-    for (const example of loaded.examples)
-      examples.push(specs.length > 1 ? { ...example, id: `${i}/${example.id}` } : example);
-  }
-  return { examples, numBadRows };
+/** Refuses what no owner could take home with this method. */
+function checkTakeHome(config: RunConfig, { method }: LoadedMethod): void {
+  const { take_home: wanted, also_local, finetune_epochs, finetune_steps } = config;
+  if (wanted === 'best_on_validation') return;
+  const kinds = new Set<string>(['base', ...(also_local ? ['local'] : []), ...method.capabilities.gives]);
+  if (finetune_epochs > 0 || finetune_steps > 0) kinds.add('tuned');
+  if (kinds.has(wanted)) return;
+  throw new ConfigError(
+    `Expected take_home to be best_on_validation or one of ${[...kinds].join(', ')} with method ${method.id}, but received ${wanted}.`,
+  );
 }
 
-function hashExamples(examples: readonly TokenizedExample[]): string {
-  const hash = createHash('sha256');
-  for (const { id, tokens, lossMask } of examples) {
-    hash.update(JSON.stringify([id, tokens.length]));
-    hash.update(new Uint8Array(tokens.buffer, tokens.byteOffset, tokens.byteLength));
-    hash.update(lossMask);
-  }
-  return hash.digest('hex');
-}
-
-/** Puts the examples in use one after the other and lets the clients' indices count in that list. */
-function compact(partition: Partition, tokenized: ReadonlyMap<number, TokenizedExample>) {
-  const used: TokenizedExample[] = [];
-  const place = (index: number): number => used.push(tokenized.get(index)!) - 1;
-  const clients = partition.clients.map(({ id, train, valid, test }) => ({
-    id,
-    train: train.map(place),
-    valid: valid.map(place),
-    test: test.map(place),
-  }));
-  return { used, clients };
-}
-
-function countCategories(examples: readonly Example[], indices: readonly number[]): Record<string, number> {
-  const counts = new Map<string, number>();
-  for (const index of indices) {
-    const { category } = examples[index]!;
-    if (category !== undefined) counts.set(category, (counts.get(category) ?? 0) + 1);
-  }
-  return Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1)));
-}
-
-const countTargets = (examples: readonly TokenizedExample[], indices: readonly number[]): number =>
-  indices.reduce((sum, index) => sum + examples[index]!.lossMask.reduce((a, b) => a + b, 0), 0);
-
-/**
- * Loads the model (header and tokenizer, not the weights) and the data, divides it and tokenises what is used.
- *
- * Throws ModelError, DataError, ConfigError or AdapterError.
- */
-export async function prepareRun(config: RunConfig): Promise<PreparedRun> {
+/** Loads base model and method. Throws ModelError, ConfigError or AdapterError. */
+export async function prepare(config: RunConfig): Promise<Prepared> {
   const model = await loadModel(config.model, { revision: config.model_revision });
-  const template = await resolveTemplate(config.template, model);
-  const { examples, numBadRows } = await readAll(config);
-  const tokenized = new Map<number, TokenizedExample>();
-  const fits = (index: number): boolean => {
-    if (tokenized.has(index)) return true;
-    const result = tokenizeExample(examples[index]!, {
-      tokenizer: model.tokenizer,
-      template,
-      seqLength: Math.min(config.seq_length, model.description.contextLength),
-      onLong: config.on_long,
-      trainOn: config.train_on,
-    });
-    if ('dropped' in result) return false;
-    tokenized.set(index, result.example);
-    return true;
-  };
-  const partition = partitionExamples(examples, config, fits);
-  const { used, clients } = compact(partition, tokenized);
+  const method = await loadMethod(config);
+  checkTakeHome(config, method);
   const layout = layoutFor(model.description, {
     targets: config.target_modules,
     rank: config.lora_r,
     alpha: config.lora_alpha,
     rslora: config.use_rslora,
   });
-  const ids = clients.map(({ id }) => id);
-  const ranks = rankBudgets(ids, layout, config);
-  return {
-    config,
-    model,
-    layout,
-    initial: initialValues(layout, config.seed),
-    clients: clients.map((client) => ({
-      ...client,
-      numTrain: client.train.length,
-      numTargets: countTargets(used, client.train),
-      rank: ranks.get(client.id)!,
-    })),
-    tokenized: used,
-    folders: ownerFolders(ids),
-    categories: new Map(partition.clients.map(({ id, train }) => [id, countCategories(examples, train)])),
-    numExamples: examples.length,
-    numDropped: partition.numDropped,
-    numUnlabelled: partition.numUnlabelled,
-    numBadRows,
-    dataSha256: hashExamples(used),
-  };
+  return { config, model, method, layout, initial: initialValues(layout, config.seed) };
 }

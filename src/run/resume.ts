@@ -1,10 +1,10 @@
-import { diffConfig } from '../config/dump.js';
+import { diffConfig, dumpConfig } from '../config/dump.js';
 import type { ConfigKey, RunConfig } from '../config/schema.js';
 import { ConfigError, RunError } from '../errors.js';
-import type { SavedRun } from './folder.js';
+import type { RunFolder, SavedRun } from './folder.js';
 
 /** Keys that change nothing about the result, or (`kernels`) are checked by what they lead to. */
-const FREE: readonly ConfigKey[] = ['workers', 'threads', 'output_dir', 'retries', 'kernels'];
+const FREE: readonly ConfigKey[] = ['runtime', 'workers', 'threads', 'output_dir', 'retries', 'kernels'];
 
 function growthProblem(saved: RunConfig, wanted: RunConfig): string | undefined {
   if (wanted.num_rounds < saved.num_rounds) return 'it may grow, not shrink';
@@ -59,4 +59,41 @@ export function checkSameInputs(saved: SavedRun, now: RunInputs, wantedKernels: 
           : 'Put it back, or start the run anew.'),
     );
   }
+}
+
+/** The last round of a run knows no next one; a run that grew does it again, with a next round to prepare for. */
+async function stateFor(folder: RunFolder, newest: SavedRun, config: RunConfig): Promise<SavedRun> {
+  const { round } = newest.loop;
+  const ended = round > 0 && round === newest.config.num_rounds;
+  if (!ended || config.num_rounds === round) return newest;
+  const before = await folder.loadState(round - 1);
+  if (before) return before;
+  throw new RunError(
+    'STATE_DAMAGED',
+    `A run that grows does its last round again but the state before round ${round} is missing. Put it back, or start the run anew.`,
+  );
+}
+
+/**
+ * The state that a run goes on from, its folder brought back to it; undefined where the run was cut before its first.
+ * Throws RunError STATE_DAMAGED, INPUT_CHANGED; ConfigError CONFIG_CHANGED.
+ */
+export async function resumeState(folder: RunFolder, inputs: RunInputs, config: RunConfig): Promise<SavedRun | undefined> {
+  const newest = await folder.loadState();
+  if (!newest) {
+    await folder.dropEvents();
+    return undefined;
+  }
+  checkSameConfig(newest.config, config);
+  checkSameInputs(newest, inputs, config.kernels);
+  await folder.checkFile('partition.json', newest.partitionSha256);
+  const saved = await stateFor(folder, newest, config);
+  await folder.checkEvents(saved.events);
+  await folder.write('config.yaml', dumpConfig(config));
+  await folder.dropStatesAfter(saved.loop.round);
+  await folder.cutEvents();
+  if (inputs.kernels !== saved.kernels) {
+    folder.emit({ type: 'kernels', before: saved.kernels, after: inputs.kernels });
+  }
+  return saved;
 }

@@ -1,21 +1,23 @@
-import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
-import { dumpConfig } from '../config/dump.js';
 import type { RunConfig } from '../config/schema.js';
 import type { RunMetrics } from '../contracts/metrics.js';
 import type { RunProgress } from '../contracts/progress.js';
-import { InterruptedError, RunError } from '../errors.js';
-import type { FinishedRun } from '../server/finish.js';
-import { runLoop } from '../server/loop.js';
+import { InterruptedError } from '../errors.js';
+import type { LinkOptions } from '../links/index.js';
+import type { BaseModel } from '../model/index.js';
+import { makeReportObserver } from '../report/observer.js';
+import { type FinishedRun, finishRun } from '../server/finish.js';
+import { runRounds } from '../server/loop.js';
 import type { LoopHost } from '../server/types.js';
-import { writeAdapters } from './adapters.js';
-import { RunFolder, type SavedRun } from './folder.js';
-import { makeMetrics, scoreLines } from './metrics.js';
+import { clearTakeHomes, publishAdapters } from './adapters.js';
+import { Stopwatch } from './stopwatch.js';
+import type { SavedRun } from './folder.js';
+import { makeMetrics } from './metrics.js';
+import { type OpenedFederation, openFederation } from './open.js';
+import type { OwnerFolder } from './owners.js';
 import { maskPicture } from './picture.js';
-import type { PreparedRun } from './prepare.js';
-import { getReady, type Ready } from './ready.js';
-import { readRecord, writeReport } from './report.js';
-import { checkSameConfig, checkSameInputs, type RunInputs } from './resume.js';
+import { type Prepared, prepare } from './prepare.js';
+import { resumeState } from './resume.js';
 
 export interface RunOptions {
   /** Complete configuration (`parseConfig`, `loadConfig`). */
@@ -27,212 +29,142 @@ export interface RunOptions {
   /** Ends the run at the last saved round with InterruptedError. */
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: RunProgress) => void;
+  /** Sees every message between server and owners, encoded. */
+  readonly tap?: LinkOptions['tap'];
 }
 
 export interface RunResult {
   /** Absolute path of the run folder. */
   readonly dir: string;
+  readonly config: RunConfig;
+  readonly model: BaseModel;
+  readonly owners: readonly OwnerFolder[];
   readonly metrics: RunMetrics;
-  readonly prepared: PreparedRun;
-  readonly finished: FinishedRun;
 }
 
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
-
-function partitionDocument(prepared: PreparedRun): string {
-  const ids = (indices: readonly number[]) => indices.map((index) => prepared.tokenized[index]!.id);
-  const clients = prepared.clients.map(({ id, train, valid, test }) => ({
-    id,
-    folder: prepared.folders.get(id),
-    train: ids(train),
-    valid: ids(valid),
-    test: ids(test),
-    categories: prepared.categories.get(id),
-  }));
-  return `${JSON.stringify({ version: 1, kind: prepared.config.partition, num_dropped: prepared.numDropped, clients }, null, 1)}\n`;
+/** What accompanies a run from its opening to its end. */
+interface Session {
+  readonly prepared: Prepared;
+  readonly opened: OpenedFederation;
+  readonly watch: Stopwatch;
+  /** Never throws: a display or a report that fails ends no run. */
+  readonly show: (progress: RunProgress) => void;
+  readonly observer: ReturnType<typeof makeReportObserver>;
 }
 
-/** Milliseconds between two reports of a run that goes on, at least, and in units of what writing one takes. */
-const REPORT_PAUSE = 30_000;
-const REPORT_SHARE = 50;
+function makeSession(prepared: Prepared, opened: OpenedFederation, watch: Stopwatch, options: RunOptions): Session {
+  const { onProgress = () => {} } = options;
+  const warn = (message: string) => onProgress({ kind: 'warning', message });
+  const observer = makeReportObserver({
+    dir: opened.folder.dir,
+    onWarning: warn,
+    write: (html) => opened.folder.write('report.html', html),
+  });
+  const show = (progress: RunProgress) => {
+    if (progress.kind === 'job') watch.train(progress.seconds);
+    void observer.attempt('Showing progress', () => onProgress(progress));
+  };
+  return { prepared, opened, watch, show, observer };
+}
 
-class RunSession {
-  readonly #folder: RunFolder;
-  readonly #options: RunOptions;
-  readonly #ready: Ready;
-  #before = 0;
-  #trainSeconds = 0;
-  #nextReport = performance.now() + REPORT_PAUSE;
-
-  constructor(folder: RunFolder, options: RunOptions, ready: Ready) {
-    this.#folder = folder;
-    this.#options = options;
-    this.#ready = ready;
+/** Says what begins, or what is gone on with. */
+async function begin({ prepared, opened, watch, show }: Session, resume: boolean): Promise<SavedRun | undefined> {
+  const { config, model } = prepared;
+  const { folder, partition, inputs, federation } = opened;
+  const saved = resume ? await resumeState(folder, inputs, config) : undefined;
+  if (saved) {
+    watch.goOn(saved);
+    show({ kind: 'resumed', round: saved.loop.round });
+  } else {
+    const clients = federation.clients.map(({ id, numTrain }) => ({ id, numTrain }));
+    folder.emit({ type: 'start', config, ...inputs, clients });
   }
+  const sum = (count: (client: (typeof partition.clients)[number]) => number) =>
+    partition.clients.reduce((total, client) => total + count(client), 0);
+  show({
+    kind: 'prepared',
+    config,
+    model: model.name,
+    owners: partition.clients.length,
+    examples: sum(({ train, valid, test }) => train + valid + test),
+    dropped: sum(({ dropped }) => dropped),
+    badRows: partition.num_bad_rows,
+    workers: opened.workers,
+    threads: opened.threads,
+    kernels: inputs.kernels,
+  });
+  return saved;
+}
 
-  #seconds(): number {
-    return this.#before + (performance.now() - this.#ready.started) / 1000;
-  }
+function hostOf({ prepared, opened, watch, show, observer }: Session, signal: AbortSignal): LoopHost {
+  const { folder, inputs, link } = opened;
+  return {
+    link,
+    signal,
+    emit: (event) => folder.emit(event),
+    progress: show,
+    checkpoint: async (loop) => {
+      const events = await folder.syncEvents();
+      await folder.saveState({ config: prepared.config, ...inputs, events, ...watch.read(), loop });
+      await observer.afterCheckpoint();
+    },
+  };
+}
 
-  #progress(progress: RunProgress): void {
-    if (progress.kind === 'job') this.#trainSeconds += progress.seconds;
-    this.#options.onProgress?.(progress);
-  }
-
-  /** Brings report.html up to date, now and then. */
-  async #refreshReport(): Promise<void> {
-    const begun = performance.now();
-    if (begun < this.#nextReport) return;
-    await writeReport(this.#folder.dir, await readRecord(this.#folder.dir));
-    const now = performance.now();
-    this.#nextReport = now + Math.max(REPORT_PAUSE, REPORT_SHARE * (now - begun));
-  }
-
-  async #loadState(inputs: RunInputs, config: RunConfig): Promise<SavedRun | undefined> {
-    const newest = await this.#folder.loadState();
-    if (!newest) {
-      await this.#folder.dropEvents();
-      return undefined;
-    }
-    checkSameConfig(newest.config, config);
-    checkSameInputs(newest, inputs, config.kernels);
-    await this.#folder.checkFile('partition.json', newest.partitionSha256);
-    const saved = await this.#stateFor(newest, config);
-    await this.#folder.checkEvents(saved.events);
-    await this.#folder.write('config.yaml', dumpConfig(config));
-    await this.#folder.dropStatesAfter(saved.loop.round);
-    await this.#folder.cutEvents(saved.events.bytes);
-    this.#before = saved.seconds;
-    this.#trainSeconds = saved.trainSeconds;
-    if (inputs.kernels !== saved.kernels) {
-      this.#folder.emit({ type: 'kernels', before: saved.kernels, after: inputs.kernels });
-    }
-    this.#progress({ kind: 'resumed', round: saved.loop.round });
-    return saved;
-  }
-
-  /** The last round of a run knows no next one; a run that grew does it again, with a next round to prepare for. */
-  async #stateFor(newest: SavedRun, config: RunConfig): Promise<SavedRun> {
-    const { round } = newest.loop;
-    const ended = round > 0 && round === newest.config.num_rounds;
-    if (!ended || config.num_rounds === round) return newest;
-    const before = await this.#folder.loadState(round - 1);
-    if (before) return before;
-    throw new RunError(
-      'STATE_DAMAGED',
-      `A run that grows does its last round again but the state before round ${round} is missing. Put it back, or start the run anew.`,
-    );
-  }
-
-  async run(): Promise<RunResult> {
-    const { config } = this.#options;
-    const { prepared, federation, engine } = this.#ready;
-    const folder = this.#folder;
-    const partition = partitionDocument(prepared);
-    const inputs = {
-      partitionSha256: sha256(partition),
-      modelSha256: prepared.model.sha256,
-      dataSha256: prepared.dataSha256,
-      kernels: engine.base.kernels,
-    };
-    const saved = this.#options.resume ? await this.#loadState(inputs, config) : undefined;
-    await folder.write('partition.json', partition);
-    this.#progress({
-      kind: 'prepared',
-      config,
-      model: prepared.model.name,
-      owners: prepared.clients.length,
-      examples: prepared.tokenized.length,
-      dropped: prepared.numDropped,
-      unlabelled: prepared.numUnlabelled,
-      badRows: prepared.numBadRows,
-      workers: engine.pool.workers,
-      threads: engine.threads,
-      kernels: inputs.kernels,
-    });
-    if (!saved)
-      folder.emit({
-        type: 'start',
-        config,
-        ...inputs,
-        clients: prepared.clients.map(({ id, numTrain }) => ({ id, numTrain })),
-      });
-    const host: LoopHost = {
-      pool: engine.pool,
-      emit: (event) => folder.emit(event),
-      progress: (progress) => this.#progress(progress),
-      signal: this.#options.signal ?? new AbortController().signal,
-      checkpoint: async (loop) => {
-        const events = await folder.syncEvents();
-        await folder.saveState({
-          config,
-          ...inputs,
-          events,
-          seconds: this.#seconds(),
-          trainSeconds: this.#trainSeconds,
-          loop,
-        });
-        await this.#refreshReport();
-      },
-    };
-    const finished = await runLoop(federation, host, saved?.loop);
-    return this.#write(finished);
-  }
-
-  async #write(finished: FinishedRun): Promise<RunResult> {
-    const { prepared, engine } = this.#ready;
-    const folder = this.#folder;
-    this.#progress({ kind: 'writing', dir: folder.dir });
-    await writeAdapters(folder.dir, prepared, finished);
-    await folder.write('scores.jsonl', scoreLines(prepared, finished));
+async function finish({ prepared, opened, watch, show, observer }: Session, finished: FinishedRun): Promise<RunResult> {
+  const { folder, inputs, workers, threads, partition } = opened;
+  const { config, model } = prepared;
+  show({ kind: 'writing', dir: folder.dir });
+  await publishAdapters(folder, prepared, finished);
+  await observer.attempt('Drawing perfit.svg', async () => {
     const picture = maskPicture(finished);
     if (picture) await folder.write('perfit.svg', picture);
-    const { totals } = finished.state;
-    const trained = totals.train + totals.search + totals.local + totals.tune;
-    const seconds = this.#seconds();
-    const metrics = makeMetrics(prepared, finished, {
-      seconds,
-      train_seconds: this.#trainSeconds,
-      tokens_per_second: seconds > 0 ? trained / seconds : 0,
-      peak_rss_bytes: process.resourceUsage().maxRSS * 1024,
-      kernels: engine.base.kernels,
-      workers: engine.pool.workers,
-      threads: engine.threads,
-    });
-    await folder.syncEvents();
-    await folder.write('metrics.json', `${JSON.stringify(metrics, null, 2)}\n`);
-    await writeReport(folder.dir, await readRecord(folder.dir));
-    return { dir: folder.dir, metrics, prepared, finished };
-  }
+  });
+  const { seconds, trainSeconds } = watch.read();
+  const { train, search, local, tune } = finished.state.totals;
+  const metrics = makeMetrics(prepared, finished, {
+    seconds,
+    train_seconds: trainSeconds,
+    tokens_per_second: seconds > 0 ? (train + search + local + tune) / seconds : 0,
+    peak_rss_bytes: process.resourceUsage().maxRSS * 1024,
+    kernels: inputs.kernels,
+    workers,
+    threads,
+  });
+  await folder.syncEvents();
+  await folder.write('metrics.json', `${JSON.stringify(metrics, null, 2)}\n`);
+  await observer.finish();
+  return { dir: folder.dir, config, model, owners: partition.clients, metrics };
 }
 
 /**
  * Runs a federation from its configuration to metrics.json and adapters, or resumes one, in the folder
- * `config.output_dir`.
+ * `config.output_dir`: prepare, open, rounds, finish.
  *
  * Throws FedtuneError of every kind; RunError where the folder holds another run, is locked, damaged or cannot be
  * written; InterruptedError when `signal` fires, with the last round saved.
  */
 export async function runFederation(options: RunOptions): Promise<RunResult> {
-  const { config } = options;
-  const dir = resolve(config.output_dir);
-  // A resume asks for the folder first; a new run touches it only when model, data, method and engine are known to be fine.
-  let folder = options.resume ? await RunFolder.open(dir) : undefined;
-  let ready: Ready | undefined;
+  const { config, resume = false, overwrite = false, signal = new AbortController().signal, tap } = options;
+  const watch = new Stopwatch();
+  let opened: OpenedFederation | undefined;
   try {
-    ready = await getReady(config);
-    folder ??= await RunFolder.create(dir, config, options.overwrite);
-    return await new RunSession(folder, options, ready).run();
+    const prepared = await prepare(config);
+    opened = await openFederation(prepared, resolve(config.output_dir), { resume, overwrite, ...(tap ? { tap } : {}) });
+    const session = makeSession(prepared, opened, watch, options);
+    const saved = await begin(session, resume);
+    const host = hostOf(session, signal);
+    const state = await runRounds(opened.federation, host, saved?.loop);
+    await clearTakeHomes(opened.folder);
+    const finished = await finishRun(opened.federation, state, host);
+    return await finish(session, finished);
   } catch (error) {
-    if (error instanceof InterruptedError) {
-      throw new InterruptedError(
-        `Interrupted; every finished round is saved. Go on with: fedtune run --resume ${config.output_dir}`,
-      );
-    }
-    throw error;
+    if (!(error instanceof InterruptedError)) throw error;
+    throw new InterruptedError(
+      `Interrupted; every finished round is saved. Go on with: fedtune run --resume ${config.output_dir}`,
+      { cause: error },
+    );
   } finally {
-    await ready?.engine.pool.close();
-    ready?.engine.base.dispose();
-    await folder?.close();
+    await opened?.close();
   }
 }

@@ -39,6 +39,12 @@ export const trainingKeys = {
     .enum(['auto', 'amx', 'vnni', 'avxvnni', 'avx2', 'neon', 'portable'])
     .default('auto')
     .describe('Kernel set; `auto` takes the best of this processor.'),
+  runtime: z
+    .enum(['threads', 'processes'])
+    .default('threads')
+    .describe(
+      'Where owners work: in worker threads that share one base, or each in a process of its own; the same bits either way.',
+    ),
   workers: count
     .max(1024)
     .nullable()

@@ -1,0 +1,36 @@
+import type { EvalSplit } from './evaluation.js';
+
+/** Form of partition.json. */
+export const PARTITION_VERSION = 2;
+
+/** What the run folder says of one owner: counts alone, as the owner told them. */
+export interface PartitionedOwner {
+  readonly id: string;
+  /** Its folder below `owners/` and `adapters/`. */
+  readonly folder: string;
+  /** Rows dealt to it. */
+  readonly rows: number;
+  /** Examples by split. */
+  readonly train: number;
+  readonly valid: number;
+  readonly test: number;
+  /** Target tokens of the training examples. */
+  readonly targets: number;
+  /** Training examples by category, where examples have one. */
+  readonly categories: Readonly<Record<string, number>>;
+  /** Examples that did not fit, and examples that were cut to `seq_length`. */
+  readonly dropped: number;
+  readonly cut: number;
+}
+
+/** The content of partition.json: who has how much. Which examples, each owner keeps in its `owners/<folder>/split.json`. */
+export interface PartitionRecord {
+  readonly version: typeof PARTITION_VERSION;
+  readonly kind: string;
+  /** Examples read, rows that could not be, and examples that belong to nobody. */
+  readonly num_examples: number;
+  readonly num_bad_rows: number;
+  readonly num_unlabelled: number;
+  readonly given_splits: readonly EvalSplit[];
+  readonly clients: readonly PartitionedOwner[];
+}

@@ -1,0 +1,79 @@
+import { join } from 'node:path';
+import type { RunConfig } from '../config/schema.js';
+import type { EvalSplit } from '../contracts/evaluation.js';
+import { type Example, loadExamples } from '../data/index.js';
+import { makeFolder, writeFileAtomically } from '../files.js';
+import { dealExamples, ownerFolders } from '../partition/index.js';
+
+/** The rows of a simulated owner before they are dealt out. */
+export interface DealtOwner {
+  readonly id: string;
+  readonly folder: string;
+  readonly examples: readonly Example[];
+}
+
+/** A data set divided among simulated owners. */
+export interface Deal {
+  /** Sorted by id. */
+  readonly owners: readonly DealtOwner[];
+  readonly givenSplits: readonly EvalSplit[];
+  readonly numExamples: number;
+  readonly numBadRows: number;
+  readonly numUnlabelled: number;
+}
+
+async function readAll(config: RunConfig): Promise<{ examples: Example[]; numBadRows: number }> {
+  const specs = typeof config.data === 'string' ? [config.data] : config.data;
+  const examples: Example[] = [];
+  let numBadRows = 0;
+  for (const [i, spec] of specs.entries()) {
+    const loaded = await loadExamples(spec, {
+      format: config.data_format,
+      onBadRow: config.on_bad_row,
+      revision: config.data_revision,
+    });
+    numBadRows += loaded.numBadRows;
+    // Ids are unique within one data set only.
+    for (const example of loaded.examples) {
+      examples.push(specs.length > 1 ? { ...example, id: `${i}/${example.id}` } : example);
+    }
+  }
+  return { examples, numBadRows };
+}
+
+/** Reads the data of a simulation and divides it among its owners. Throws DataError, ConfigError. */
+export async function deal(config: RunConfig): Promise<Deal> {
+  const { examples, numBadRows } = await readAll(config);
+  const { owners, ...rest } = dealExamples(examples, config);
+  const folders = ownerFolders(owners.map(({ id }) => id));
+  return {
+    ...rest,
+    numExamples: examples.length,
+    numBadRows,
+    owners: owners.map(({ id, indices }) => ({
+      id,
+      folder: folders.get(id)!,
+      examples: indices.map((index) => examples[index]!),
+    })),
+  };
+}
+
+/** Lines written at once. */
+const CHUNK = 1000;
+
+/**
+ * Writes every owner's rows into its home, `<dir>/<folder>/rows.jsonl`; from then on only the owner opens it.
+ * Throws RunError WRITE_FAILED.
+ */
+export async function writeHomes(dir: string, { owners }: Deal): Promise<void> {
+  for (const { folder, examples } of owners) {
+    const home = join(dir, folder);
+    await makeFolder(home);
+    await writeFileAtomically(join(home, 'rows.jsonl'), async (file) => {
+      for (let at = 0; at < examples.length; at += CHUNK) {
+        const lines = examples.slice(at, at + CHUNK).map((example) => `${JSON.stringify(example)}\n`);
+        await file.write(lines.join(''));
+      }
+    });
+  }
+}

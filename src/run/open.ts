@@ -1,0 +1,193 @@
+import { createHash } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import type { RunConfig } from '../config/schema.js';
+import { PARTITION_VERSION, type PartitionRecord } from '../contracts/partition.js';
+import { RunError } from '../errors.js';
+import type { LinkOptions } from '../links/index.js';
+import type { Link } from '../links/link.js';
+import type { ServerInit } from '../methods/method.js';
+import { methodOf } from '../methods/index.js';
+import { Base } from '../native/engine.js';
+import type { Federation, RunClient } from '../server/types.js';
+import { nativeArithmetic } from './arithmetic.js';
+import { type Deal, deal, writeHomes } from './deal.js';
+import { RunFolder, readRunConfig, runFile } from './folder.js';
+import { cpusOf, type DescribedOwner, dataDigest, describeOwners, homesOf, linkOwners } from './owners.js';
+import type { Prepared } from './prepare.js';
+import { checkSameConfig, type RunInputs } from './resume.js';
+
+/** A run whose folder is taken and whose owners answer. */
+export interface OpenedFederation {
+  readonly folder: RunFolder;
+  readonly partition: PartitionRecord;
+  readonly inputs: RunInputs;
+  readonly federation: Federation;
+  readonly link: Link;
+  readonly workers: number;
+  readonly threads: number;
+  /** Ends the owners and lets go of folder and base. */
+  close(): Promise<void>;
+}
+
+export interface OpenOptions {
+  readonly resume: boolean;
+  readonly overwrite: boolean;
+  readonly tap?: LinkOptions['tap'];
+}
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+const formatPartition = (record: PartitionRecord): string => `${JSON.stringify(record, null, 1)}\n`;
+
+/** What partition.json of a run that was begun says. Throws RunError STATE_DAMAGED. */
+export async function readPartition(dir: string): Promise<PartitionRecord> {
+  const path = runFile(dir, 'partition.json');
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as PartitionRecord;
+  } catch (cause) {
+    throw new RunError(
+      'STATE_DAMAGED',
+      `${path} is missing, torn or was altered. Put it back, or start the run anew.`,
+      { cause },
+    );
+  }
+}
+
+function makePartition(
+  { partition: kind }: RunConfig,
+  { numExamples, numBadRows, numUnlabelled, givenSplits }: Omit<Deal, 'owners'>,
+  owners: readonly (DescribedOwner & { readonly rows: number })[],
+): PartitionRecord {
+  return {
+    version: PARTITION_VERSION,
+    kind,
+    num_examples: numExamples,
+    num_bad_rows: numBadRows,
+    num_unlabelled: numUnlabelled,
+    given_splits: givenSplits,
+    clients: owners.map(({ id, folder, rows, description: d }) => ({
+      id,
+      folder,
+      rows,
+      train: d.train.examples,
+      valid: d.valid.examples,
+      test: d.test.examples,
+      targets: d.train.targets,
+      categories: d.categories,
+      dropped: d.numDropped,
+      cut: d.numCut,
+    })),
+  };
+}
+
+/** The server's halves over the owners as they described themselves. */
+function makeFederation(prepared: Prepared, owners: readonly DescribedOwner[]): Federation {
+  const { config, method, layout, initial } = prepared;
+  const clients = owners.map(
+    ({ id, rank, description: d }): RunClient => ({
+      id,
+      rank,
+      numTrain: d.train.examples,
+      numTargets: d.train.targets,
+      numValid: d.valid.examples,
+      numTest: d.test.examples,
+    }),
+  );
+  const init: Omit<ServerInit<unknown>, 'options'> = {
+    layout,
+    initial,
+    clients,
+    seed: config.seed,
+    numRounds: config.num_rounds,
+    arithmetic: nativeArithmetic,
+  };
+  const withLocal = config.also_local && method.method.id !== 'local';
+  return {
+    config,
+    clients,
+    capabilities: method.method.capabilities,
+    arms: {
+      main: method.server(init),
+      ...(withLocal ? { local: methodOf('local').server({ ...init, options: {} }) } : {}),
+    },
+  };
+}
+
+/** Deals the data out into a new run folder; what an earlier run left there goes when all owners have answered. */
+async function openNew(prepared: Prepared, dir: string, options: OpenOptions) {
+  const { config } = prepared;
+  const dealt = await deal(config);
+  const folder = await RunFolder.claim(dir, options.overwrite);
+  let link: Link | undefined;
+  try {
+    await writeHomes(homesOf(dir), dealt);
+    link = linkOwners(prepared, dir, dealt.owners, options.tap);
+    const described = await describeOwners(prepared, link, dealt.owners, dealt.givenSplits);
+    const rows = new Map(dealt.owners.map(({ id, examples }) => [id, examples.length]));
+    const owners = described.map((owner) => ({ ...owner, rows: rows.get(owner.id)! }));
+    const partition = makePartition(config, dealt, owners);
+    await folder.begin(config, formatPartition(partition));
+    return { folder, link, owners, partition };
+  } catch (error) {
+    await link?.close();
+    await folder.abandon();
+    throw error;
+  }
+}
+
+/** Goes back to the owners of a run that was begun: they have their rows. */
+async function openAgain(prepared: Prepared, folder: RunFolder, options: OpenOptions) {
+  // Before any owner is asked: with other settings it would prepare its data anew.
+  checkSameConfig(await readRunConfig(folder.dir), prepared.config);
+  const before = await readPartition(folder.dir);
+  const link = linkOwners(prepared, folder.dir, before.clients, options.tap);
+  try {
+    const described = await describeOwners(prepared, link, before.clients, before.given_splits);
+    const rows = new Map(before.clients.map((client) => [client.id, client.rows]));
+    const owners = described.map((owner) => ({ ...owner, rows: rows.get(owner.id)! }));
+    return { folder, link, owners, partition: before };
+  } catch (error) {
+    await link.close();
+    throw error;
+  }
+}
+
+/**
+ * Takes the run folder, lets the owners open their data, and makes the federation of them. Throws DataError, ConfigError,
+ * EngineError, RunError; nothing is written, and nothing of an earlier run lost, where it throws.
+ */
+export async function openFederation(
+  prepared: Prepared,
+  dir: string,
+  options: OpenOptions,
+): Promise<OpenedFederation> {
+  const { config, model } = prepared;
+  // Held by this thread, so that worker threads share the weights and errors show before any of them starts.
+  const base =
+    config.runtime === 'threads'
+      ? new Base({ description: model.description, precision: config.precision, kernels: config.kernels })
+      : undefined;
+  let folder: RunFolder | undefined;
+  try {
+    folder = options.resume ? await RunFolder.open(dir) : undefined;
+    const opened = await (folder ? openAgain(prepared, folder, options) : openNew(prepared, dir, options));
+    const { link, owners, partition } = opened;
+    const inputs: RunInputs = {
+      partitionSha256: sha256(formatPartition(partition)),
+      modelSha256: model.sha256,
+      dataSha256: dataDigest(owners),
+      kernels: owners[0]!.description.kernels,
+    };
+    const close = async () => {
+      await link.close();
+      base?.dispose();
+      await opened.folder.close();
+    };
+    const federation = makeFederation(prepared, owners);
+    return { ...cpusOf(config, owners.length), folder: opened.folder, partition, inputs, federation, link, close };
+  } catch (error) {
+    base?.dispose();
+    await folder?.close();
+    throw error;
+  }
+}

@@ -1,0 +1,118 @@
+import { createHash } from 'node:crypto';
+import { availableParallelism } from 'node:os';
+import { join } from 'node:path';
+import type { RunConfig } from '../config/schema.js';
+import type { EvalSplit } from '../contracts/evaluation.js';
+import type { Description } from '../contracts/messages.js';
+import { POOLED } from '../contracts/pooled.js';
+import { DataError } from '../errors.js';
+import { divideCores } from '../links/cores.js';
+import { type Link, type LinkOptions, openLink } from '../links/index.js';
+import type { OwnerHome } from '../links/link.js';
+import { sampleSize } from '../server/sampling.js';
+import type { Prepared } from './prepare.js';
+import { rankBudgets } from './ranks.js';
+
+/** An owner of this run and the name of its folders. */
+export interface OwnerFolder {
+  readonly id: string;
+  readonly folder: string;
+}
+
+/** An owner that has said what it has. */
+export interface DescribedOwner extends OwnerFolder {
+  readonly rank: number;
+  readonly description: Description;
+}
+
+/** Folder of the owners' homes, and the one in which they leave what they take home until all are there. */
+export const homesOf = (dir: string): string => join(dir, 'owners');
+export const takeHomesOf = (dir: string): string => join(dir, 'adapters.tmp');
+
+/** Workers and threads of a run on this machine. */
+export function cpusOf(config: RunConfig, numOwners: number): { workers: number; threads: number } {
+  return divideCores({
+    workers: config.workers,
+    threads: config.threads,
+    clientsPerRound: sampleSize(numOwners, config),
+    cores: availableParallelism(),
+  });
+}
+
+function homes(dir: string, owners: readonly OwnerFolder[], pooled: boolean): OwnerHome[] {
+  const home = (folder: string) => join(homesOf(dir), folder);
+  const own = owners.map(({ id, folder }) => ({ id, home: home(folder), takeHome: join(takeHomesOf(dir), folder) }));
+  if (!pooled) return own;
+  // No owner's folder has a dot in its name.
+  const all = { id: POOLED, home: home('pooled.all'), takeHome: join(takeHomesOf(dir), 'pooled.all') };
+  return [...own, { ...all, pooledFrom: own.map((owner) => owner.home) }];
+}
+
+/** Opens the link to the owners whose homes are in the run folder. */
+export function linkOwners(
+  { config, model, method }: Prepared,
+  dir: string,
+  owners: readonly OwnerFolder[],
+  tap?: LinkOptions['tap'],
+): Link {
+  return openLink(config.runtime, {
+    owners: homes(dir, owners, method.method.capabilities.pooled === true),
+    config,
+    description: model.description,
+    ...cpusOf(config, owners.length),
+    ...(tap ? { tap } : {}),
+  });
+}
+
+function checkSizes(config: RunConfig, owners: readonly DescribedOwner[]): void {
+  const needed = Math.min(config.min_examples, config.max_train_examples ?? config.min_examples);
+  const short = owners.filter(({ description }) => description.train.examples < needed);
+  if (short.length === 0) return;
+  const names = short
+    .slice(0, 5)
+    .map(({ id, description }) => `${id} (${description.train.examples})`)
+    .join(', ');
+  const numDropped = owners.reduce((sum, { description }) => sum + description.numDropped, 0);
+  throw new DataError(
+    'TOO_FEW_EXAMPLES',
+    `Expected at least ${needed} training examples for every client, but ${short.length} have fewer: ${names}. ` +
+      (numDropped > 0
+        ? `${numDropped} examples do not fit into seq_length ${config.seq_length}; raise it, or set on_long: truncate.`
+        : 'Lower num_clients or min_examples.'),
+  );
+}
+
+/**
+ * Lets every owner open its data and say what it has. Throws what an owner throws (DataError, ModelError, ...), ConfigError
+ * for ranks that fit no owner, DataError TOO_FEW_EXAMPLES.
+ */
+export async function describeOwners(
+  { config, model, method, layout }: Prepared,
+  link: Link,
+  owners: readonly OwnerFolder[],
+  givenSplits: readonly EvalSplit[],
+): Promise<DescribedOwner[]> {
+  const ranks = rankBudgets(
+    owners.map(({ id }) => id),
+    layout,
+    config,
+  );
+  const describe = async (id: string, rank: number): Promise<Description> =>
+    (await link.ask(id, { kind: 'describe', config, baseSha256: model.sha256, rank, givenSplits })).reply;
+  const described = await Promise.all(
+    owners.map(async (owner) => {
+      const rank = ranks.get(owner.id)!;
+      return { ...owner, rank, description: await describe(owner.id, rank) };
+    }),
+  );
+  checkSizes(config, described);
+  if (method.method.capabilities.pooled) await describe(POOLED, config.lora_r);
+  return described;
+}
+
+/** sha256 over the ids and the data of all owners: equal data gives an equal hash. */
+export function dataDigest(owners: readonly DescribedOwner[]): string {
+  const hash = createHash('sha256');
+  for (const { id, description } of owners) hash.update(JSON.stringify([id, description.dataSha256]));
+  return hash.digest('hex');
+}

@@ -42,6 +42,8 @@ export type RunProgress =
       /** Examples without the label that the partition goes by. */
       readonly unlabelled: number;
       readonly badRows: number;
+      /** What is strange about the base model, a sentence each. */
+      readonly warnings: readonly string[];
       readonly workers: number;
       readonly threads: number;
       readonly kernels: string;

@@ -146,6 +146,7 @@ class RunSession {
       dropped: prepared.numDropped,
       unlabelled: prepared.numUnlabelled,
       badRows: prepared.numBadRows,
+      warnings: prepared.model.warnings,
       workers: engine.pool.workers,
       threads: engine.threads,
       kernels: inputs.kernels,

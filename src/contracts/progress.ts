@@ -50,4 +50,6 @@ export type RunProgress =
     }
   | { readonly kind: 'resumed'; readonly round: number }
   | { readonly kind: 'writing'; readonly dir: string }
+  /** Something beside the run failed, which goes on. */
+  | { readonly kind: 'warning'; readonly message: string }
   | Progress;

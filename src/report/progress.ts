@@ -127,6 +127,9 @@ export class ProgressDisplay {
         return;
       case 'writing':
         this.#status('writing adapters');
+        return;
+      case 'warning':
+        this.line(`warning: ${progress.message}`);
     }
   }
 }

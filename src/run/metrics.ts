@@ -53,23 +53,3 @@ export function makeMetrics(prepared: PreparedRun, finished: FinishedRun, timing
     timing,
   };
 }
-
-/** One line an example, adapter and split: id, client, which, split, nll (sum over targets, nats), tokens. */
-export function scoreLines(prepared: PreparedRun, finished: FinishedRun): string {
-  const byId = new Map(prepared.clients.map((client) => [client.id, client]));
-  return finished.scores
-    .flatMap(({ client, which, split, outcome }) =>
-      byId.get(client)![split].map((index, i) =>
-        JSON.stringify({
-          id: prepared.tokenized[index]!.id,
-          client,
-          which,
-          split,
-          nll: outcome.nll[i],
-          tokens: outcome.targets[i],
-        }),
-      ),
-    )
-    .map((line) => `${line}\n`)
-    .join('');
-}

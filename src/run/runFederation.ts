@@ -5,17 +5,18 @@ import type { RunConfig } from '../config/schema.js';
 import type { RunMetrics } from '../contracts/metrics.js';
 import type { RunProgress } from '../contracts/progress.js';
 import { InterruptedError, RunError } from '../errors.js';
+import { makeReportObserver, type ReportObserver } from '../report/observer.js';
 import type { FinishedRun } from '../server/finish.js';
 import { runLoop } from '../server/loop.js';
 import type { LoopHost } from '../server/types.js';
 import { writeAdapters } from './adapters.js';
 import { RunFolder, type SavedRun } from './folder.js';
-import { makeMetrics, scoreLines } from './metrics.js';
+import { makeMetrics } from './metrics.js';
 import { maskPicture } from './picture.js';
 import type { PreparedRun } from './prepare.js';
 import { getReady, type Ready } from './ready.js';
-import { readRecord, writeReport } from './report.js';
 import { checkSameConfig, checkSameInputs, type RunInputs } from './resume.js';
+import { writeScores } from './scores.js';
 
 export interface RunOptions {
   /** Complete configuration (`parseConfig`, `loadConfig`). */
@@ -52,22 +53,24 @@ function partitionDocument(prepared: PreparedRun): string {
   return `${JSON.stringify({ version: 1, kind: prepared.config.partition, num_dropped: prepared.numDropped, clients }, null, 1)}\n`;
 }
 
-/** Milliseconds between two reports of a run that goes on, at least, and in units of what writing one takes. */
-const REPORT_PAUSE = 30_000;
-const REPORT_SHARE = 50;
-
 class RunSession {
   readonly #folder: RunFolder;
   readonly #options: RunOptions;
   readonly #ready: Ready;
+  readonly #observer: ReportObserver;
   #before = 0;
   #trainSeconds = 0;
-  #nextReport = performance.now() + REPORT_PAUSE;
 
   constructor(folder: RunFolder, options: RunOptions, ready: Ready) {
     this.#folder = folder;
     this.#options = options;
     this.#ready = ready;
+    const { onProgress } = options;
+    this.#observer = makeReportObserver({
+      dir: folder.dir,
+      onWarning: (message) => (onProgress ? onProgress({ kind: 'warning', message }) : process.emitWarning(message)),
+      write: (page) => folder.write('report.html', page),
+    });
   }
 
   #seconds(): number {
@@ -76,16 +79,7 @@ class RunSession {
 
   #progress(progress: RunProgress): void {
     if (progress.kind === 'job') this.#trainSeconds += progress.seconds;
-    this.#options.onProgress?.(progress);
-  }
-
-  /** Brings report.html up to date, now and then. */
-  async #refreshReport(): Promise<void> {
-    const begun = performance.now();
-    if (begun < this.#nextReport) return;
-    await writeReport(this.#folder.dir, await readRecord(this.#folder.dir));
-    const now = performance.now();
-    this.#nextReport = now + Math.max(REPORT_PAUSE, REPORT_SHARE * (now - begun));
+    void this.#observer.attempt('Showing progress', () => this.#options.onProgress?.(progress));
   }
 
   async #loadState(inputs: RunInputs, config: RunConfig): Promise<SavedRun | undefined> {
@@ -173,7 +167,7 @@ class RunSession {
           trainSeconds: this.#trainSeconds,
           loop,
         });
-        await this.#refreshReport();
+        await this.#observer.afterCheckpoint();
       },
     };
     const finished = await runLoop(federation, host, saved?.loop);
@@ -185,9 +179,11 @@ class RunSession {
     const folder = this.#folder;
     this.#progress({ kind: 'writing', dir: folder.dir });
     await writeAdapters(folder.dir, prepared, finished);
-    await folder.write('scores.jsonl', scoreLines(prepared, finished));
-    const picture = maskPicture(finished);
-    if (picture) await folder.write('perfit.svg', picture);
+    await writeScores(folder.dir, prepared, finished);
+    await this.#observer.attempt('Drawing perfit.svg', async () => {
+      const picture = maskPicture(finished);
+      if (picture) await folder.write('perfit.svg', picture);
+    });
     const { totals } = finished.state;
     const trained = totals.train + totals.search + totals.local + totals.tune;
     const seconds = this.#seconds();
@@ -202,7 +198,7 @@ class RunSession {
     });
     await folder.syncEvents();
     await folder.write('metrics.json', `${JSON.stringify(metrics, null, 2)}\n`);
-    await writeReport(folder.dir, await readRecord(folder.dir));
+    await this.#observer.finish();
     return { dir: folder.dir, metrics, prepared, finished };
   }
 }

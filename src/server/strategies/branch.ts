@@ -45,7 +45,7 @@ export class FrozenBranch {
 
   /** Largest rank of a module. */
   get rank(): number {
-    return Math.max(0, ...this.#held.layout.modules.map(({ rank }) => rank));
+    return this.#held.layout.modules.reduce((most, { rank }) => Math.max(most, rank), 0);
   }
 
   append(parts: readonly DenseAdapter[]): void {

@@ -13,7 +13,7 @@ import { AveragingStrategy } from './averaging.js';
 /** The frame of methods whose merged adapter has the largest rank of all clients and whose clients get its first ranks. */
 export class MixedRanksStrategy extends AveragingStrategy {
   constructor(id: string, init: StrategyInit) {
-    const rank = Math.max(...init.clients.map((client) => client.rank), init.config.lora_r);
+    const rank = init.clients.reduce((most, client) => Math.max(most, client.rank), init.config.lora_r);
     super(
       id,
       init,

@@ -11,12 +11,15 @@ export function addInspectCommand(program: Command, context: CliContext): void {
     .argument('<model>', '`embedded`, a GGUF file, a Hugging Face folder, or hf:owner/repo[/file]')
     .option('--json', 'print one JSON document')
     .action(async (spec: string, flags: { json?: boolean }) => {
-      const { name, sha256, format, path, description, tokenizer, chatTemplate } = await loadModel(spec);
+      const { name, sha256, format, path, hubId, revision, description, tokenizer, chatTemplate, warnings } =
+        await loadModel(spec);
       const { tensors, files: _files, ropeFactors: _factors, ...shape } = description;
       const facts = {
         name,
         format,
         path,
+        ...(hubId === undefined ? {} : { hubId }),
+        ...(revision === undefined ? {} : { revision }),
         sha256,
         ...shape,
         numTensors: tensors.length,
@@ -26,12 +29,13 @@ export function addInspectCommand(program: Command, context: CliContext): void {
         chatTemplate: chatTemplate !== undefined,
       };
       if (flags.json) {
-        context.stdout.write(`${JSON.stringify(facts)}\n`);
+        context.stdout.write(`${JSON.stringify({ ...facts, warnings })}\n`);
         return;
       }
       for (const [key, value] of Object.entries(facts)) {
         const shown = key === 'weightBytes' ? formatBytes(value as number) : value;
         context.stdout.write(`${key}: ${shown}\n`);
       }
+      for (const warning of warnings) context.stdout.write(`warning: ${warning}\n`);
     });
 }

@@ -1,7 +1,8 @@
 import { relative, resolve } from 'node:path';
 import type { Command } from 'commander';
+import { readRecord } from '../report/record.js';
 import { scoreTable } from '../report/table.js';
-import { readRecord, writeReport, writeTensorBoard } from '../run/report.js';
+import { writeReport, writeTensorBoard } from '../report/write.js';
 import type { CliContext } from './context.js';
 
 /** `fedtune report RUN`. */

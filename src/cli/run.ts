@@ -1,12 +1,12 @@
 import { relative } from 'node:path';
 import type { Command } from 'commander';
 import { loadConfig } from '../config/load.js';
+import { readRunConfig } from '../config/ofRun.js';
 import { parseConfig } from '../config/parse.js';
 import type { RunConfig } from '../config/schema.js';
 import { formatBytes, formatSeconds } from '../report/format.js';
 import { ProgressDisplay } from '../report/progress.js';
 import { scoreTable } from '../report/table.js';
-import { readRunConfig } from '../run/folder.js';
 import { type RunResult, runFederation } from '../run/runFederation.js';
 import type { CliContext } from './context.js';
 import { addConfigFlags, configOverrides } from './flags.js';
@@ -42,7 +42,9 @@ export function printSummary({ metrics }: RunResult, { stdout }: CliContext): vo
 export function printWhere({ dir, metrics }: RunResult, { stdout }: CliContext): void {
   const folder = relative(process.cwd(), dir) || '.';
   const owner = metrics.clients[0]?.id ?? 'global';
-  stdout.write(`\nin ${folder}: report.html, adapters/<owner>, owners/<owner>, metrics.json, events.jsonl\n`);
+  stdout.write(
+    `\nin ${folder}: report.html, adapters/<owner>, owners/<owner>/scores.jsonl, metrics.json, events.jsonl\n`,
+  );
   stdout.write(`export:   npx fedtune export ${folder} --client ${owner} --format gguf --out adapters/${owner}\n`);
 }
 

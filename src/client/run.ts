@@ -30,7 +30,7 @@ function runTrack(env: ClientEnv, job: ClientJob, track: Track): TrackResult {
     });
     adapter = { ...adapter, values: trained.values };
     meanGradient = trained.meanGradient ?? meanGradient;
-    losses.push(...trained.losses);
+    for (const loss of trained.losses) losses.push(loss);
     tokens.train += trained.tokens;
     tokens.targets += trained.targets;
   }

@@ -42,12 +42,14 @@ export type RunProgress =
       /** Examples without the label that the partition goes by. */
       readonly unlabelled: number;
       readonly badRows: number;
+      /** What is strange about the base model, a sentence each. */
+      readonly warnings: readonly string[];
       readonly workers: number;
       readonly threads: number;
       readonly kernels: string;
     }
   | { readonly kind: 'resumed'; readonly round: number }
   | { readonly kind: 'writing'; readonly dir: string }
-  /** Something beside the run failed; it goes on. */
+  /** Something beside the run failed, which goes on. */
   | { readonly kind: 'warning'; readonly message: string }
   | Progress;

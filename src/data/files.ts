@@ -70,7 +70,7 @@ async function folderFiles(folder: string): Promise<DataFile[]> {
   for (const entry of entries.filter((item) => item.isDirectory() && !item.name.startsWith('.'))) {
     const inside = await readdir(join(folder, entry.name), { withFileTypes: true });
     const files = inside.filter((item) => !item.isDirectory() && isData(item.name));
-    below.push(...files.map(({ name }) => join(folder, entry.name, name)));
+    for (const { name } of files) below.push(join(folder, entry.name, name));
   }
   return toFiles(folder, [...own, ...below]);
 }

@@ -4,7 +4,7 @@ import { gguf } from '@huggingface/gguf';
 import type { Adapter, LayoutModule } from '../adapter/layout.js';
 import { ModelError } from '../errors.js';
 import { makeFolder } from '../files.js';
-import { readGgufHeader } from '../model/gguf/header.js';
+import { readGgufModel } from '../model/gguf/parts.js';
 import { GGML_F16, GGML_F32, ggmlType, tensorBytes } from '../model/gguf/types.js';
 import type { TensorSource } from '../native/binding.js';
 import { encoderOf } from './encode.js';
@@ -47,15 +47,15 @@ function addProduct(weights: Float32Array, adapter: Adapter, module: LayoutModul
   }
 }
 
-async function readBytes(base: FileHandle, tensor: TensorSource): Promise<Uint8Array> {
+async function readBytes(files: readonly FileHandle[], tensor: TensorSource): Promise<Uint8Array> {
   const bytes = new Uint8Array(tensor.bytes);
-  const { bytesRead } = await base.read(bytes, 0, tensor.bytes, tensor.offset);
+  const { bytesRead } = await files[tensor.file]!.read(bytes, 0, tensor.bytes, tensor.offset);
   if (bytesRead === tensor.bytes) return bytes;
   throw new ModelError('TRUNCATED', `The base ends inside tensor "${tensor.name}". Download it again.`);
 }
 
 function mergedTensor(
-  base: FileHandle,
+  files: readonly FileHandle[],
   source: TensorSource,
   adapter: Adapter,
   module: LayoutModule,
@@ -68,7 +68,7 @@ function mergedTensor(
     type,
     bytes: tensorBytes(ggmlType(type)!, source.ne)!,
     data: async () => {
-      const raw = await readBytes(base, source);
+      const raw = await readBytes(files, source);
       const weights = options.dequantize(source.type, raw, module.inDim * module.outDim);
       addProduct(weights, adapter, module);
       return encoderOf(type)!(weights);
@@ -79,7 +79,9 @@ function mergedTensor(
 /** All keys of the base, with the type of file that results. */
 async function keysOf(path: string, tensors: readonly GgufTensor[]): Promise<GgufKeys> {
   const { typedMetadata } = await gguf(path, { allowLocalFile: true, typedMetadata: true });
-  const { version: _v, tensor_count: _t, kv_count: _k, ...keys } = typedMetadata as unknown as Record<string, never>;
+  const { version: _v, tensor_count: _t, kv_count: _k, ...all } = typedMetadata as unknown as Record<string, never>;
+  // What is written is one file, whatever the base was split into.
+  const keys = Object.fromEntries(Object.entries(all).filter(([key]) => !key.startsWith('split.')));
   const counts = new Map<number, number>();
   for (const { type, bytes } of tensors) counts.set(type, (counts.get(type) ?? 0) + bytes);
   const [main] = [...counts].sort((x, y) => y[1] - x[1])[0]!;
@@ -109,17 +111,18 @@ export async function writeMergedGguf(
   }
   checkFits(adapter, model.description);
   const adapted = new Map(adapter.layout.modules.map((module) => [`${module.module}.weight`, module]));
-  const header = await readGgufHeader(model.path);
+  const header = await readGgufModel(model.path);
   await makeFolder(dirname(file));
-  const base = await open(model.path, 'r');
+  const files: FileHandle[] = [];
   try {
+    for (const path of header.files) files.push(await open(path, 'r'));
     const tensors = header.tensors.map((source) => {
       const module = adapted.get(source.name);
-      if (module !== undefined) return mergedTensor(base, source, adapter, module, options);
-      return { ...source, data: () => readBytes(base, source) };
+      if (module !== undefined) return mergedTensor(files, source, adapter, module, options);
+      return { ...source, data: () => readBytes(files, source) };
     });
     await writeGguf(file, await keysOf(model.path, tensors), tensors);
   } finally {
-    await base.close();
+    for (const base of files) await base.close();
   }
 }

@@ -21,6 +21,8 @@ export interface BaseModel {
   readonly chatTemplate?: string;
   /** Rows of attn_q and attn_k are permuted against Hugging Face (GGUF files of the llama architecture). */
   readonly permutedQk: boolean;
+  /** What is strange about the files but no reason to refuse them, each a sentence for the user. */
+  readonly warnings: readonly string[];
   /** True for the tiny base that ships in the package. */
   readonly embedded: boolean;
 }

@@ -24,7 +24,7 @@ function groupOf(kind: MutationGroups, module: LayoutModule, index: number, laye
 
 /** One sign a module (A and B together), a layer, or a third of the layers. */
 export function signGroups(layout: AdapterLayout, kind: MutationGroups): SignGroups {
-  const layers = Math.max(0, ...layout.modules.map(({ layer }) => layer)) + 1;
+  const layers = 1 + layout.modules.reduce((most, { layer }) => Math.max(most, layer), 0);
   const names = layout.modules.map((module, index) => groupOf(kind, module, index, layers));
   const dense = new Map([...new Set(names)].map((name, at) => [name, at]));
   const ranges = layout.modules.flatMap((module, index) => {

@@ -88,7 +88,7 @@ export const dirichlet: Partitioner = (items, params) => {
     for (const group of groups) {
       const cut = cutByShares(shuffled(group, random), dirichletShares(count, params.dirichletAlpha, random));
       cut.forEach((part, i) => {
-        parts[i]!.push(...part);
+        for (const index of part) parts[i]!.push(index);
       });
     }
     return parts;

@@ -1,14 +1,13 @@
 import type { Which } from '../contracts/evaluation.js';
+import type { ExampleScores } from '../contracts/exampleScores.js';
 import { randomStream } from '../random.js';
 
-/** One example's score under one adapter of its owner. */
-export interface ExampleScore {
-  readonly id: string;
+/** A test example under the adapters of its owner. */
+export type TestExample = Pick<ExampleScores, 'targets' | 'nll'>;
+
+export interface OwnerScores {
   readonly client: string;
-  readonly which: Which;
-  /** Sum over the target tokens, nats. */
-  readonly nll: number;
-  readonly tokens: number;
+  readonly examples: readonly TestExample[];
 }
 
 /** How much lower or higher one kind of adapter scores than another. */
@@ -30,18 +29,13 @@ const RESAMPLES = { least: 200, most: 1000 };
 /** Examples drawn in all, at most, so that a large test set does not hold the report up. */
 const MAX_DRAWS = 2e7;
 
-function pairUp(scores: readonly ExampleScore[], which: Which, against: Which): Pair[][] {
-  const key = ({ client, id }: ExampleScore) => JSON.stringify([client, id]);
-  const other = new Map(scores.filter((score) => score.which === against).map((score) => [key(score), score]));
-  const byOwner = new Map<string, Pair[]>();
-  for (const score of scores) {
-    const twin = score.which === which ? other.get(key(score)) : undefined;
-    if (!twin || twin.tokens !== score.tokens || !Number.isFinite(score.nll) || !Number.isFinite(twin.nll)) continue;
-    const pairs = byOwner.get(score.client) ?? [];
-    pairs.push([score.nll, twin.nll, score.tokens]);
-    byOwner.set(score.client, pairs);
-  }
-  return [...byOwner.values()];
+function pairUp(scores: readonly OwnerScores[], which: Which, against: Which): Pair[][] {
+  const pairsOf = ({ examples }: OwnerScores): Pair[] =>
+    examples.flatMap(({ nll, targets }): Pair[] => {
+      const [a = Number.NaN, b = Number.NaN] = [nll[which], nll[against]];
+      return Number.isFinite(a) && Number.isFinite(b) ? [[a, b, targets]] : [];
+    });
+  return scores.map(pairsOf).filter((pairs) => pairs.length > 0);
 }
 
 /** Ratio of the owners' mean perplexities, less 1; `pick` says which example stands in each place. */
@@ -68,11 +62,7 @@ function ratio(owners: readonly (readonly Pair[])[], pick: (place: number, count
  * Paired bootstrap over test examples: they are drawn with replacement within each owner, the same for both kinds, over the
  * owners that have both. Undefined where nobody has.
  */
-export function pairedDifference(
-  scores: readonly ExampleScore[],
-  which: Which,
-  against: Which,
-): Difference | undefined {
+export function pairedDifference(scores: readonly OwnerScores[], which: Which, against: Which): Difference | undefined {
   const owners = pairUp(scores, which, against);
   const examples = owners.reduce((sum, pairs) => sum + pairs.length, 0);
   if (examples === 0) return undefined;
@@ -94,10 +84,10 @@ export function pairedDifference(
 }
 
 /** The shared adapter (else the base) against the base, and everything else against it. */
-export function pairedDifferences(scores: readonly ExampleScore[]): Difference[] {
-  const kinds = new Set(scores.map(({ which }) => which));
-  const reference = kinds.has('global') ? 'global' : 'base';
+export function pairedDifferences(scores: readonly OwnerScores[]): Difference[] {
+  const shared = scores.some(({ examples }) => examples.some(({ nll }) => nll.global !== undefined));
+  const reference = shared ? 'global' : 'base';
   const pairs: [Which, Which][] = (['local', 'personalized', 'tuned'] as const).map((which) => [which, reference]);
-  if (reference === 'global') pairs.unshift(['global', 'base']);
+  if (shared) pairs.unshift(['global', 'base']);
   return pairs.flatMap(([which, against]) => pairedDifference(scores, which, against) ?? []);
 }

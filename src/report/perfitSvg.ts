@@ -1,4 +1,5 @@
-import { escapeXml } from './escape.js';
+import { maxOf } from '../extent.js';
+import { html, type Markup } from './escape.js';
 import { columnsOf, type KeptShares, keptShares, type MaskedClient, maskOverlaps } from './perfitSvgData.js';
 
 export type { MaskedClient } from './perfitSvgData.js';
@@ -17,55 +18,50 @@ function shade(share: number): { fill: string; text: string } {
   return { fill: `rgb(${mix(247, 8)},${mix(251, 48)},${mix(255, 107)})`, text: share > 0.55 ? '#fff' : '#222' };
 }
 
-function text(x: number, y: number, content: string, more = ''): string {
-  return `<text x="${x}" y="${y}"${more}>${escapeXml(content)}</text>`;
+const percent = (share: number): string => `${(100 * share).toFixed(1)} %`;
+
+const heading = (x: number, y: number, text: string): Markup =>
+  html`<text x="${x}" y="${y}" class="head">${text}</text>`;
+
+function label(x: number, y: number, anchor: 'middle' | 'end', text: string): Markup {
+  return html`<text x="${x}" y="${y}" text-anchor="${anchor}">${text}</text>`;
 }
 
-function cell(x: number, y: number, width: number, height: number, share: number, title: string): string {
-  const { fill, text: color } = shade(share);
-  const percent = String(Math.round(100 * share));
-  return (
-    `<g><title>${escapeXml(title)}</title><rect x="${x}" y="${y}" width="${width}" height="${height}" fill="${fill}"/>` +
-    `${text(x + width / 2, y + height / 2 + 4, percent, ` text-anchor="middle" fill="${color}"`)}</g>`
+function cell(x: number, y: number, width: number, height: number, share: number, title: string): Markup {
+  const { fill, text } = shade(share);
+  return html`<g><title>${title}</title><rect x="${x}" y="${y}" width="${width}" height="${height}" fill="${fill}"/><text x="${x + width / 2}" y="${y + height / 2 + 4}" text-anchor="middle" fill="${text}">${Math.round(100 * share)}</text></g>\n`;
+}
+
+function panel({ id, total, shares }: KeptShares, columns: readonly string[], left: number, top: number): Markup {
+  const cells = left + LABEL_WIDTH;
+  const names = columns.map((name, column) =>
+    label(cells + (column + 0.5) * CELL.width, top + HEAD - 6, 'middle', name.replace(/^(attn|ffn)_/, '')),
   );
-}
-
-function panel({ id, total, shares }: KeptShares, columns: readonly string[], left: number, top: number): string {
-  const parts = [text(left, top + 12, `${id}: ${(100 * total).toFixed(1)} % kept`, ' class="head"')];
-  columns.forEach((name, column) => {
-    const x = left + LABEL_WIDTH + (column + 0.5) * CELL.width;
-    parts.push(text(x, top + HEAD - 6, name.replace(/^(attn|ffn)_/, ''), ' text-anchor="middle"'));
-  });
-  shares.forEach((row, layer) => {
+  const layers = shares.map((row, layer) => {
     const y = top + HEAD + layer * CELL.height;
-    parts.push(text(left + LABEL_WIDTH - 6, y + 12, String(layer), ' text-anchor="end"'));
-    row.forEach((share, column) => {
-      if (share === undefined) return;
-      const title = `${id}, layer ${layer}, ${columns[column]}: ${(100 * share).toFixed(1)} % kept`;
-      parts.push(cell(left + LABEL_WIDTH + column * CELL.width, y, CELL.width - 1, CELL.height - 1, share, title));
+    const drawn = row.map((share, column) => {
+      if (share === undefined) return '';
+      const title = `${id}, layer ${layer}, ${columns[column]}: ${percent(share)} kept`;
+      return cell(cells + column * CELL.width, y, CELL.width - 1, CELL.height - 1, share, title);
     });
+    return html`${label(cells - 6, y + 12, 'end', String(layer))}${drawn}`;
   });
-  return parts.join('\n');
+  return html`${heading(left, top + 12, `${id}: ${percent(total)} kept`)}${names}${layers}`;
 }
 
-function overlapMatrix(ids: readonly string[], overlaps: readonly (readonly number[])[], top: number): string {
-  const parts = [text(MARGIN, top + 12, 'Overlap of the masks (shared over joint entries, %)', ' class="head"')];
-  ids.forEach((id, i) => {
+function overlapMatrix(ids: readonly string[], overlaps: readonly (readonly number[])[], top: number): Markup {
+  const left = MARGIN + MATRIX_LABEL;
+  const rows = ids.map((id, i) => {
     const y = top + 24 + i * (CELL.height + 4);
-    parts.push(text(MARGIN + MATRIX_LABEL - 8, y + 13, `${id} (${i + 1})`, ' text-anchor="end"'));
-    ids.forEach((other, j) => {
-      const overlap = overlaps[i]![j]!;
-      const title = `${id} and ${other}: ${(100 * overlap).toFixed(1)} %`;
-      const x = MARGIN + MATRIX_LABEL + j * MATRIX_CELL;
-      parts.push(cell(x, y, MATRIX_CELL - 1, CELL.height + 3, overlap, title));
+    const cells = ids.map((other, j) => {
+      const title = `${id} and ${other}: ${percent(overlaps[i]![j]!)}`;
+      return cell(left + j * MATRIX_CELL, y, MATRIX_CELL - 1, CELL.height + 3, overlaps[i]![j]!, title);
     });
+    return html`${label(left - 8, y + 13, 'end', `${id} (${i + 1})`)}${cells}`;
   });
   const below = top + 24 + ids.length * (CELL.height + 4) + 14;
-  ids.forEach((_, j) => {
-    const x = MARGIN + MATRIX_LABEL + (j + 0.5) * MATRIX_CELL;
-    parts.push(text(x, below, `(${j + 1})`, ' text-anchor="middle"'));
-  });
-  return parts.join('\n');
+  const numbers = ids.map((_, j) => label(left + (j + 0.5) * MATRIX_CELL, below, 'middle', `(${j + 1})`));
+  return html`${heading(MARGIN, top + 12, 'Overlap of the masks (shared over joint entries, %)')}${rows}${numbers}`;
 }
 
 /**
@@ -75,30 +71,26 @@ function overlapMatrix(ids: readonly string[], overlaps: readonly (readonly numb
 export function perfitSvg(clients: readonly MaskedClient[]): string {
   const columns = clients[0] ? columnsOf(clients[0].adapter) : [];
   const shares = clients.map(keptShares);
-  const layers = Math.max(0, ...shares.map((client) => client.shares.length));
+  const layers = maxOf(
+    shares.map((client) => client.shares.length),
+    0,
+  );
   const panelWidth = Math.max(200, LABEL_WIDTH + columns.length * CELL.width) + MARGIN;
   const panelHeight = HEAD + layers * CELL.height + MARGIN;
   const across = Math.max(1, Math.min(PANELS_A_ROW, clients.length));
   const matrixTop = 2 * MARGIN + 16 + Math.ceil(clients.length / across) * panelHeight;
   const width = Math.max(MARGIN + across * panelWidth, 2 * MARGIN + MATRIX_LABEL + clients.length * MATRIX_CELL);
   const height = matrixTop + 24 + clients.length * (CELL.height + 4) + 2 * MARGIN;
+  const ids = clients.map(({ id }) => id);
   const panels = shares.map((client, i) =>
     panel(client, columns, MARGIN + (i % across) * panelWidth, MARGIN + 24 + Math.floor(i / across) * panelHeight),
   );
-  return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" ` +
-      'font-family="sans-serif" font-size="11" fill="#222">',
-    '<title>Architectures that the clients of a PerFIT run have found</title>',
-    '<style>.head{font-weight:bold;font-size:12px}</style>',
-    `<rect width="${width}" height="${height}" fill="#fff"/>`,
-    text(MARGIN, MARGIN + 4, 'Kept share of each module, % (layers down, modules across)', ' class="head"'),
-    ...panels,
-    overlapMatrix(
-      clients.map(({ id }) => id),
-      maskOverlaps(clients),
-      matrixTop,
-    ),
-    '</svg>',
-    '',
-  ].join('\n');
+  return html`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" width="${width}" height="${height}" font-family="sans-serif" font-size="11" fill="#222">
+<title>Architectures that the clients of a PerFIT run have found</title>
+<style>.head{font-weight:bold;font-size:12px}</style>
+<rect width="${width}" height="${height}" fill="#fff"/>
+${heading(MARGIN, MARGIN + 4, 'Kept share of each module, % (layers down, modules across)')}
+${panels}${overlapMatrix(ids, maskOverlaps(clients), matrixTop)}
+</svg>
+`.text;
 }

@@ -1,6 +1,7 @@
 import type { Adapter, LayoutModule, Target } from '../adapter/layout.js';
 import { TARGETS } from '../adapter/layout.js';
 import { jaccard } from '../adapter/masks.js';
+import { maxOf } from '../extent.js';
 
 /** A client of a PerFIT run with the adapter that it leaves with. */
 export interface MaskedClient {
@@ -35,7 +36,12 @@ export function columnsOf({ layout }: Adapter): Target[] {
 export function keptShares({ id, adapter }: MaskedClient): KeptShares {
   const { layout, mask } = adapter;
   const columns = columnsOf(adapter);
-  const layers = Math.max(0, ...layout.modules.map(({ layer }) => layer)) + 1;
+  const layers =
+    1 +
+    maxOf(
+      layout.modules.map(({ layer }) => layer),
+      0,
+    );
   const shares = Array.from({ length: layers }, () => columns.map((): number | undefined => undefined));
   for (const module of layout.modules) {
     const kept = countKept(mask, module.offsetA, endOf(module));

@@ -74,12 +74,14 @@ export class ProgressDisplay {
   update(progress: RunProgress): void {
     switch (progress.kind) {
       case 'prepared': {
-        const { config, owners, examples, dropped, unlabelled, badRows, workers, threads, kernels } = progress;
+        const { config, owners, examples, dropped, unlabelled, badRows, warnings, workers, threads, kernels } =
+          progress;
         this.#rounds = Math.max(1, config.num_rounds);
         this.line(
           `${progress.model}: ${owners} owners, ${examples} examples in use, method ${config.method}, ` +
             `${config.num_rounds} rounds; ${config.precision} on ${kernels}, ${workers} worker(s) of ${threads} thread(s)`,
         );
+        for (const warning of warnings) this.line(warning);
         if (dropped > 0)
           this.line(`${dropped} examples over ${config.seq_length} tokens (or without a target) were left out`);
         if (unlabelled > 0)
@@ -125,6 +127,9 @@ export class ProgressDisplay {
         return;
       case 'writing':
         this.#status('writing adapters');
+        return;
+      case 'warning':
+        this.line(`warning: ${progress.message}`);
     }
   }
 }

@@ -1,6 +1,7 @@
 import Table from 'cli-table3';
 import { WHICH, type Which } from '../contracts/evaluation.js';
 import type { RunMetrics } from '../contracts/metrics.js';
+import { extent } from '../extent.js';
 import { shown } from '../text.js';
 
 const LABELS: Readonly<Record<Which, string>> = {
@@ -29,7 +30,7 @@ export function scoreTable(metrics: RunMetrics, mark = false): string {
   const kinds = WHICH.filter((which) => metrics.clients.some((client) => client[which]));
   const cells = (of: Partial<Record<Which, { readonly ppl: number }>>): string[] => {
     const scores = kinds.map((which) => of[which]?.ppl);
-    const best = Math.min(...scores.filter((score) => score !== undefined));
+    const [best] = extent(scores.filter((score) => score !== undefined));
     return scores.map((score) => (mark && score === best ? bold(ppl(score)) : ppl(score)));
   };
   const table = new Table({

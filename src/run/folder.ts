@@ -3,8 +3,6 @@ import { appendFileSync, closeSync, fsyncSync, openSync } from 'node:fs';
 import { readdir, readFile, rm, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dumpConfig } from '../config/dump.js';
-import { parseRunFile } from '../config/load.js';
-import { parseConfig } from '../config/parse.js';
 import type { RunConfig } from '../config/schema.js';
 import type { RunEvent } from '../contracts/events.js';
 import { RunError } from '../errors.js';
@@ -23,7 +21,7 @@ const CONTENT = [
   'events.jsonl',
   'partition.json',
   'metrics.json',
-  'scores.jsonl',
+  'owners',
   'perfit.svg',
   'report.html',
   'adapters',
@@ -51,7 +49,8 @@ export interface SavedRun {
   readonly loop: LoopState;
 }
 
-export const runFile = (dir: string, name: Exclude<(typeof CONTENT)[number], 'adapters'>): string => join(dir, name);
+export const runFile = (dir: string, name: Exclude<(typeof CONTENT)[number], 'adapters' | 'owners'>): string =>
+  join(dir, name);
 
 /** Throws RunError EXISTS where files would be overwritten that no run has written. */
 async function refuseForeign(dir: string): Promise<void> {
@@ -62,15 +61,6 @@ async function refuseForeign(dir: string): Promise<void> {
     'EXISTS',
     `Expected a new folder or that of a run but ${dir} holds ${foreign.join(', ')} and no run's state. Choose another --output-dir.`,
   );
-}
-
-/** The configuration that a run was started with. Throws RunError NOT_A_RUN. */
-export async function readRunConfig(dir: string): Promise<RunConfig> {
-  const path = runFile(dir, 'config.yaml');
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new RunError('NOT_A_RUN', `Expected a run folder with config.yaml at ${dir} but there is none.`, { cause });
-  });
-  return parseConfig(parseRunFile(text, path), path);
 }
 
 /** A run's folder, locked for this process until `close`. */

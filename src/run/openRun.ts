@@ -1,12 +1,13 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Adapter } from '../adapter/layout.js';
+import { readRunConfig } from '../config/ofRun.js';
 import type { RunConfig } from '../config/schema.js';
 import { ConfigError, RunError } from '../errors.js';
 import { readPeftAdapter } from '../export/index.js';
 import { type BaseModel, loadModel } from '../model/index.js';
 import { adapterFolder } from './adapters.js';
-import { readRunConfig, runFile } from './folder.js';
+import { runFile } from './folder.js';
 
 interface PartitionFile {
   readonly clients: readonly { readonly id: string; readonly folder: string }[];

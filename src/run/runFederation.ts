@@ -53,16 +53,15 @@ interface Session {
 }
 
 function makeSession(prepared: Prepared, opened: OpenedFederation, watch: Stopwatch, options: RunOptions): Session {
-  const { onProgress = () => {} } = options;
-  const warn = (message: string) => onProgress({ kind: 'warning', message });
+  const { onProgress } = options;
   const observer = makeReportObserver({
     dir: opened.folder.dir,
-    onWarning: warn,
+    onWarning: (message) => (onProgress ? onProgress({ kind: 'warning', message }) : process.emitWarning(message)),
     write: (html) => opened.folder.write('report.html', html),
   });
   const show = (progress: RunProgress) => {
     if (progress.kind === 'job') watch.train(progress.seconds);
-    void observer.attempt('Showing progress', () => onProgress(progress));
+    void observer.attempt('Showing progress', () => onProgress?.(progress));
   };
   return { prepared, opened, watch, show, observer };
 }

@@ -32,7 +32,7 @@ export function sampleClients<T extends ClientInfo>(
     let mark = random() * weights.reduce((sum, weight) => sum + weight, 0);
     let at = 0;
     while (at < rest.length - 1 && mark >= weights[at]!) mark -= weights[at++]!;
-    chosen.push(...rest.splice(at, 1));
+    chosen.push(rest.splice(at, 1)[0]!);
   }
   return chosen.sort((a, b) => byCode(a.id, b.id));
 }

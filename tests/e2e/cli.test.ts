@@ -119,14 +119,7 @@ describe.skipIf(!existsSync(main))('the command line (needs npm run build:ts)', 
 
     it('leaves a run folder', () => {
       expect(readdirSync(join(dir, 'a')).sort()).toEqual(
-        expect.arrayContaining([
-          'adapters',
-          'config.yaml',
-          'events.jsonl',
-          'metrics.json',
-          'partition.json',
-          'scores.jsonl',
-        ]),
+        expect.arrayContaining(['adapters', 'config.yaml', 'events.jsonl', 'metrics.json', 'partition.json', 'owners']),
       );
       expect(readdirSync(join(dir, 'a/adapters')).sort()).toEqual([...OWNERS, 'global'].sort());
       const config = readFileSync(join(dir, 'a/config.yaml'), 'utf8');

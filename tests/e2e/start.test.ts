@@ -6,8 +6,8 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { printBeforeAfter } from '../../src/cli/beforeAfter.js';
+import { readRunConfig } from '../../src/config/ofRun.js';
 import { llamaCppAnswers } from '../../src/export/index.js';
-import { readRunConfig } from '../../src/run/folder.js';
 import { prepareRun } from '../../src/run/prepare.js';
 import type { RunResult } from '../../src/run/runFederation.js';
 

@@ -102,6 +102,7 @@ export async function outcomeOf(cwd: string): Promise<Record<string, unknown>> {
   const dir = join(cwd, 'run');
   const text = (name: string) => readFile(join(dir, name), 'utf8');
   const adapters = await filesUnder(join(dir, 'adapters'));
+  const owners = (await filesUnder(join(dir, 'owners'))).filter((name) => name.endsWith('scores.jsonl'));
   const { timing, ...metrics } = JSON.parse(await text('metrics.json'));
   return {
     files: (await filesUnder(dir)).filter((name) => !name.startsWith('.')),
@@ -109,7 +110,7 @@ export async function outcomeOf(cwd: string): Promise<Record<string, unknown>> {
       await Promise.all(adapters.map(async (name) => [name, sha256(await readFile(join(dir, 'adapters', name)))])),
     ),
     metrics,
-    scores: await text('scores.jsonl'),
+    scores: await Promise.all(owners.sort().map(async (name) => [name, await text(join('owners', name))])),
     partition: await text('partition.json'),
     events: comparableEvents(await text('events.jsonl')),
   };

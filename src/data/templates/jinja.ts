@@ -66,7 +66,8 @@ export function jinjaChatTemplate(id: string, source: string, tokenizer: Tokeniz
         throw fail(id, new Error('it changes earlier turns when a later one is added, so the answers cannot be found'));
       }
       const answer = withoutTail(upTo.slice(prompt.length), ends);
-      segments.push(...unwrap(prompt.slice(done.length), false), ...unwrap(answer, true));
+      const turn = [...unwrap(prompt.slice(done.length), false), ...unwrap(answer, true)];
+      for (const segment of turn) segments.push(segment);
       done = prompt + answer;
     });
     return segments;

@@ -16,7 +16,7 @@ async function readRopeFreqs(header: GgufHeader, ropeDim: number): Promise<numbe
       `Expected rope_freqs.weight of ${header.path} to be ${ropeDim / 2} F32 values but it has shape [${tensor.ne}].`,
     );
   }
-  const file = await open(header.path, 'r');
+  const file = await open(header.files[tensor.file]!, 'r');
   try {
     const bytes = Buffer.alloc(tensor.bytes);
     await file.read(bytes, 0, tensor.bytes, tensor.offset);
@@ -68,12 +68,6 @@ export async function describeGguf(header: GgufHeader): Promise<ModelDescription
   if (kind !== 'model') {
     throw new ModelError('NOT_A_MODEL', `Expected a base model but ${header.path} is a GGUF file of type "${kind}".`);
   }
-  if (meta.number('split.count') !== undefined && meta.number('split.count') !== 1) {
-    throw new ModelError(
-      'SPLIT_FILE',
-      `${header.path} is one part of a split model. Join it with llama-gguf-split --merge.`,
-    );
-  }
   const architecture = parseArchitecture(meta.string('general.architecture'), header.path);
   const key = (name: string) => `${architecture}.${name}`;
   const embedding = header.tensors.find(({ name }) => name === 'token_embd.weight');
@@ -111,7 +105,7 @@ export async function describeGguf(header: GgufHeader): Promise<ModelDescription
   return {
     ...dimensions,
     ropePairing: architecture === 'llama' ? 'interleaved' : 'half',
-    files: [header.path],
+    files: header.files,
     tensors: checkTensors(dimensions, header.tensors, header.path),
   };
 }

@@ -6,8 +6,10 @@ import { ggmlType, ggmlTypeNames, tensorBytes } from './types.js';
 
 /** A GGUF header whose every tensor lies inside the file. */
 export interface GgufHeader {
+  /** The file, or the first part of a split model. */
   readonly path: string;
-  readonly fileSize: number;
+  /** What `TensorSource.file` counts in. */
+  readonly files: readonly string[];
   readonly metadata: Readonly<Record<string, unknown>>;
   readonly tensors: readonly TensorSource[];
 }
@@ -132,13 +134,17 @@ function toSource(
   return { name: info.name, file: 0, offset: dataOffset + Number(info.offset), bytes, type: info.dtype, ne };
 }
 
-/** No tensor twice, no two in the same place. */
-function checkLayout(path: string, tensors: readonly TensorSource[]): void {
+/** No tensor twice. */
+export function checkNames(path: string, tensors: readonly TensorSource[]): void {
   const names = new Set<string>();
   for (const tensor of tensors) {
     if (names.has(tensor.name)) throw new ModelError('BAD_HEADER', `${path} has tensor "${tensor.name}" twice.`);
     names.add(tensor.name);
   }
+}
+
+/** No two tensors in the same place. */
+function checkLayout(path: string, tensors: readonly TensorSource[]): void {
   const sorted = [...tensors].sort((a, b) => a.offset - b.offset);
   sorted.slice(1).forEach((tensor, i) => {
     const before = sorted[i]!;
@@ -164,6 +170,7 @@ export async function readGgufHeader(path: string): Promise<GgufHeader> {
   const metadata = output.metadata as unknown as Record<string, unknown>;
   const alignment = alignmentOf(path, metadata);
   const tensors = output.tensorInfos.map((info) => toSource(info, dataOffset, alignment, { path, size }));
+  checkNames(path, tensors);
   checkLayout(path, tensors);
-  return { path, fileSize: size, metadata, tensors };
+  return { path, files: [path], metadata, tensors };
 }

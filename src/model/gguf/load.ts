@@ -1,27 +1,28 @@
 import { basename } from 'node:path';
-import { sha256File } from '../../sha256.js';
+import { sha256Files } from '../../sha256.js';
 import { originOf } from '../origin.js';
 import { tokenizerFromGguf } from '../tokenizer/fromGguf.js';
 import type { BaseModel } from '../types.js';
 import { describeGguf } from './describe.js';
-import { readGgufHeader } from './header.js';
 import { GgufMetadata } from './metadata.js';
+import { readGgufModel } from './parts.js';
 
 /** Keys that name the Hugging Face model which a file was made of, then the file's own repository (ggml's docs/gguf.md). */
 const ORIGIN_KEYS = ['general.source.huggingface.repository', 'general.source.repo_url', 'general.repo_url'] as const;
 
-/** Reads and checks one GGUF file. `path` is absolute. Throws ModelError. */
+/** Reads and checks a GGUF file, or all parts of a split one. `path` is absolute. Throws ModelError. */
 export async function loadGguf(path: string): Promise<BaseModel> {
-  const header = await readGgufHeader(path);
+  const header = await readGgufModel(path);
   const meta = new GgufMetadata(header);
   const description = await describeGguf(header);
-  const tokenizer = tokenizerFromGguf(meta, description.vocabSize);
+  const warnings: string[] = [];
+  const tokenizer = tokenizerFromGguf(meta, description.vocabSize, (text) => warnings.push(text));
   const chatTemplate = meta.string('tokenizer.chat_template');
   return {
     name: meta.string('general.name') || basename(path, '.gguf'),
-    sha256: await sha256File(path),
+    sha256: await sha256Files(header.files),
     format: 'gguf',
-    path,
+    path: header.path,
     description,
     tokenizer,
     ...originOf(
@@ -30,6 +31,7 @@ export async function loadGguf(path: string): Promise<BaseModel> {
     ),
     ...(chatTemplate === undefined ? {} : { chatTemplate }),
     permutedQk: description.architecture === 'llama',
+    warnings,
     embedded: false,
   };
 }

@@ -1,12 +1,12 @@
-import { readdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { ModelError } from '../../errors.js';
 import type { ModelDescription, TensorSource } from '../../native/binding.js';
 import { readSafetensorsHeader, type SafeTensor } from '../../safetensors/index.js';
 import { checkTensors, LIMITS, parseArchitecture } from '../architecture.js';
 import { GGML_BF16, GGML_F16, GGML_F32 } from '../gguf/types.js';
-import { type Json, readJson } from './json.js';
+import type { Json } from './json.js';
 import { ropeFromConfig } from './rope.js';
+import { weightFiles } from './weightFiles.js';
 
 const LAYER_NAMES: Readonly<Record<string, string>> = {
   input_layernorm: 'attn_norm',
@@ -41,24 +41,6 @@ export function canonicalName(name: string): string {
   const match = /^model\.layers\.(\d+)\.(.+)\.(weight|bias)$/.exec(name);
   const layer = match === null ? undefined : LAYER_NAMES[match[2]!];
   return layer === undefined ? name : `blk.${match![1]}.${layer}.${match![3]}`;
-}
-
-/** The safetensors of a folder: those that the index names, or else all. */
-async function weightFiles(folder: string): Promise<string[]> {
-  const index = await readJson(join(folder, 'model.safetensors.index.json'), 'BAD_METADATA');
-  const present = (await readdir(folder)).filter((name) => name.endsWith('.safetensors')).sort();
-  const map = index?.weight_map;
-  if (index !== undefined && (typeof map !== 'object' || map === null)) {
-    throw new ModelError('BAD_METADATA', `Expected "weight_map" in model.safetensors.index.json of ${folder}.`);
-  }
-  const wanted = map === undefined ? present : [...new Set(Object.values(map as Json))].map(String).sort();
-  if (wanted.length === 0) throw new ModelError('NOT_FOUND', `Expected *.safetensors in ${folder} but there are none.`);
-  for (const name of wanted) {
-    if (basename(name) !== name || !present.includes(name)) {
-      throw new ModelError('NOT_FOUND', `${folder} has no file ${name}, which its index names. Download it again.`);
-    }
-  }
-  return wanted.map((name) => join(folder, name));
 }
 
 function toSource(tensor: SafeTensor, file: number, path: string): TensorSource {

@@ -45,6 +45,7 @@ export async function loadHf(folder: string): Promise<BaseModel> {
     ...originOf(folder, [config._name_or_path]),
     ...(chatTemplate === undefined ? {} : { chatTemplate }),
     permutedQk: false,
+    warnings: [],
     embedded: false,
   };
 }

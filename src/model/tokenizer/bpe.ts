@@ -116,7 +116,7 @@ export class BpeTokenizer implements Tokenizer {
     for (const id of ids) {
       const token = this.#vocabulary.tokens[id];
       if (token === undefined || (options.special !== true && this.#specialIds.has(id))) continue;
-      if (this.#literalIds.has(id)) bytes.push(...Buffer.from(token, 'utf8'));
+      if (this.#literalIds.has(id)) for (const byte of Buffer.from(token, 'utf8')) bytes.push(byte);
       else for (const char of token) bytes.push(CHAR_BYTES.get(char) ?? 0x3f);
     }
     return Buffer.from(bytes).toString('utf8');

@@ -1,6 +1,7 @@
 import { ModelError } from '../../errors.js';
 import type { GgufMetadata } from '../gguf/metadata.js';
 import { BpeTokenizer } from './bpe.js';
+import { looksLikeControl } from './controlTokens.js';
 import type { TokenizerIds } from './library.js';
 import { preTokenizer, preTokenizerNames } from './preTokenizers.js';
 import { END_OF_TURN } from './roles.js';
@@ -17,18 +18,28 @@ function bad(meta: GgufMetadata, message: string): ModelError {
   return new ModelError('BAD_TOKENIZER', `The tokenizer of ${meta.path} cannot be used: ${message}.`);
 }
 
+/** Told what is strange about a file but no reason to refuse it. */
+type Warn = (sentence: string) => void;
+
 interface Vocabulary {
   readonly tokens: readonly string[];
   readonly types: readonly number[];
 }
 
-function vocabularyOf(meta: GgufMetadata, rows: number): Vocabulary {
+function vocabularyOf(meta: GgufMetadata, rows: number, warn: Warn): Vocabulary {
   const tokens = meta.strings('tokenizer.ggml.tokens');
   if (tokens === undefined || tokens.length === 0) throw bad(meta, 'it has no tokenizer.ggml.tokens');
   if (tokens.length > rows) throw bad(meta, `it has ${tokens.length} tokens but the embedding has ${rows} rows`);
   const types = meta.numbers('tokenizer.ggml.token_type') ?? Array<number>(tokens.length).fill(NORMAL);
   if (types.length !== tokens.length) throw bad(meta, `it has ${tokens.length} tokens but ${types.length} token types`);
-  return { tokens, types };
+  const mistyped = (id: number) =>
+    (types[id] === NORMAL || types[id] === USER_DEFINED) && looksLikeControl(tokens[id]!);
+  const wrong = tokens.flatMap((token, id) => (mistyped(id) ? [token] : []));
+  if (wrong.length > 0) {
+    const some = `${wrong.slice(0, 5).join(', ')}${wrong.length > 5 ? `, ... (${wrong.length})` : ''}`;
+    warn(`${meta.path} types ${some} as ordinary tokens; they are taken as control tokens, as llama.cpp does.`);
+  }
+  return { tokens, types: types.map((type, id) => (mistyped(id) ? CONTROL : type)) };
 }
 
 /** Ids of the special roles; `-1` and ids past the vocabulary are what converters write for "none". */
@@ -48,8 +59,15 @@ function idsOf(meta: GgufMetadata, { tokens }: Vocabulary): Omit<TokenizerIds, '
 const ofType = ({ tokens, types }: Vocabulary, type: number): Map<string, number> =>
   new Map(tokens.flatMap((token, id) => (types[id] === type && token !== '' ? [[token, id] as const] : [])));
 
-function bpe(meta: GgufMetadata, vocabulary: Vocabulary): Tokenizer {
-  const name = meta.string('tokenizer.ggml.pre') ?? 'default';
+function bpe(meta: GgufMetadata, vocabulary: Vocabulary, warn: Warn): Tokenizer {
+  const named = meta.string('tokenizer.ggml.pre');
+  if (named === undefined) {
+    warn(
+      `${meta.path} does not say how it cuts text into words (tokenizer.ggml.pre is missing). llama.cpp's default rules are ` +
+        'taken, as it does, but the model was probably trained with others: convert it again with a newer llama.cpp.',
+    );
+  }
+  const name = named ?? 'default';
   const rules = preTokenizer(name);
   if (rules === undefined) {
     throw bad(meta, `its pre-tokenizer "${name}" is not known; these are: ${preTokenizerNames().join(', ')}`);
@@ -97,13 +115,13 @@ function spm(meta: GgufMetadata, vocabulary: Vocabulary): Tokenizer {
 
 /**
  * The tokenizer inside a GGUF file: byte-level BPE (`gpt2`) or SentencePiece by scores (`llama`). `rows` is the number
- * of rows of the embedding. Throws ModelError BAD_TOKENIZER or BAD_METADATA.
+ * of rows of the embedding; `warn` hears what is strange about the file. Throws ModelError BAD_TOKENIZER or BAD_METADATA.
  */
-export function tokenizerFromGguf(meta: GgufMetadata, rows: number): Tokenizer {
+export function tokenizerFromGguf(meta: GgufMetadata, rows: number, warn: Warn = () => {}): Tokenizer {
   const model = meta.string('tokenizer.ggml.model');
   if (model !== 'gpt2' && model !== 'llama') {
     throw bad(meta, `its kind is ${model === undefined ? 'missing' : `"${model}"`}; gpt2 and llama are known`);
   }
-  const vocabulary = vocabularyOf(meta, rows);
-  return model === 'gpt2' ? bpe(meta, vocabulary) : spm(meta, vocabulary);
+  const vocabulary = vocabularyOf(meta, rows, warn);
+  return model === 'gpt2' ? bpe(meta, vocabulary, warn) : spm(meta, vocabulary);
 }

@@ -1,5 +1,6 @@
 import { Tokenizer as Library } from '@huggingface/tokenizers';
 import { ModelError } from '../../errors.js';
+import { LIMITS } from '../architecture.js';
 import type { Json } from '../hf/json.js';
 import { LibraryTokenizer, type TokenizerIds, type TokenizerJson } from './library.js';
 import { END_OF_TURN } from './roles.js';
@@ -47,10 +48,12 @@ function checked(files: TokenizerFiles, rows: number): { json: TokenizerJson; id
   }
   let size = 0;
   for (const [token, id] of ids) {
-    if (!Number.isInteger(id) || id < 0 || id >= rows) {
-      throw bad(where, `token ${JSON.stringify(token.slice(0, 40))} has id ${id} but the embedding has ${rows} rows`);
+    if (!Number.isInteger(id) || id < 0 || id >= LIMITS.vocab.max) {
+      throw bad(where, `token ${JSON.stringify(token.slice(0, 40))} has id ${id}`);
     }
-    size = Math.max(size, id + 1);
+    // Tokens beyond the embedding (a `<pad>` that somebody added) do no harm while no text needs them, as in transformers.
+    if (id < rows) size = Math.max(size, id + 1);
+    else ids.delete(token);
   }
   // The library looks for these keys; converters leave out those that are null.
   const defaults = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null };

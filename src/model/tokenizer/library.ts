@@ -73,7 +73,8 @@ export class LibraryTokenizer implements Tokenizer {
     this.eotId = ids.eotId;
     this.unkId = ids.unkId;
     this.addBos = ids.addBos;
-    const special = json.added_tokens.filter((token) => token.special);
+    // Those beyond the embedding are none that a text may be cut at.
+    const special = json.added_tokens.filter(({ special, id }) => special && id < ids.vocabSize);
     this.specialTokens = new Map(special.map(({ content, id }) => [content, id]));
     this.#specialIds = new Map(special.map(({ content, id }) => [id, content]));
     this.#json = json;
@@ -94,7 +95,12 @@ export class LibraryTokenizer implements Tokenizer {
     return ids.map((id: number | undefined) => {
       const known = id ?? this.unkId;
       if (known !== undefined && known < this.vocabSize) return known;
-      throw new ModelError('BAD_TOKENIZER', `The tokenizer of ${this.#where} gave id ${id}; it has ${this.vocabSize}.`);
+      const text = this.#plain.id_to_token(id ?? -1) ?? this.#full?.id_to_token(id ?? -1);
+      throw new ModelError(
+        'BAD_TOKENIZER',
+        `The tokenizer of ${this.#where} gave ${text === undefined ? '' : `token "${text}", `}id ${id}, but the model has ` +
+          `${this.vocabSize} tokens. Leave such text out of the data, or add the missing rows to the model.`,
+      );
     });
   }
 

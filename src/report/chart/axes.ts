@@ -1,4 +1,5 @@
 import { type ScaleContinuousNumeric, scaleLinear, scaleLog } from 'd3-scale';
+import { extent } from '../../extent.js';
 import { html, type Markup } from '../escape.js';
 
 export type Scale = ScaleContinuousNumeric<number, number>;
@@ -20,13 +21,12 @@ const MAX_LOG_TICKS = 7;
 
 /** Whether values want a logarithmic axis. */
 export function wantsLog(values: readonly number[]): boolean {
-  const low = Math.min(...values);
-  return low > 0 && Math.max(...values) / low > LOG_RATIO;
+  const [low, high] = extent(values);
+  return low > 0 && high / low > LOG_RATIO;
 }
 
 function paddedDomain(values: readonly number[], log: boolean, zero: boolean): [number, number] {
-  let low = values.reduce((a, b) => Math.min(a, b), Number.POSITIVE_INFINITY);
-  let high = values.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
+  let [low, high] = extent(values);
   if (values.length === 0) return [0, 1];
   if (log) return [low / 1.15, high * 1.15];
   if (zero) low = Math.min(0, low);

@@ -1,3 +1,4 @@
+import { extent } from '../../extent.js';
 import { html, type Markup, trusted } from '../escape.js';
 import { type Frame, makeScale, svg, ticksOf, wantsLog, xAxis } from './axes.js';
 import { shorten } from './label.js';
@@ -34,10 +35,10 @@ export function dotChart(title: string, rows: readonly DotRow[], format: (value:
   const drawn = rows.map(({ label, dots }, i) => {
     const y = frame.top + (i + 0.5) * ROW;
     const shown = dots.filter(({ value }) => Number.isFinite(value));
-    const at = shown.map(({ value }) => x(value));
+    const [left, right] = extent(shown.map(({ value }) => x(value)));
     return html`<text x="${frame.left - 10}" y="${y}" dy="0.32em" text-anchor="end"><title>${label}</title>${shorten(label, 19)}</text>${
       shown.length > 1 &&
-      html`<line class="link" x1="${Math.min(...at).toFixed(1)}" x2="${Math.max(...at).toFixed(1)}" y1="${y}" y2="${y}"/>`
+      html`<line class="link" x1="${left.toFixed(1)}" x2="${right.toFixed(1)}" y1="${y}" y2="${y}"/>`
     }${shown.map(
       (dot) =>
         html`<g class="${dot.color}" transform="translate(${x(dot.value).toFixed(1)},${y})"><title>${label}, ${dot.label}: ${format(dot.value)}${dot.chosen ? ', taken home' : ''}</title><circle class="hit" r="9"/>${

@@ -1,19 +1,20 @@
 import { area, line, symbol, symbolCircle, symbolCross, symbolDiamond, symbolSquare, symbolTriangle } from 'd3-shape';
+import { maxOf } from '../../extent.js';
 import { html, type Markup, trusted } from '../escape.js';
 import { type Frame, makeScale, type Scale, svg, ticksOf, wantsLog, xAxis, yAxis } from './axes.js';
-
-export type Point = readonly [x: number, y: number];
+import { isThinned, type Point, type Range, thin, thinBand } from './thin.js';
 
 /** One line of a chart. Colour and marker both tell lines apart, for readers who do not see the colours. */
 export interface Series {
   readonly label: string;
   /** Class of src/report/page/style.ts that sets the colour. */
   readonly color: string;
+  /** Long ones are drawn through what the picture can show of them; x must not fall. */
   readonly points: readonly Point[];
   /** Shape of the points, by number. @default 0, a circle */
   readonly marker?: number;
   /** Range around the line. */
-  readonly band?: readonly (readonly [x: number, low: number, high: number])[];
+  readonly band?: readonly Range[];
 }
 
 export interface LineChart {
@@ -44,10 +45,20 @@ const MAX_TITLES = 150;
 /** The outline of a marker, around 0,0. */
 export const markerPath = (marker: number, area = 34): string => symbol(SHAPES[marker % SHAPES.length]!, area)() ?? '';
 
+/** Columns of a picture: of one unit each. */
+const columnsOf = ({ left, right, width }: Frame): number => width - left - right;
+
+/** Whether a chart draws a curve of so many points through some of them only. */
+export const isChartThinned = (count: number, small = false): boolean =>
+  isThinned(count, columnsOf(small ? SMALL : FRAME));
+
 const isFinitePoint = ([x, y]: Point): boolean => Number.isFinite(x) && Number.isFinite(y);
 
 function drawSeries(series: Series, chart: LineChart, x: Scale, y: Scale): Markup {
-  const { points, band, color, marker = 0, label } = series;
+  const { color, marker = 0, label } = series;
+  const columns = columnsOf(chart.small ? SMALL : FRAME);
+  const points = thin(series.points, columns);
+  const band = series.band && thinBand(series.band, columns);
   const path = line<Point>()
     .defined(isFinitePoint)
     .x(([at]) => x(at))
@@ -55,15 +66,15 @@ function drawSeries(series: Series, chart: LineChart, x: Scale, y: Scale): Marku
     .digits(1)(points);
   const range =
     band &&
-    area<readonly [number, number, number]>()
+    area<Range>()
       .defined((at) => at.every(Number.isFinite))
       .x(([at]) => x(at))
       .y0(([, low]) => y(low))
       .y1(([, , high]) => y(high))
       .digits(1)(band);
   const { format, formatX = String } = chart;
-  const named = points.length > MAX_TITLES ? [] : points.filter(isFinitePoint);
-  const marked = points.length <= (chart.small ? MAX_MARKERS.small : MAX_MARKERS.chart);
+  const named = series.points.length > MAX_TITLES ? [] : points.filter(isFinitePoint);
+  const marked = series.points.length <= (chart.small ? MAX_MARKERS.small : MAX_MARKERS.chart);
   const mark = marked && html`<path class="mark" d="${trusted(markerPath(marker, chart.small ? 18 : 34))}"/>`;
   return html`<g class="${color}">${range ? html`<path class="band" d="${trusted(range)}"/>` : ''}<path class="line" d="${trusted(path ?? '')}"/>${named.map(
     ([at, value]) =>
@@ -85,7 +96,10 @@ function uprightAxis(chart: LineChart): { readonly y: Scale; readonly frame: Fra
   const outer = small ? SMALL : FRAME;
   const y = makeScale(values, [outer.height - outer.bottom, outer.top], { log, zero: true });
   const ticks = ticksOf(y, log, small ? 3 : 5);
-  const longest = Math.max(0, ...ticks.map((tick) => format(tick).length));
+  const longest = maxOf(
+    ticks.map((tick) => format(tick).length),
+    0,
+  );
   const frame = { ...outer, left: Math.max(outer.left, longest * DIGIT + 10) };
   return { y, frame, drawn: yAxis(y, ticks, frame, format) };
 }

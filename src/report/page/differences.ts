@@ -1,6 +1,7 @@
 import { html, type Markup } from '../escape.js';
 import { type Difference, pairedDifferences } from '../paired.js';
 import type { RunRecord } from '../record.js';
+import { plural } from './kinds.js';
 import { section } from './parts.js';
 
 const percent = (share: number): string => `${share > 0 ? '+' : ''}${(100 * share).toFixed(1)} %`.replace('-', '−');
@@ -15,15 +16,29 @@ const INTRO =
   'many draws of the examples (paired bootstrap, within each owner): where 0 is inside, these examples do not tell the two ' +
   'apart. It says nothing about other seeds.';
 
+const TITLE = 'More than chance?';
+
+/** An owner that runs elsewhere keeps the scores of its single examples. */
+function withoutScores(missing: number, all: number): string {
+  if (missing === 0) return '';
+  const file = 'scores of single test examples in the run folder (owners/…/scores.jsonl)';
+  return missing === all
+    ? `No owner left ${file}, so whether the differences are more than chance is not known here.`
+    : `${plural(missing, 'owner')} of ${all} left no ${file} and ${missing === 1 ? 'has' : 'have'} no part in this.`;
+}
+
 /** Whether one kind of adapter is better than another, as far as the test examples can tell. */
 export function differencesSection({ metrics, scores }: RunRecord): Markup | undefined {
-  const found = metrics ? pairedDifferences(scores) : [];
-  if (found.length === 0) return undefined;
+  if (!metrics?.macro.base) return undefined;
+  const { owners, missing } = scores;
+  const found = pairedDifferences(owners);
+  const without = withoutScores(missing.length, missing.length + owners.length);
+  if (found.length === 0) return missing.length === 0 ? undefined : section('differences', TITLE, without, []);
   const rows = found.map(
     (one) =>
       html`<tr><th scope="row">${one.which} against ${one.against}</th><td>${percent(one.difference)}</td><td>${percent(one.low)} to ${percent(one.high)}</td><td>${verdict(one)}</td><td class="aside">${one.owners}</td><td class="aside">${one.examples}</td></tr>`,
   );
-  return section('differences', 'More than chance?', INTRO, [
+  return section('differences', TITLE, `${INTRO} ${without}`.trim(), [
     html`<div class="scroll" tabindex="0" role="region" aria-label="Differences"><table><thead><tr><th scope="col">compared</th><th scope="col">difference</th><th scope="col">95 % interval</th><th scope="col">perplexity is</th><th scope="col" class="aside">owners</th><th scope="col" class="aside">examples</th></tr></thead><tbody>${rows}</tbody></table></div>`,
   ]);
 }

@@ -1,12 +1,14 @@
 import { deviceOf } from '../../server/clock.js';
 import { type BarPart, swatches } from '../chart/bars.js';
 import { shorten } from '../chart/label.js';
-import { legend, lineChart, type Point } from '../chart/line.js';
-import { timeline } from '../chart/timeline.js';
+import { legend, lineChart } from '../chart/line.js';
+import type { Point } from '../chart/thin.js';
+import { hasColumns, timeline } from '../chart/timeline.js';
 import { html, type Markup } from '../escape.js';
+import type { RoundEvent } from '../events.js';
 import { formatBytes, formatSeconds } from '../format.js';
-import { ownersOf, type RoundEvent, type RunRecord } from '../record.js';
-import { figure, grid, MAX_PICTURES, section, shownOf } from './parts.js';
+import { ownersOf, type RunRecord } from '../record.js';
+import { figure, grid, MAX_PICTURES, section, shownOf, thinned } from './parts.js';
 
 /** What an owner did in a round, in the order in which the first that holds is taken. */
 const STATES: readonly BarPart[] = [
@@ -45,7 +47,7 @@ function participation(record: RunRecord): Markup | undefined {
   if (seen.size === 1 && seen.has(0)) return html`<p class="intro">Every owner took part in every round.</p>`;
   if (seen.size === 0 || (seen.size === 1 && seen.has(NO_PART))) return undefined;
   return figure(
-    `Who took part, round by round.${shownOf(rows.length, owners.length)}`,
+    `Who took part, round by round.${shownOf(rows.length, owners.length)}${hasColumns(rounds.length) ? ' A column is what was so in most of its rounds; resting the pointer on a row tells the count.' : ''}`,
     timeline('Who took part in which round', STATES, rows),
     swatches(STATES.filter((_, state) => seen.has(state))),
   );
@@ -116,7 +118,7 @@ function failureList({ events }: RunRecord): Markup | undefined {
 export function federationSection(record: RunRecord): Markup | undefined {
   const { round: rounds } = record.events;
   if (rounds.length === 0) return undefined;
-  return section('federation', 'Traffic, time and who took part', '', [
+  return section('federation', 'Traffic, time and who took part', thinned(rounds.length), [
     grid(trafficChart(rounds), clockChart(rounds), participation(record), devices(record)),
     failureList(record),
   ]);

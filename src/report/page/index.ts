@@ -40,7 +40,7 @@ export function reportHtml(record: RunRecord): string {
 </head>
 <body>
 <main>
-${headline(record)}${SECTIONS.map((section) => section(record))}<footer>Made by fedtune from the files of the run folder: config.yaml, events.jsonl, partition.json, metrics.json, scores.jsonl.</footer>
+${headline(record)}${SECTIONS.map((section) => section(record))}<footer>Made by fedtune from the files of the run folder: config.yaml, events.jsonl, partition.json, metrics.json, owners/*/scores.jsonl.</footer>
 </main>
 </body>
 </html>

@@ -1,9 +1,9 @@
 import { lineChart } from '../chart/line.js';
 import { html, type Markup } from '../escape.js';
-import { type MergeSeries, mergeSeries } from '../merging.js';
+import { type MergeSeries, mergeSeries } from '../mergeSeries.js';
 import type { RunRecord } from '../record.js';
 import { short } from './kinds.js';
-import { figure, multiples, section } from './parts.js';
+import { figure, multiples, section, thinned } from './parts.js';
 
 /** Metrics that have a name a reader understands; others are shown under their own. */
 const NAMES: Readonly<Record<string, string>> = {
@@ -49,7 +49,7 @@ export function mergingSection({ events }: RunRecord): Markup | undefined {
   if (all.length === 0) return undefined;
   const rounds = events.round.map(({ round }) => round);
   const single = all.filter(([, { points }]) => points.length === 1);
-  return section('merging', 'What the server measured', INTRO, [
+  return section('merging', 'What the server measured', `${INTRO}${thinned(rounds.length, true)}`, [
     multiples(all.filter(([, { points }]) => points.length > 1).map(([name, series]) => chart(name, series, rounds))),
     single.length > 0 &&
       html`<ul class="plain">${single.map(

@@ -1,5 +1,6 @@
 import { WHICH, type Which } from '../../contracts/evaluation.js';
 import type { ClientMetrics, RunMetrics } from '../../contracts/metrics.js';
+import { extent } from '../../extent.js';
 import { type DotRow, dotChart } from '../chart/dots.js';
 import { shorten } from '../chart/label.js';
 import { legend } from '../chart/line.js';
@@ -26,7 +27,7 @@ function dotRow(client: ClientMetrics, kinds: readonly Which[]): DotRow {
 }
 
 function scoreCells(scores: readonly (number | undefined)[]): Markup[] {
-  const best = Math.min(...(scores.filter((score) => score !== undefined && Number.isFinite(score)) as number[]));
+  const [best] = extent(scores.filter((score) => score !== undefined).filter(Number.isFinite));
   return scores.map((score) =>
     score === best ? html`<td class="best">${ppl(score)}</td>` : html`<td>${ppl(score)}</td>`,
   );

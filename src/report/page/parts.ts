@@ -1,3 +1,4 @@
+import { isChartThinned } from '../chart/line.js';
 import { html, type Markup, trusted } from '../escape.js';
 
 /** Owners with a picture of their own; a federation of thousands would make a page that nobody can open. */
@@ -8,6 +9,15 @@ export const MAX_ROWS = 500;
 /** Says that not all are shown, where that is so. */
 export function shownOf(shown: number, all: number): string {
   return all > shown ? ` The first ${shown} of ${all} owners.` : '';
+}
+
+/** Says that a chart of so many points draws some of them only, where that is so. */
+export function thinned(points: number, small = false): string {
+  if (!isChartThinned(points, small)) return '';
+  return (
+    ` Of long curves every column of the picture shows its first, lowest, highest and last value; all ${points} of them ` +
+    'are in events.jsonl.'
+  );
 }
 
 export function section(

@@ -1,11 +1,12 @@
 import { WHICH, type Which } from '../../contracts/evaluation.js';
+import { extent } from '../../extent.js';
 import { shorten } from '../chart/label.js';
 import { legend, lineChart, type Series } from '../chart/line.js';
 import { html, type Markup } from '../escape.js';
 import { formatBytes, formatSeconds } from '../format.js';
 import { ownersOf, type RunRecord } from '../record.js';
 import { colorOf, markerOf, short } from './kinds.js';
-import { figure, grid, MAX_PICTURES, multiples, section, shownOf } from './parts.js';
+import { figure, grid, MAX_PICTURES, multiples, section, shownOf, thinned } from './parts.js';
 
 type Values = (which: Which) => (number | undefined)[];
 
@@ -19,9 +20,20 @@ function seriesOf(values: Values, xs: readonly number[]): Series[] {
 
 const axis = (value: number): string => short(value);
 
-/** Value after each evaluated round of something that grows with the rounds. */
-function atEvaluations({ events }: RunRecord, of: (round: number) => number): number[] {
-  return events.evaluation.map(({ round }) => of(round));
+/** What was sent, and the simulated time, after each evaluated round; both grow with the rounds. */
+function costsAtEvaluations({ events }: RunRecord): { readonly bytes: number[]; readonly seconds: number[] } {
+  const costs = { bytes: [] as number[], seconds: [] as number[] };
+  let [next, bytes, seconds] = [0, 0, 0];
+  for (const { round } of events.evaluation) {
+    for (; next < events.round.length && events.round[next]!.round <= round; next++) {
+      const event = events.round[next]!;
+      bytes += event.bytes_up + event.bytes_down;
+      seconds = event.virtual_seconds ?? 0;
+    }
+    costs.bytes.push(bytes);
+    costs.seconds.push(seconds);
+  }
+  return costs;
 }
 
 function macroCharts(record: RunRecord): Markup {
@@ -31,17 +43,15 @@ function macroCharts(record: RunRecord): Markup {
     values,
     evaluation.map((event) => event.round),
   );
-  const sent = (upTo: number) =>
-    round.filter((event) => event.round <= upTo).reduce((sum, event) => sum + event.bytes_up + event.bytes_down, 0);
-  const clock = (upTo: number) => round.findLast((event) => event.round <= upTo)?.virtual_seconds ?? 0;
-  const timed = round.some(({ virtual_seconds: seconds }) => seconds !== undefined);
+  const { bytes, seconds } = costsAtEvaluations(record);
+  const timed = round.some(({ virtual_seconds: clock }) => clock !== undefined);
   const chart = (title: string, xLabel: string, series: Series[], formatX?: (x: number) => string) =>
     figure(title, lineChart({ title, xLabel, series, format: axis, ...(formatX ? { formatX } : {}) }));
   return html`${grid(
     chart('Over the rounds', 'round', overRounds),
     timed
-      ? chart('Over simulated time', 'simulated time', seriesOf(values, atEvaluations(record, clock)), formatSeconds)
-      : chart('Over traffic, up and down', 'sent', seriesOf(values, atEvaluations(record, sent)), formatBytes),
+      ? chart('Over simulated time', 'simulated time', seriesOf(values, seconds), formatSeconds)
+      : chart('Over traffic, up and down', 'sent', seriesOf(values, bytes), formatBytes),
   )}${legend(overRounds)}`;
 }
 
@@ -52,7 +62,9 @@ function ownerCharts(record: RunRecord): Markup {
   const scoreOf = (owner: string, which: Which) => evaluation.map(({ clients }) => clients[owner]?.[which]?.ppl);
   const all = shown
     .flatMap((owner) => WHICH.flatMap((which) => scoreOf(owner, which)))
-    .filter((value) => value !== undefined);
+    .filter((value) => value !== undefined)
+    .filter(Number.isFinite);
+  const scale = extent(all);
   const xs = evaluation.map(({ round }) => round);
   return html`<h3>Every owner, on one scale</h3>${shownOf(shown.length, owners.length) && html`<p class="intro">${shownOf(shown.length, owners.length)}</p>`}${multiples(
     shown.map((owner) =>
@@ -63,7 +75,7 @@ function ownerCharts(record: RunRecord): Markup {
           xLabel: 'round',
           series: seriesOf((which) => scoreOf(owner, which), xs),
           format: axis,
-          alsoY: all,
+          alsoY: scale,
           alsoX: xs,
           small: true,
         }),
@@ -80,7 +92,7 @@ export function roundsSection(record: RunRecord): Markup | undefined {
   return section(
     'rounds',
     'How it went, round by round',
-    `Perplexity on the owners’ own ${split} examples; the curves are means over the owners that have such a score.`,
+    `Perplexity on the owners’ own ${split} examples; the curves are means over the owners that have such a score.${thinned(evaluation.length, true)}`,
     [macroCharts(record), ownerCharts(record)],
   );
 }

@@ -1,47 +1,64 @@
+import { POOLED } from '../../contracts/pooled.js';
+import { extent } from '../../extent.js';
+import { byCode } from '../../order.js';
 import { shorten } from '../chart/label.js';
-import { lineChart, type Point } from '../chart/line.js';
+import { lineChart, type Series } from '../chart/line.js';
+import type { Point } from '../chart/thin.js';
 import type { Markup } from '../escape.js';
-import type { ClientEvent, RunRecord } from '../record.js';
+import type { ClientEvent } from '../events.js';
+import type { RunRecord } from '../record.js';
 import { short } from './kinds.js';
-import { figure, MAX_PICTURES, multiples, section, shownOf } from './parts.js';
+import { figure, MAX_PICTURES, multiples, section, shownOf, thinned } from './parts.js';
 
 /** More optimizer steps than this are drawn as means of neighbours. */
 const MAX_POINTS = 120;
 
-/** Name of the plan that trains on everybody's examples (`centralized`). */
-const POOLED = '*';
 const nameOf = (client: string): string => (client === POOLED ? 'all owners together' : client);
 
-/** Losses by step, thinned by averaging neighbours; x is the last step of each mean, from 1. */
-export function thin(losses: readonly number[], most = MAX_POINTS): Point[] {
+/** A loss by step; x is the last step of each mean, from 1. */
+type LossCurve = Required<Pick<Series, 'points' | 'band'>>;
+
+/** Losses by step; of many, the means of neighbours with their range. */
+export function lossCurve(losses: readonly number[], most = MAX_POINTS): LossCurve {
   const width = Math.max(1, Math.ceil(losses.length / most));
-  return Array.from({ length: Math.ceil(losses.length / width) }, (_, i) => {
-    const part = losses.slice(i * width, (i + 1) * width);
-    return [i * width + part.length, part.reduce((a, b) => a + b, 0) / part.length];
-  });
+  if (width === 1) return { points: losses.map((loss, i) => [i + 1, loss]), band: [] };
+  const parts = Array.from({ length: Math.ceil(losses.length / width) }, (_, i) =>
+    losses.slice(i * width, (i + 1) * width),
+  );
+  const lastStep = (i: number) => Math.min((i + 1) * width, losses.length);
+  return {
+    points: parts.map((part, i) => [lastStep(i), part.reduce((a, b) => a + b, 0) / part.length]),
+    band: parts.map((part, i) => [lastStep(i), ...extent(part)]),
+  };
 }
 
 const INTRO =
   'Mean loss in nats a target token, on the examples being trained on, step by step; every round starts from what the ' +
   'server sent.';
+const MEANS = ' Of many steps, means of neighbours are drawn, in the band from the lowest to the highest of them.';
 
-function lossesByClient(events: readonly ClientEvent[]): Map<string, number[]> {
-  const byClient = new Map<string, number[]>();
-  for (const { client, losses } of events) {
-    const all = byClient.get(client);
-    if (all) all.push(...losses);
-    else byClient.set(client, [...losses]);
-  }
-  return new Map([...byClient].sort(([a], [b]) => (a < b ? -1 : 1)));
+const clientsOf = (events: readonly ClientEvent[]): string[] =>
+  [...new Set(events.map(({ client }) => client))].sort(byCode);
+
+function lossesOf(client: string, events: readonly ClientEvent[]): number[] {
+  return events.flatMap((event) => (event.client === client ? event.losses : []));
 }
 
 /** Training losses: the mean of each round, and every step of each owner. */
 export function trainingSection({ events }: RunRecord): Markup | undefined {
   const means = events.round.flatMap(({ round, loss }): Point[] => (loss === undefined ? [] : [[round, loss]]));
-  const byClient = lossesByClient(events.client);
-  if (means.length === 0 && byClient.size === 0) return undefined;
-  const curves = [...byClient].slice(0, MAX_PICTURES).map(([client, losses]) => ({ client, points: thin(losses) }));
-  const all = curves.flatMap(({ points }) => points);
+  const clients = clientsOf(events.client);
+  if (means.length === 0 && clients.length === 0) return undefined;
+  const curves = clients.slice(0, MAX_PICTURES).map((client) => ({
+    client,
+    ...lossCurve(lossesOf(client, events.client)),
+  }));
+  const values = curves.flatMap(({ points, band }) => [
+    ...points.map(([, y]) => y),
+    ...band.flatMap(([, low, high]) => [low, high]),
+  ]);
+  const alsoY = extent(values.filter(Number.isFinite));
+  const alsoX = curves.flatMap(({ points }) => points.slice(-1).map(([x]) => x)).concat(curves.length > 0 ? 1 : []);
   const mean = figure(
     'All owners, end of each round',
     lineChart({
@@ -50,26 +67,26 @@ export function trainingSection({ events }: RunRecord): Markup | undefined {
       series: [{ label: 'mean loss', color: 'k-personalized', points: means }],
       format: short,
       log: false,
-      alsoY: all.map(([, y]) => y),
+      alsoY,
       small: true,
     }),
   );
-  const owners = curves.map(({ client, points }) =>
+  const owners = curves.map(({ client, points, band }) =>
     figure(
       shorten(nameOf(client), 48),
       lineChart({
         title: `Training loss of ${nameOf(client)}`,
         xLabel: 'step',
-        series: [{ label: 'loss', color: 'k-loss', points }],
+        series: [{ label: 'loss', color: 'k-loss', points, band }],
         format: short,
         log: false,
-        alsoX: all.map(([x]) => x),
-        alsoY: all.map(([, y]) => y),
+        alsoX,
+        alsoY,
         small: true,
       }),
     ),
   );
-  return section('training', 'Training loss', `${INTRO}${shownOf(curves.length, byClient.size)}`, [
-    multiples(means.length > 0 ? [mean, ...owners] : owners),
-  ]);
+  const many = curves.some(({ band }) => band.length > 0);
+  const intro = `${INTRO}${many ? MEANS : ''}${thinned(means.length, true)}${shownOf(curves.length, clients.length)}`;
+  return section('training', 'Training loss', intro, [multiples(means.length > 0 ? [mean, ...owners] : owners)]);
 }

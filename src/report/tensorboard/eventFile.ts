@@ -60,8 +60,24 @@ export function record(bytes: Uint8Array): Uint8Array {
   return Buffer.concat([head, bytes, tail]);
 }
 
-/** An event file of TensorBoard: its version, then the scalars in the order given. Steps are whole and not negative. */
-export function eventFile(started: number, scalars: readonly Scalar[]): Uint8Array {
-  const events = [event(started, text(3, 'brain.Event:2')), ...scalars.map(scalarEvent)];
-  return Buffer.concat(events.map(record));
+/** Bytes handed on at a time. */
+const BLOCK = 1 << 20;
+
+/**
+ * An event file of TensorBoard, block by block: its version, then the scalars in the order given. Steps are whole and not
+ * negative.
+ */
+export function* eventFile(started: number, scalars: Iterable<Scalar>): Generator<Uint8Array> {
+  let block = [record(event(started, text(3, 'brain.Event:2')))];
+  let size = 0;
+  for (const scalar of scalars) {
+    const bytes = record(scalarEvent(scalar));
+    block.push(bytes);
+    size += bytes.length;
+    if (size < BLOCK) continue;
+    yield Buffer.concat(block);
+    block = [];
+    size = 0;
+  }
+  yield Buffer.concat(block);
 }

@@ -1,5 +1,6 @@
 import { type Scores, WHICH } from '../../contracts/evaluation.js';
-import { mergeSeries } from '../merging.js';
+import { POOLED } from '../../contracts/pooled.js';
+import { mergeSeries } from '../mergeSeries.js';
 import { ownersOf, type RunRecord } from '../record.js';
 import type { Scalar } from './eventFile.js';
 
@@ -40,7 +41,7 @@ function losses({ events }: RunRecord): Scalar[] {
     const before = steps.get(client) ?? 0;
     steps.set(client, before + losses.length);
     return losses.map((value, i) => ({
-      tag: `loss/${client === '*' ? 'all_owners' : part(client)}`,
+      tag: `loss/${client === POOLED ? 'all_owners' : part(client)}`,
       step: before + i + 1,
       time: seconds(time),
       value,

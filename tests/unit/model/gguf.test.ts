@@ -115,7 +115,7 @@ describe('a GGUF file that is not', () => {
     ['an unsupported architecture', { architecture: 'gpt2' }, 'UNSUPPORTED_ARCHITECTURE', 'llama, qwen2, qwen3'],
     ['no architecture', { metadata: { 'general.architecture': undefined } }, 'UNSUPPORTED_ARCHITECTURE', 'of none'],
     ['an adapter', { metadata: { 'general.type': text('adapter') } }, 'NOT_A_MODEL', '"adapter"'],
-    ['a part of a split model', { metadata: { 'split.count': count(3) } }, 'SPLIT_FILE', '--merge'],
+    ['a part of a split model without its name', { metadata: { 'split.count': count(3) } }, 'SPLIT_FILE', '--merge'],
     ['a missing tensor', { tensors: { 'blk.0.ffn_up.weight': undefined } }, 'MISSING_TENSOR', 'blk.0.ffn_up.weight'],
     ['a missing embedding', { tensors: { 'token_embd.weight': undefined } }, 'MISSING_TENSOR', 'token_embd.weight'],
     ['a transposed tensor', { tensors: { 'blk.0.ffn_up.weight': { ne: [12, 8] } } }, 'BAD_SHAPE', '[8,12]'],

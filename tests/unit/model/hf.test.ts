@@ -63,6 +63,47 @@ describe('a Hugging Face folder', () => {
     expect(await code(loadModel(folder))).toBe('NOT_FOUND');
   });
 
+  it.each([
+    [
+      'an adapter',
+      { 'adapter_model.safetensors': buildSafetensors([{ name: 'x.lora_A.weight', dtype: 'F32', shape: [2, 8] }]) },
+    ],
+    ['the weights under another name', { 'consolidated.safetensors': buildSafetensors(tinyTensors()) }],
+    [
+      'an index whose shards are gone',
+      { 'model.safetensors.index.json': '{"weight_map":{"model.norm.weight":"model-00001-of-00002.safetensors"}}' },
+    ],
+    [
+      'an index of shards that are there',
+      {
+        'model.safetensors.index.json': '{"weight_map":{"x":"model-00001-of-00001.safetensors"}}',
+        'model-00001-of-00001.safetensors': buildSafetensors([{ name: 'x', dtype: 'F32', shape: [2] }]),
+      },
+    ],
+    ['a damaged index', { 'model.safetensors.index.json': '{' }],
+  ])('takes model.safetensors, whatever lies beside it: %s', async (_, files) => {
+    const folder = writeHf(fresh(), { files });
+    const model = await loadModel(folder);
+    expect(model.description.files).toEqual([join(folder, 'model.safetensors')]);
+  });
+
+  it('takes tokens beyond the embedding as far as no text needs them', async () => {
+    const tokenizer = tinyTokenizer();
+    const added = tokenizer.added_tokens as object[];
+    const pad = { id: 30, content: '<pad>', special: true };
+    const far = { id: 40, content: 'xyz', special: false };
+    const settings = { pad_token: '<pad>', bos_token: '<s>' };
+    const model = await load({ tokenizer: { ...tokenizer, added_tokens: [...added, pad, far] }, settings });
+    expect(model.tokenizer).toMatchObject({ vocabSize: 30, bosId: 27, eosId: 28 });
+    expect([...model.tokenizer.specialTokens.keys()]).toEqual(['<s>', '</s>', '<|im_end|>']);
+    expect(model.tokenizer.encode('ab</s>', { special: true })).toEqual([0, 1, 28]);
+    const needed = () => model.tokenizer.encode('a<pad>', { special: true });
+    expect(needed).toThrow(
+      expect.objectContaining({ code: 'BAD_TOKENIZER', message: expect.stringContaining('"<pad>"') }),
+    );
+    expect(() => model.tokenizer.encode('axyz')).toThrow(expect.objectContaining({ code: 'BAD_TOKENIZER' }));
+  });
+
   it('RoPE: llama3 factors as transformers has them, linear, under the new name', async () => {
     const scaling = {
       rope_type: 'llama3',
@@ -153,19 +194,36 @@ describe('a Hugging Face folder that is not', () => {
     ['without a tokenizer', { tokenizer: null }, 'BAD_TOKENIZER'],
     ['with a broken tokenizer', { files: { 'tokenizer.json': '{' } }, 'BAD_TOKENIZER'],
     [
-      'with a larger tokenizer',
-      { tokenizer: { ...tinyTokenizer(), added_tokens: [{ id: 30, content: 'x', special: true }] } },
+      'with a token of no place',
+      { tokenizer: { ...tinyTokenizer(), added_tokens: [{ id: -1, content: 'x', special: true }] } },
       'BAD_TOKENIZER',
     ],
     ['with a broken config', { files: { 'config.json': '[]' } }, 'BAD_METADATA'],
-    [
-      'with an index that leaves the folder',
-      { files: { 'model.safetensors.index.json': '{"weight_map":{"a":"../x.safetensors"}}' } },
-      'NOT_FOUND',
-    ],
   ];
   it.each(cases)('%s', async (_, parts, expected) => {
     expect(await code(load(parts))).toBe(expected);
+  });
+
+  it.each([
+    ['an index that leaves the folder', { weight_map: { a: '../x.safetensors' } }],
+    ['an index without files', { weight_map: {} }],
+    ['an index of numbers', { weight_map: { a: 7 } }],
+    ['an index without its map', {}],
+  ])('with %s', async (_, index) => {
+    const folder = writeHf(fresh(), { files: { 'model.safetensors.index.json': JSON.stringify(index) } });
+    expect(await code(loadModel(folder))).toBe('loaded');
+    rmSync(join(folder, 'model.safetensors'));
+    expect(await code(loadModel(folder))).toBe('BAD_METADATA');
+  });
+
+  it('without weights that transformers would load: says what is there instead', async () => {
+    const folder = writeHf(fresh(), { files: { 'pytorch_model.bin': '', 'consolidated.safetensors': '' } });
+    rmSync(join(folder, 'model.safetensors'));
+    const words = 'only consolidated.safetensors, pytorch_model.bin';
+    await expect(loadModel(folder)).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+      message: expect.stringContaining(words),
+    });
   });
 
   it('empty', async () => {

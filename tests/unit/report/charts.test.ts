@@ -1,11 +1,13 @@
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { makeScale, ticksOf, wantsLog } from '../../../src/report/chart/axes.js';
 import { shorten } from '../../../src/report/chart/label.js';
 import { lineChart } from '../../../src/report/chart/line.js';
+import { thin, thinBand } from '../../../src/report/chart/thin.js';
 import { timeline } from '../../../src/report/chart/timeline.js';
-import { mergeSeries } from '../../../src/report/merging.js';
-import { thin } from '../../../src/report/page/training.js';
-import type { RoundEvent } from '../../../src/report/record.js';
+import type { RoundEvent } from '../../../src/report/events.js';
+import { mergeSeries } from '../../../src/report/mergeSeries.js';
+import { lossCurve } from '../../../src/report/page/training.js';
 import { checkWellFormed } from '../../support/markup.js';
 
 describe('axes', () => {
@@ -74,21 +76,81 @@ describe('charts', () => {
     ]);
   });
 
-  it('thin long curves by means', () => {
-    expect(thin([1, 3, 5, 7, 9], 3)).toEqual([
-      [2, 2],
-      [4, 6],
-      [5, 9],
+  it('say how often a state was where rounds are too many to be told apart', () => {
+    const states = [
+      { label: 'here', color: 'p-merged' },
+      { label: 'away', color: 'p-none' },
+    ];
+    const rounds = Array.from({ length: 5000 }, (_, i) => (i % 5 === 4 ? 1 : 0));
+    const drawn = timeline('t', states, [
+      { label: 'a', rounds: rounds.map((state, i) => (i < 2500 ? state : 1 - state)) },
     ]);
-    expect(thin([1, 2], 3)).toEqual([
-      [1, 1],
-      [2, 2],
-    ]);
+    checkWellFormed(drawn.text);
+    expect(drawn.text).toContain('a, here: 2500 of 5000 rounds');
+    expect(drawn.text.length).toBeLessThan(20_000);
+  });
+
+  it('draw long losses as means of neighbours in the band of their range', () => {
+    expect(lossCurve([1, 3, 5, 7, 9], 3)).toEqual({
+      points: [
+        [2, 2],
+        [4, 6],
+        [5, 9],
+      ],
+      band: [
+        [2, 1, 3],
+        [4, 5, 7],
+        [5, 9, 9],
+      ],
+    });
+    expect(lossCurve([1, 2], 3)).toEqual({
+      points: [
+        [1, 1],
+        [2, 2],
+      ],
+      band: [],
+    });
   });
 
   it('cut long names by characters', () => {
     expect(shorten('Åsa😀😀😀', 5)).toBe('Åsa😀…');
     expect(shorten('short', 5)).toBe('short');
+  });
+});
+
+describe('long curves', () => {
+  const curve = fc.array(fc.double({ noNaN: true, min: -1e6, max: 1e6 }), { minLength: 500, maxLength: 2000 });
+
+  it('keep their ends, their extremes in every stretch and their order, and are as short as the picture', () => {
+    fc.assert(
+      fc.property(curve, fc.integer({ min: 1, max: 100 }), (values, columns) => {
+        const points = values.map((y, x) => [x, y] as const);
+        const shown = thin(points, columns);
+        expect(shown.length).toBeLessThanOrEqual(4 * columns);
+        expect(shown.map(([x]) => x)).toEqual([...shown].map(([x]) => x).sort((a, b) => a - b));
+        expect(shown.every(([x, y]) => values[x] === y)).toBe(true);
+        expect(shown[0]).toEqual(points[0]);
+        expect(shown.at(-1)).toEqual(points.at(-1));
+        const ys = shown.map(([, y]) => y);
+        expect(Math.min(...ys)).toBe(Math.min(...values));
+        expect(Math.max(...ys)).toBe(Math.max(...values));
+      }),
+    );
+  });
+
+  it('stay as they are where the picture can show all of them', () => {
+    const points = Array.from({ length: 40 }, (_, x) => [x, x % 7] as const);
+    expect(thin(points, 10)).toBe(points);
+  });
+
+  it('keep a gap, and the range of a band', () => {
+    const points = Array.from({ length: 1000 }, (_, x) => [x, x >= 400 && x < 600 ? Number.NaN : x] as const);
+    const gap = thin(points, 10).filter(([, y]) => Number.isNaN(y));
+    expect(gap.length).toBeGreaterThan(0);
+    const band = points.map(([x]) => [x, x % 10, 100 + (x % 10)] as const);
+    const shown = thinBand(band, 10);
+    expect(shown).toHaveLength(10);
+    expect(shown.every(([, low, high]) => low === 0 && high === 109)).toBe(true);
   });
 });
 

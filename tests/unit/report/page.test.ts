@@ -6,12 +6,11 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
-import { parseConfig } from '../../../src/config/parse.js';
 import { reportHtml } from '../../../src/report/page/index.js';
-import { makeRecord } from '../../../src/report/record.js';
-import { readRecord } from '../../../src/run/report.js';
+import { readRecord } from '../../../src/report/record.js';
 import { TINY_RUN } from '../../methods/inlineRun.js';
 import { attributeNames, checkWellFormed } from '../../support/markup.js';
+import { runFolder } from './runFolder.js';
 
 const MAIN = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));
 const PATIENCE = 300_000;
@@ -120,6 +119,20 @@ describe('the report of a finished run', () => {
     }
   });
 
+  it('says whom that comparison is without', async () => {
+    const without = join(folder, 'without');
+    await cp(dir, without, { recursive: true });
+    const scores = (owner: string) => join(without, 'owners', owner, 'scores.jsonl');
+    await rm(scores('city-library'));
+    const some = sectionOf(reportHtml(await readRecord(without)), 'differences');
+    expect(some).toContain('1 owner of 8 left no scores of single test examples');
+    expect(some).toMatch(/<td class="aside">7<\/td><td class="aside">14<\/td>/);
+    await rm(join(without, 'owners'), { recursive: true });
+    const none = sectionOf(reportHtml(await readRecord(without)), 'differences');
+    expect(none).toContain('No owner left scores of single test examples');
+    expect(none).not.toContain('<table');
+  });
+
   it('draws every evaluation, for the mean and for each owner', async () => {
     const rounds = sectionOf(page, 'rounds');
     for (const { round, macro } of (await events()).filter(({ type }) => type === 'evaluation') as never[]) {
@@ -198,6 +211,7 @@ describe('the report of a run that has not finished', () => {
     const page = reportHtml(await readRecord(cut));
     checkWellFormed(page);
     expect(page).toContain('<b>Not finished.</b> 2 of 4 rounds done');
+    expect(page).toContain('The last line of events.jsonl');
     expect(page).toMatch(
       /mean perplexity (fell|rose) from [\d.]+ \(base\) to [\d.]+ \((global|local|personalized)\) after round 2\./,
     );
@@ -206,13 +220,7 @@ describe('the report of a run that has not finished', () => {
   });
 
   it('is a page before the first event too', async () => {
-    const record = makeRecord(parseConfig({}), [], {
-      events: '',
-      metrics: undefined,
-      partition: undefined,
-      scores: undefined,
-      picture: undefined,
-    });
+    const record = await readRecord(await runFolder({}));
     const page = reportHtml(record);
     checkWellFormed(page);
     expect(page).toContain('0 of 10 rounds done');
@@ -230,7 +238,6 @@ describe('a report of names from outside', () => {
     const inJson = JSON.stringify(HOSTILE).slice(1, -1);
     const replace = (text: string) =>
       text.replaceAll('city-library', inJson).replaceAll('"appointment"', `"${inJson}"`);
-    const read = async (name: string) => replace(await readFile(join(dir, name), 'utf8'));
     const failure = {
       time: '2026-01-01T00:00:00Z',
       type: 'client_failed',
@@ -239,20 +246,20 @@ describe('a report of names from outside', () => {
       code: HOSTILE,
       message: HOSTILE,
     };
-    const { config } = await readRecord(dir);
-    const record = makeRecord(
-      { ...config, strategy: HOSTILE, devices: [{ ...config.devices[0]!, name: HOSTILE }] },
-      ['strategy'],
-      {
-        events:
-          (await read('events.jsonl')).replaceAll('"meanOverlap"', JSON.stringify(HOSTILE)) +
-          `${JSON.stringify(failure)}\n`,
-        metrics: (await read('metrics.json')).replace('fedtune tiny base', inJson),
-        partition: await read('partition.json'),
-        scores: await read('scores.jsonl'),
-        picture: `<svg width="1"><script>alert(1)</script>${HOSTILE}</svg>`,
-      },
+    const hostile = join(folder, 'hostile');
+    await cp(dir, hostile, { recursive: true });
+    const alter = async (name: string, change: (text: string) => string) =>
+      writeFile(join(hostile, name), change(replace(await readFile(join(dir, name), 'utf8'))));
+    await alter(
+      'events.jsonl',
+      (text) => `${text.replaceAll('"meanOverlap"', JSON.stringify(HOSTILE))}${JSON.stringify(failure)}\n`,
     );
+    await alter('metrics.json', (text) => text.replace('fedtune tiny base', inJson));
+    await alter('partition.json', (text) => text);
+    await writeFile(join(hostile, 'perfit.svg'), `<svg width="1"><script>alert(1)</script>${HOSTILE}</svg>`);
+    const read = await readRecord(hostile);
+    const devices = [{ ...read.config.devices[0]!, name: HOSTILE }];
+    const record = { ...read, config: { ...read.config, strategy: HOSTILE, devices }, changed: ['strategy'] };
     const plain = attributeNames(reportHtml(await readRecord(dir)));
     const page = reportHtml(record);
     checkWellFormed(page);
@@ -261,7 +268,7 @@ describe('a report of names from outside', () => {
     expect([...attributeNames(page)].filter((name) => !plain.has(name))).toEqual([]);
   });
 
-  it('stays small where there are many owners and rounds', () => {
+  it('stays small where there are many owners and rounds', async () => {
     const ids = Array.from({ length: 1500 }, (_, i) => `owner-${i}`);
     const time = '2026-01-01T00:00:00Z';
     const scores = { base: { nll: 1, ppl: Math.E }, global: { nll: 0.5, ppl: Math.exp(0.5) } };
@@ -282,13 +289,8 @@ describe('a report of names from outside', () => {
       const clients = round % 25 === 0 ? Object.fromEntries(ids.map((id) => [id, scores])) : undefined;
       if (clients) lines.push({ type: 'evaluation', round, split: 'valid', macro: scores, clients });
     }
-    const record = makeRecord(parseConfig({ num_rounds: 100 }), [], {
-      events: lines.map((line) => `${JSON.stringify({ time, ...line })}\n`).join(''),
-      metrics: undefined,
-      partition: undefined,
-      scores: undefined,
-      picture: undefined,
-    });
+    const events = lines.map((line) => `${JSON.stringify({ time, ...line })}\n`).join('');
+    const record = await readRecord(await runFolder({ 'events.jsonl': events }, { num_rounds: 100 }));
     const page = reportHtml(record);
     checkWellFormed(page);
     expect(page.length).toBeLessThan(1_000_000);

@@ -1,22 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { Which } from '../../../src/contracts/evaluation.js';
-import { type ExampleScore, pairedDifference, pairedDifferences } from '../../../src/report/paired.js';
+import { type OwnerScores, pairedDifference, pairedDifferences, type TestExample } from '../../../src/report/paired.js';
 
-const score = (client: string, id: number, which: Which, nll: number, tokens = 10): ExampleScore => ({
-  id: `${id}`,
-  client,
-  which,
-  nll,
-  tokens,
-});
+const example = (nll: TestExample['nll'], targets = 10): TestExample => ({ targets, nll });
+const owner = (client: string, ...examples: TestExample[]): OwnerScores => ({ client, examples });
 
 describe('a paired difference', () => {
   it('is that of the mean perplexities of the owners', () => {
     // Perplexities e and 1 against e^2 and e: their means differ by the factor (e + 1) / (e^2 + e) = 1 / e.
-    const scores = [
-      ...[score('a', 1, 'global', 20), score('b', 1, 'global', 10)],
-      ...[score('a', 1, 'tuned', 10), score('b', 1, 'tuned', 0)],
-    ];
+    const scores = [owner('a', example({ global: 20, tuned: 10 })), owner('b', example({ global: 10, tuned: 0 }))];
     const found = pairedDifference(scores, 'tuned', 'global')!;
     expect(found).toMatchObject({ owners: 2, examples: 2 });
     // One example an owner: every draw is the same.
@@ -25,9 +17,9 @@ describe('a paired difference', () => {
 
   it('has an interval on one side of 0 where every example is better, on both where they disagree', () => {
     const examples = Array.from({ length: 40 }, (_, i) => i);
-    const better = examples.flatMap((i) => [score('a', i, 'base', 20 + i), score('a', i, 'global', 19 + i)]);
+    const better = [owner('a', ...examples.map((i) => example({ base: 20 + i, global: 19 + i })))];
     expect(pairedDifference(better, 'global', 'base')!.high).toBeLessThan(0);
-    const mixed = examples.flatMap((i) => [score('a', i, 'base', 20), score('a', i, 'global', i % 2 ? 15 : 25)]);
+    const mixed = [owner('a', ...examples.map((i) => example({ base: 20, global: i % 2 ? 15 : 25 })))];
     const found = pairedDifference(mixed, 'global', 'base')!;
     expect(found.difference).toBeCloseTo(0, 12);
     // 40 draws of +-0.5 a token: the standard error of the mean NLL is 0.5 / sqrt(40) = 0.079; 1.96 of it, exponentiated.
@@ -38,8 +30,8 @@ describe('a paired difference', () => {
 
   it('is over owners and examples that have both, and finite numbers', () => {
     const scores = [
-      ...[score('a', 1, 'base', 20), score('a', 1, 'local', 10), score('a', 2, 'base', 20)],
-      ...[score('a', 3, 'base', 20), score('a', 3, 'local', Number.NaN), score('b', 1, 'base', 5)],
+      owner('a', example({ base: 20, local: 10 }), example({ base: 20 }), example({ base: 20, local: Number.NaN })),
+      owner('b', example({ base: 5 })),
     ];
     expect(pairedDifference(scores, 'local', 'base')).toMatchObject({ owners: 1, examples: 1 });
     expect(pairedDifference(scores, 'tuned', 'base')).toBeUndefined();
@@ -48,7 +40,9 @@ describe('a paired difference', () => {
 
 it('compares with the shared adapter, or with the base where there is none', () => {
   const kinds = (...all: Which[]) =>
-    pairedDifferences(all.map((which) => score('a', 1, which, 10))).map(({ which, against }) => `${which}/${against}`);
+    pairedDifferences([owner('a', example(Object.fromEntries(all.map((which) => [which, 10]))))]).map(
+      ({ which, against }) => `${which}/${against}`,
+    );
   expect(kinds('base', 'local', 'global', 'tuned')).toEqual(['global/base', 'local/global', 'tuned/global']);
   expect(kinds('base', 'local')).toEqual(['local/base']);
   expect(kinds('base')).toEqual([]);

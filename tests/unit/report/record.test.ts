@@ -1,10 +1,10 @@
+import { truncate } from 'node:fs/promises';
+import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { parseConfig } from '../../../src/config/parse.js';
-import { makeRecord, parseEvents, type RunFiles } from '../../../src/report/record.js';
+import { readEvents } from '../../../src/report/events.js';
+import { readRecord } from '../../../src/report/record.js';
+import { eventLines, runFolder } from './runFolder.js';
 
-const time = '2026-01-02T03:04:05.678Z';
-const lines = (...events: object[]): string =>
-  events.map((event) => `${JSON.stringify({ time, ...event })}\n`).join('');
 const round = (number: number) => ({
   type: 'round',
   round: number,
@@ -22,56 +22,100 @@ const metrics = (rounds: number) =>
     weighted: {},
     timing: { seconds: 1, tokens_per_second: 2, peak_rss_bytes: 3 },
   });
-const recordOf = (files: Partial<RunFiles>) =>
-  makeRecord(parseConfig({}), [], {
-    events: undefined,
-    metrics: undefined,
-    partition: undefined,
-    scores: undefined,
-    picture: undefined,
-    ...files,
-  });
+const read = async (text: string) => readEvents(join(await runFolder({ 'events.jsonl': text }), 'events.jsonl'));
+const damaged = (message: string) =>
+  expect.objectContaining({ code: 'DAMAGED', message: expect.stringContaining(message) });
 
 describe('events.jsonl', () => {
-  it('is read by kind, unknown kinds left out', () => {
-    const events = parseEvents(lines(round(1), { type: 'news', more: 1 }, round(2)));
+  it('is read by kind, unknown kinds left out', async () => {
+    const { events, torn } = await read(eventLines(round(1), { type: 'news', more: 1 }, round(2)));
+    expect(torn).toBe(false);
     expect(events.round.map((event) => event.round)).toEqual([1, 2]);
     expect(events.round[0]).toMatchObject({ dropped: [], late: [], joined_late: [], ages: {} });
   });
 
-  it('may end in the middle of a line', () => {
-    expect(parseEvents(`${lines(round(1))}{"type":"rou`).round).toHaveLength(1);
+  it.each(['{"type":"rou', '\ud83d\ude00'])('may end in the middle of a line, or of a character: %s', async (rest) => {
+    const dir = await runFolder({ 'events.jsonl': `${eventLines(round(1))}${rest}` });
+    const path = join(dir, 'events.jsonl');
+    await truncate(path, Buffer.byteLength(eventLines(round(1))) + 2);
+    const { events, torn } = await readEvents(path);
+    expect(events.round).toHaveLength(1);
+    expect(torn).toBe(true);
   });
 
-  it('gives back numbers that JSON has no form for', () => {
+  it('is not there before the first event', async () => {
+    const { events, torn } = await readEvents(join(await runFolder({}), 'events.jsonl'));
+    expect([events.start, torn]).toEqual([[], false]);
+  });
+
+  it('may hold the line ends of Unicode and lines longer than what is read at a time', async () => {
+    const message = `a\u2028b\u2029c\r${'w'.repeat(1_000_000)}\u00e9`;
+    const failure = { type: 'client_failed', round: 1, client: 'a', code: 'X', message };
+    const { events } = await read(eventLines(failure, round(1)));
+    expect(events.client_failed[0]!.message).toBe(message);
+    expect(events.round).toHaveLength(1);
+  });
+
+  it('gives back numbers that JSON has no form for', async () => {
     const client = { type: 'client', round: 1, client: 'a', losses: [1, Number.NaN], seconds: 1 };
-    expect(parseEvents(lines(client)).client[0]!.losses).toEqual([1, Number.NaN]);
+    expect((await read(eventLines(client))).events.client[0]!.losses).toEqual([1, Number.NaN]);
   });
 
   it.each([
     ['that is no JSON', 'nonsense\n'],
-    ['of another form', lines({ ...round(2), bytes_up: '<b>' })],
-  ])('with a line %s is refused, the line named', (_, line) => {
-    expect(() => parseEvents(lines(round(1)) + line)).toThrow(
-      expect.objectContaining({ code: 'DAMAGED', message: expect.stringContaining('line 2 of events.jsonl') }),
-    );
+    ['of another form', eventLines({ ...round(2), bytes_up: '<b>' })],
+  ])('with a line %s is refused, the line named', async (_, line) => {
+    await expect(read(eventLines(round(1)) + line)).rejects.toEqual(damaged('line 2 of events.jsonl'));
   });
 });
 
 describe('a run', () => {
-  it('has finished where metrics.json belongs to its last round', () => {
-    expect(recordOf({ events: lines(round(1), final), metrics: metrics(1) }).metrics?.rounds).toBe(1);
+  it('has finished where metrics.json belongs to its last round', async () => {
+    const dir = await runFolder({ 'events.jsonl': eventLines(round(1), final), 'metrics.json': metrics(1) });
+    expect((await readRecord(dir)).metrics?.rounds).toBe(1);
   });
 
-  it.each<[string, Partial<RunFiles>]>([
-    ['there is no metrics.json', { events: lines(round(1)) }],
+  it.each<[string, Record<string, string>]>([
+    ['there is no metrics.json', { 'events.jsonl': eventLines(round(1)) }],
     ['nothing is there yet', {}],
-    ['it goes on and metrics.json is that of before', { events: lines(round(1), round(2)), metrics: metrics(1) }],
-    ['metrics.json is not of this run, whatever it holds', { events: lines(round(1)), metrics: 'nonsense' }],
-    ['it was cut back to an earlier round', { events: lines(round(1)), metrics: metrics(1), picture: '<svg/>' }],
-  ])('has not where %s', (_, files) => {
-    const record = recordOf(files);
+    [
+      'it goes on and metrics.json is that of before',
+      { 'events.jsonl': eventLines(round(1), round(2)), 'metrics.json': metrics(1) },
+    ],
+    [
+      'metrics.json is not of this run, whatever it holds',
+      { 'events.jsonl': eventLines(round(1)), 'metrics.json': 'nonsense' },
+    ],
+    [
+      'it was cut back to an earlier round',
+      { 'events.jsonl': eventLines(round(1)), 'metrics.json': metrics(1), 'perfit.svg': '<svg/>' },
+    ],
+  ])('has not where %s', async (_, files) => {
+    const record = await readRecord(await runFolder(files));
     expect(record.metrics).toBeUndefined();
     expect(record.picture).toBeUndefined();
+  });
+
+  it('has the scores of single test examples that its owners left', async () => {
+    const client = (id: string, folder: string) => ({ id, folder, train: [], valid: [], test: ['1'] });
+    const line = (split: string, nll: object) =>
+      `${JSON.stringify({ id: '1', split, targets: 3, category: 'x', nll })}\n`;
+    const files = {
+      'events.jsonl': eventLines(round(1), final),
+      'metrics.json': metrics(1),
+      'partition.json': JSON.stringify({
+        kind: 'natural',
+        num_dropped: 0,
+        clients: [client('a/b', 'a-b'), client('c', 'c')],
+      }),
+    };
+    const scores = line('valid', { base: 9 }) + line('test', { base: 2, global: null });
+    const record = await readRecord(await runFolder({ ...files, 'owners/a-b/scores.jsonl': scores }));
+    expect(record.scores).toEqual({
+      owners: [{ client: 'a/b', examples: [{ targets: 3, nll: { base: 2, global: Number.NaN } }] }],
+      missing: ['c'],
+    });
+    const torn = await runFolder({ ...files, 'owners/a-b/scores.jsonl': 'nonsense\n' });
+    await expect(readRecord(torn)).rejects.toEqual(damaged('line 1 of owners/a-b/scores.jsonl'));
   });
 });

@@ -32,16 +32,26 @@ describe('an event file', () => {
   });
 
   it('is what the writer of Python tensorboard 2.21 makes of the same events, byte for byte', () => {
-    const file = eventFile(1, [{ tag: 'a', step: 300, time: 1, value: 1 }]);
+    const file = Buffer.concat([...eventFile(1, [{ tag: 'a', step: 300, time: 1, value: 1 }])]);
     const version = '1800000000000000a37f4b22' + '09000000000000f03f' + '1a0d627261696e2e4576656e743a32' + '86bf577a';
     // wall_time 1.0, step 300 (ac 02), summary of 10 bytes, value of 8: tag "a", simple_value 1.0f.
     const scalar = '09000000000000f03f' + '10ac02' + '2a0a' + '0a08' + '0a0161' + '150000803f';
     expect(hex(file)).toBe(`${version}1800000000000000a37f4b22${scalar}cfeda319`);
   });
 
+  it('comes in blocks that are one file together', () => {
+    const scalars = Array.from({ length: 50_000 }, (_, step) => ({ tag: 'loss', step, time: 1, value: step }));
+    const blocks = [...eventFile(1, scalars)];
+    expect(blocks.length).toBeGreaterThan(1);
+    const whole = Buffer.concat(blocks);
+    let records = 0;
+    for (let at = 0; at < whole.length; records++) at += 16 + Number(whole.readBigUInt64LE(at));
+    expect(records).toBe(50_001);
+  });
+
   it('takes long names and large steps', () => {
     const tag = 'x'.repeat(200);
-    const file = Buffer.from(eventFile(0, [{ tag, step: 2 ** 40, time: 0, value: 0.5 }]));
+    const file = Buffer.concat([...eventFile(0, [{ tag, step: 2 ** 40, time: 0, value: 0.5 }])]);
     // varint of 2^40: 5 bytes of 7 zero bits, then 2^5.
     expect(file.includes(Buffer.from('10808080808020', 'hex'))).toBe(true);
     // varint of 200: c8 01.

@@ -1,4 +1,5 @@
-import type { RoundEvent } from './record.js';
+import { extent } from '../extent.js';
+import type { RoundEvent } from './events.js';
 
 /** Counts that only explain another number. */
 const HIDDEN = new Set(['errorModules']);
@@ -34,7 +35,7 @@ function addMutants(values: Values, round: number, mutants: Readonly<Record<stri
     const numbers = all.map((mutant) => mutant[key]).filter((value) => typeof value === 'number');
     if (numbers.length === 0) continue;
     const mean = numbers.reduce((a, b) => a + b, 0) / numbers.length;
-    add(values, `mutants.${key}`, [round, mean], [Math.min(...numbers), Math.max(...numbers)]);
+    add(values, `mutants.${key}`, [round, mean], extent(numbers));
   }
 }
 

@@ -41,9 +41,7 @@ export function dealExamples(examples: readonly Example[], config: RunConfig): D
     seed: config.seed,
   });
   const given = new Set(examples.map(({ split }) => split));
-  const owners = [...division]
-    .map(([id, indices]) => ({ id, indices }))
-    .sort((a, b) => byCode(a.id, b.id));
+  const owners = [...division].map(([id, indices]) => ({ id, indices })).sort((a, b) => byCode(a.id, b.id));
   const numDealt = owners.reduce((sum, { indices }) => sum + indices.length, 0);
   return {
     owners,

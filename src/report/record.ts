@@ -14,15 +14,16 @@ const score = z.looseObject({ nll: number, ppl: number });
 
 const partitionSchema = z.object({
   kind: z.string(),
-  num_dropped: z.number(),
   clients: z.array(
     z.object({
       id: z.string(),
-      folder: z.string().optional(),
-      train: z.array(z.string()),
-      valid: z.array(z.string()),
-      test: z.array(z.string()),
-      categories: z.record(z.string(), z.number()).default({}),
+      folder: z.string(),
+      train: z.number(),
+      valid: z.number(),
+      test: z.number(),
+      categories: z.record(z.string(), z.number()),
+      dropped: z.number(),
+      cut: z.number(),
     }),
   ),
 });

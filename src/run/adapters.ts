@@ -31,7 +31,11 @@ export async function clearTakeHomes(folder: RunFolder): Promise<void> {
  * Puts what the owners left, with adapters/global/ in PEFT's form, in the place of adapters/: it is complete or not there.
  * Throws RunError WRITE_FAILED, LOCKED.
  */
-export async function publishAdapters(folder: RunFolder, { config, model }: Prepared, finished: FinishedRun): Promise<void> {
+export async function publishAdapters(
+  folder: RunFolder,
+  { config, model }: Prepared,
+  finished: FinishedRun,
+): Promise<void> {
   const { dir } = folder;
   const temporary = takeHomesOf(dir);
   const final = join(dir, 'adapters');

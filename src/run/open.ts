@@ -1,17 +1,18 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { readRunConfig } from '../config/ofRun.js';
 import type { RunConfig } from '../config/schema.js';
 import { PARTITION_VERSION, type PartitionRecord } from '../contracts/partition.js';
 import { RunError } from '../errors.js';
 import type { LinkOptions } from '../links/index.js';
 import type { Link } from '../links/link.js';
-import type { ServerInit } from '../methods/method.js';
 import { methodOf } from '../methods/index.js';
+import type { ServerInit } from '../methods/method.js';
 import { Base } from '../native/engine.js';
 import type { Federation, RunClient } from '../server/types.js';
 import { nativeArithmetic } from './arithmetic.js';
 import { type Deal, deal, writeHomes } from './deal.js';
-import { RunFolder, readRunConfig, runFile } from './folder.js';
+import { RunFolder, runFile } from './folder.js';
 import { cpusOf, type DescribedOwner, dataDigest, describeOwners, homesOf, linkOwners } from './owners.js';
 import type { Prepared } from './prepare.js';
 import { checkSameConfig, type RunInputs } from './resume.js';
@@ -156,11 +157,7 @@ async function openAgain(prepared: Prepared, folder: RunFolder, options: OpenOpt
  * Takes the run folder, lets the owners open their data, and makes the federation of them. Throws DataError, ConfigError,
  * EngineError, RunError; nothing is written, and nothing of an earlier run lost, where it throws.
  */
-export async function openFederation(
-  prepared: Prepared,
-  dir: string,
-  options: OpenOptions,
-): Promise<OpenedFederation> {
+export async function openFederation(prepared: Prepared, dir: string, options: OpenOptions): Promise<OpenedFederation> {
   const { config, model } = prepared;
   // Held by this thread, so that worker threads share the weights and errors show before any of them starts.
   const base =

@@ -78,7 +78,11 @@ async function stateFor(folder: RunFolder, newest: SavedRun, config: RunConfig):
  * The state that a run goes on from, its folder brought back to it; undefined where the run was cut before its first.
  * Throws RunError STATE_DAMAGED, INPUT_CHANGED; ConfigError CONFIG_CHANGED.
  */
-export async function resumeState(folder: RunFolder, inputs: RunInputs, config: RunConfig): Promise<SavedRun | undefined> {
+export async function resumeState(
+  folder: RunFolder,
+  inputs: RunInputs,
+  config: RunConfig,
+): Promise<SavedRun | undefined> {
   const newest = await folder.loadState();
   if (!newest) {
     await folder.dropEvents();

@@ -10,7 +10,6 @@ import { type FinishedRun, finishRun } from '../server/finish.js';
 import { runRounds } from '../server/loop.js';
 import type { LoopHost } from '../server/types.js';
 import { clearTakeHomes, publishAdapters } from './adapters.js';
-import { Stopwatch } from './stopwatch.js';
 import type { SavedRun } from './folder.js';
 import { makeMetrics } from './metrics.js';
 import { type OpenedFederation, openFederation } from './open.js';
@@ -18,6 +17,7 @@ import type { OwnerFolder } from './owners.js';
 import { maskPicture } from './picture.js';
 import { type Prepared, prepare } from './prepare.js';
 import { resumeState } from './resume.js';
+import { Stopwatch } from './stopwatch.js';
 
 export interface RunOptions {
   /** Complete configuration (`parseConfig`, `loadConfig`). */
@@ -88,6 +88,7 @@ async function begin({ prepared, opened, watch, show }: Session, resume: boolean
     examples: sum(({ train, valid, test }) => train + valid + test),
     dropped: sum(({ dropped }) => dropped),
     badRows: partition.num_bad_rows,
+    unlabelled: partition.num_unlabelled,
     workers: opened.workers,
     threads: opened.threads,
     kernels: inputs.kernels,

@@ -1,7 +1,7 @@
 import type { RunConfig } from '../config/schema.js';
 import type { ClientInfo, RoundContext } from '../methods/method.js';
-import { randomStream } from '../random.js';
 import { stepsOf } from '../methods/schedule.js';
+import { randomStream } from '../random.js';
 
 /** The context of one round for the server's half of a method. */
 export function makeContext(params: {

@@ -36,7 +36,13 @@ async function finishClient(federation: Federation, state: LoopState, client: Ru
     } catch (error) {
       const again = attempt < config.retries && (error as { code?: string }).code === 'WORKER';
       if (!again || host.signal.aborted) throw error;
-      host.progress({ kind: 'failed', round: state.round, client: client.id, message: (error as Error).message, again });
+      host.progress({
+        kind: 'failed',
+        round: state.round,
+        client: client.id,
+        message: (error as Error).message,
+        again,
+      });
     }
   }
 }
@@ -47,7 +53,8 @@ async function finishClient(federation: Federation, state: LoopState, client: Ru
  */
 export async function finishRun(federation: Federation, state: LoopState, host: LoopHost): Promise<FinishedRun> {
   const { config, clients, arms } = federation;
-  if (config.finetune_steps > 0 || config.finetune_epochs > 0) host.progress({ kind: 'tuning', clients: clients.length });
+  if (config.finetune_steps > 0 || config.finetune_epochs > 0)
+    host.progress({ kind: 'tuning', clients: clients.length });
   host.progress({ kind: 'evaluating', round: state.round, jobs: clients.length });
   const work = clients.map((client) => finishClient(federation, state, client, host));
   const replies: readonly Finished[] = await orInterrupted(Promise.all(work), host.signal);

@@ -1,5 +1,5 @@
-import { RunError } from '../errors.js';
 import { POOLED } from '../contracts/pooled.js';
+import { RunError } from '../errors.js';
 import type { ClientUpdate, RoundContext, Sending, ServerHalf } from '../methods/method.js';
 import { byCode } from '../order.js';
 import { acceptTurns, countBytes, countTokens, emitClients, meanLoss } from './accounts.js';
@@ -104,7 +104,13 @@ function withJoined(federation: Federation, context: RoundContext, joined: reado
 }
 
 /** The method's clients and, beside them, those of the local training; each with a state of its own. */
-async function trainArms(federation: Federation, state: LoopState, context: RoundContext, host: LoopHost, working: ReadonlySet<string>) {
+async function trainArms(
+  federation: Federation,
+  state: LoopState,
+  context: RoundContext,
+  host: LoopHost,
+  working: ReadonlySet<string>,
+) {
   const { main, local } = federation.arms;
   const { round } = context;
   const train = (arm: 'main' | 'local', server: ServerHalf): Promise<Trained> =>

@@ -1,7 +1,7 @@
 import type { RunConfig } from '../config/schema.js';
+import type { ClientInfo } from '../methods/method.js';
 import { byCode } from '../order.js';
 import { randomStream } from '../random.js';
-import type { ClientInfo } from '../methods/method.js';
 
 type SamplingConfig = Pick<RunConfig, 'seed' | 'sampling' | 'clients_per_round' | 'participation'>;
 

@@ -35,11 +35,14 @@ export function dataSection({ partition, config }: RunRecord): Markup | undefine
   });
   const sizes = shown.map(({ id, train, valid, test }) => ({
     label: id,
-    values: [train.length, valid.length, test.length],
+    values: [train, valid, test],
   }));
-  const dropped =
-    partition.num_dropped > 0 ? ` ${partition.num_dropped} examples were left out, too long or without a target.` : '';
-  return section('data', 'The owners’ data', `Divided by partition ${config.partition}.${dropped}`, [
+  const sum = (count: (client: (typeof partition.clients)[number]) => number) =>
+    partition.clients.reduce((total, client) => total + count(client), 0);
+  const [left, cut] = [sum(({ dropped }) => dropped), sum(({ cut }) => cut)];
+  const dropped = left > 0 ? ` ${left} examples were left out, too long or without a target.` : '';
+  const shortened = cut > 0 ? ` ${cut} examples were cut to seq_length.` : '';
+  return section('data', 'The owners’ data', `Divided by partition ${config.partition}.${dropped}${shortened}`, [
     grid(
       figure(`Examples.${more}`, stackedBars('Examples of every owner', 'examples', SPLITS, sizes), swatches(SPLITS)),
       parts.length > 0 &&

@@ -89,6 +89,7 @@ async function begin({ prepared, opened, watch, show }: Session, resume: boolean
     dropped: sum(({ dropped }) => dropped),
     badRows: partition.num_bad_rows,
     unlabelled: partition.num_unlabelled,
+    warnings: model.warnings,
     workers: opened.workers,
     threads: opened.threads,
     kernels: inputs.kernels,

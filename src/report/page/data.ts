@@ -37,9 +37,8 @@ export function dataSection({ partition, config }: RunRecord): Markup | undefine
     label: id,
     values: [train, valid, test],
   }));
-  const sum = (count: (client: (typeof partition.clients)[number]) => number) =>
-    partition.clients.reduce((total, client) => total + count(client), 0);
-  const [left, cut] = [sum(({ dropped }) => dropped), sum(({ cut }) => cut)];
+  const left = partition.clients.reduce((sum, { dropped }) => sum + dropped, 0);
+  const cut = partition.clients.reduce((sum, client) => sum + client.cut, 0);
   const dropped = left > 0 ? ` ${left} examples were left out, too long or without a target.` : '';
   const shortened = cut > 0 ? ` ${cut} examples were cut to seq_length.` : '';
   return section('data', 'The owners’ data', `Divided by partition ${config.partition}.${dropped}${shortened}`, [

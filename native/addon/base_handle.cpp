@@ -12,8 +12,9 @@ std::vector<double> doubles(const Napi::Value& v, const char* what) {
   Napi::Array a = array(v, what);
   for (uint32_t i = 0; i < a.Length(); i++) {
     const Napi::Value x = a.Get(i);
-    if (!x.IsNumber()) throw Error("BAD_ARGUMENT", std::string("Expected numbers in ") + what + ".");
-    out.push_back(x.As<Napi::Number>().DoubleValue());
+    const double number = x.IsNumber() ? x.As<Napi::Number>().DoubleValue() : NAN;
+    if (!std::isfinite(number)) throw Error("BAD_ARGUMENT", std::string("Expected finite numbers in ") + what + ".");
+    out.push_back(number);
   }
   return out;
 }
@@ -65,6 +66,13 @@ Description description(const Napi::Value& v) {
   return d;
 }
 
+// The whole of a value as text: what two descriptions are compared by, so that no field can be forgotten.
+std::string json(const Napi::Value& v) {
+  const Napi::Env env = v.Env();
+  const Napi::Object json = env.Global().Get("JSON").As<Napi::Object>();
+  return json.Get("stringify").As<Napi::Function>().Call(json, {v}).ToString().Utf8Value();
+}
+
 }  // namespace
 
 Napi::Function BaseHandle::define(Napi::Env env) {
@@ -79,8 +87,8 @@ BaseHandle::BaseHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<BaseHa
     const std::string precision = string(o, "precision");
     if (precision != "f32" && precision != "int8")
       throw Error("BAD_ARGUMENT", "Expected precision f32 or int8 but received \"" + precision + "\".");
-    base_ = Base::open(
-        description(o.Get("description")), precision == "int8", string(o, "kernels"), string(o, "ggmlLibrary"));
+    const Napi::Value d = o.Get("description");
+    base_ = Base::open(description(d), json(d), precision == "int8", string(o, "kernels"), string(o, "ggmlLibrary"));
   });
 }
 
@@ -100,6 +108,8 @@ Napi::Value BaseHandle::bytes(const Napi::CallbackInfo& info) {
   return guard(
       info.Env(), [&]() -> Napi::Value { return Napi::Number::New(info.Env(), static_cast<double>(base()->bytes)); });
 }
-void BaseHandle::dispose(const Napi::CallbackInfo&) { base_.reset(); }
+void BaseHandle::dispose(const Napi::CallbackInfo& info) {
+  guard(info.Env(), [&] { base_.reset(); });
+}
 
 }  // namespace ft

@@ -15,16 +15,15 @@ inline Napi::Error to_js(Napi::Env env, const Error& e) {
   return error;
 }
 
-// Runs fn; a thrown Error becomes a JavaScript error with its code.
+// Runs fn; whatever it throws becomes a JavaScript error with a code.
 template <class F>
 auto guard(Napi::Env env, F&& fn) -> decltype(fn()) {
   try {
     return fn();
-  } catch (const Error& e) {
-    throw to_js(env, e);
-  } catch (const std::bad_alloc&) {
-    throw to_js(
-        env, Error("OUT_OF_MEMORY", "Not enough memory. Use shorter batches, fewer workers or a smaller base model."));
+  } catch (const Napi::Error&) {
+    throw;  // thrown by JavaScript (a getter, say)
+  } catch (...) {
+    throw to_js(env, current_error());
   }
 }
 

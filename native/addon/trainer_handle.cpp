@@ -5,49 +5,6 @@
 
 namespace ft {
 
-// Runs work on a thread of libuv's pool and settles a promise. Keeps the trainer alive and locked meanwhile.
-class AsyncCall : public Napi::AsyncWorker {
- public:
-  AsyncCall(Napi::Env env, TrainerHandle& handle, TrainerHandle::Work work, TrainerHandle::Finish finish)
-      : Napi::AsyncWorker(env),
-        deferred_(Napi::Promise::Deferred::New(env)),
-        handle_(handle),
-        self_(Napi::Persistent(handle.Value())),
-        work_(std::move(work)),
-        finish_(std::move(finish)) {}
-  Napi::Promise promise() const { return deferred_.Promise(); }
-
-  void Execute() override {
-    try {
-      work_();
-    } catch (const Error& e) {
-      code_ = e.code;
-      SetError(e.what());
-    } catch (const std::bad_alloc&) {
-      code_ = "OUT_OF_MEMORY";
-      SetError("Not enough memory. Use shorter batches, fewer workers or a smaller base model.");
-    }
-  }
-  void OnOK() override {
-    handle_.busy_ = false;
-    deferred_.Resolve(finish_(Env()));
-  }
-  void OnError(const Napi::Error& e) override {
-    handle_.busy_ = false;
-    Napi::Error error = e;
-    error.Set("code", Napi::String::New(Env(), code_));
-    deferred_.Reject(error.Value());
-  }
-
- private:
-  Napi::Promise::Deferred deferred_;
-  TrainerHandle& handle_;
-  Napi::ObjectReference self_;
-  TrainerHandle::Work work_;
-  TrainerHandle::Finish finish_;
-  const char* code_ = "";
-};
-
 Batch TrainerHandle::OwnedBatch::view() const {
   Batch b;
   b.tokens = tokens.data();
@@ -134,7 +91,7 @@ TrainerHandle::TrainerHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<
     std::vector<ModuleSpec> specs;
     for (uint32_t i = 0; i < modules.Length(); i++) {
       const Napi::Object m = object(modules.Get(i), "a module");
-      specs.push_back({string(m, "module"), static_cast<int>(integer(m, "rank", -1 << 30)),
+      specs.push_back({string(m, "module"), static_cast<int>(integer(m, "rank", std::numeric_limits<int32_t>::min())),
           static_cast<float>(number(m, "scale"))});
     }
     const double dropout = o.Get("dropout").IsUndefined() ? 0.0 : number(o, "dropout");
@@ -152,7 +109,7 @@ Trainer& TrainerHandle::trainer() {
 
 // ---- the calls that compute ---------------------------------------------------------------
 
-std::pair<TrainerHandle::Work, TrainerHandle::Finish> TrainerHandle::evaluate_call(const Napi::CallbackInfo& info) {
+std::pair<Work, Finish> TrainerHandle::evaluate_call(const Napi::CallbackInfo& info) {
   struct Call {
     OwnedBatch batch;
     bool adapter, all;
@@ -178,7 +135,7 @@ std::pair<TrainerHandle::Work, TrainerHandle::Finish> TrainerHandle::evaluate_ca
       }};
 }
 
-std::pair<TrainerHandle::Work, TrainerHandle::Finish> TrainerHandle::gradient_call(const Napi::CallbackInfo& info) {
+std::pair<Work, Finish> TrainerHandle::gradient_call(const Napi::CallbackInfo& info) {
   struct Call {
     std::vector<OwnedBatch> batches;
     std::vector<float> gradient;
@@ -203,7 +160,7 @@ std::pair<TrainerHandle::Work, TrainerHandle::Finish> TrainerHandle::gradient_ca
       }};
 }
 
-std::pair<TrainerHandle::Work, TrainerHandle::Finish> TrainerHandle::step_call(const Napi::CallbackInfo& info) {
+std::pair<Work, Finish> TrainerHandle::step_call(const Napi::CallbackInfo& info) {
   struct Call {
     std::vector<OwnedBatch> batches;
     StepOptions options;
@@ -228,7 +185,9 @@ std::pair<TrainerHandle::Work, TrainerHandle::Finish> TrainerHandle::step_call(c
       }};
 }
 
-template <std::pair<TrainerHandle::Work, TrainerHandle::Finish> (TrainerHandle::*Call)(const Napi::CallbackInfo&)>
+// The two ways to call each: `InstanceMethod<&TrainerHandle::sync<&TrainerHandle::step_call>>("step")` computes at
+// once, `async` of the same on another thread.
+template <std::pair<Work, Finish> (TrainerHandle::*Call)(const Napi::CallbackInfo&)>
 Napi::Value TrainerHandle::sync(const Napi::CallbackInfo& info) {
   return guard(info.Env(), [&]() -> Napi::Value {
     trainer();
@@ -239,24 +198,20 @@ Napi::Value TrainerHandle::sync(const Napi::CallbackInfo& info) {
   });
 }
 
-template <std::pair<TrainerHandle::Work, TrainerHandle::Finish> (TrainerHandle::*Call)(const Napi::CallbackInfo&)>
+template <std::pair<Work, Finish> (TrainerHandle::*Call)(const Napi::CallbackInfo&)>
 Napi::Value TrainerHandle::async(const Napi::CallbackInfo& info) {
-  // A bad argument rejects, as one expects of a promise.
-  const Napi::Env env = info.Env();
-  try {
+  return promised(info.Env(), [&]() -> Napi::Value {
     trainer();
-    Lock lock(*this);
+    // keeps the handle alive and the trainer locked until the work is done
+    struct Hold {
+      explicit Hold(TrainerHandle& h) : self(Napi::Persistent(h.Value())), lock(h) {}
+      Napi::ObjectReference self;
+      Lock lock;
+    };
+    auto hold = std::make_shared<Hold>(*this);
     auto call = (this->*Call)(info);
-    auto* worker = new AsyncCall(env, *this, std::move(call.first), std::move(call.second));
-    const Napi::Promise promise = worker->promise();
-    lock.keep();
-    worker->Queue();
-    return promise;
-  } catch (const Error& e) {
-    auto deferred = Napi::Promise::Deferred::New(env);
-    deferred.Reject(to_js(env, e).Value());
-    return deferred.Promise();
-  }
+    return AsyncCall::start(info.Env(), std::move(call.first), std::move(call.second), std::move(hold));
+  });
 }
 
 }  // namespace ft

@@ -3,10 +3,10 @@
 #include <napi.h>
 
 #include <atomic>
-#include <functional>
 #include <memory>
 
 #include "../engine/trainer.h"
+#include "async.h"
 
 namespace ft {
 
@@ -22,23 +22,15 @@ class TrainerHandle : public Napi::ObjectWrap<TrainerHandle> {
     std::vector<uint8_t> mask;
     Batch view() const;
   };
-  // Holds the trainer for one call; throws BUSY where another one runs.
+  // Holds the trainer for one call, an asynchronous one until it is done; throws BUSY where another one runs.
   struct Lock {
     explicit Lock(TrainerHandle& h) : handle(h) {
       if (h.busy_.exchange(true))
         throw Error("BUSY", "This trainer is at work in another call. Await it, or make a second trainer.");
     }
-    ~Lock() {
-      if (!kept) handle.busy_ = false;
-    }
-    // The asynchronous call goes on holding the trainer and lets go of it itself.
-    void keep() { kept = true; }
+    ~Lock() { handle.busy_ = false; }
     TrainerHandle& handle;
-    bool kept = false;
   };
-  using Work = std::function<void()>;
-  using Finish = std::function<Napi::Value(Napi::Env)>;
-
   static OwnedBatch batch(const Napi::Value& v);
   static std::vector<OwnedBatch> batches(const Napi::Value& v);
   static StepOptions step_options(const Napi::Value& v);
@@ -67,7 +59,6 @@ class TrainerHandle : public Napi::ObjectWrap<TrainerHandle> {
   Napi::Value take_profile(const Napi::CallbackInfo& info);
   void dispose(const Napi::CallbackInfo& info);
 
-  friend class AsyncCall;
   std::unique_ptr<Trainer> trainer_;
   std::atomic<bool> busy_{false};
 };

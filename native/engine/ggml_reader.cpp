@@ -4,12 +4,13 @@
 #include <map>
 #include <memory>
 #include <mutex>
+#include <vector>
 
 #include "error.h"
 #include "ggml.h"  // from the release bundle inside the node-llama-cpp package
 
 #ifdef _WIN32
-#include <windows.h>
+#include "wide.h"
 #else
 #include <dlfcn.h>
 #endif
@@ -33,7 +34,7 @@ void* symbol(void* handle, const char* name) {
 
 GgmlReader::GgmlReader(const std::string& library) {
 #ifdef _WIN32
-  void* handle = LoadLibraryExA(library.c_str(), nullptr, LOAD_WITH_ALTERED_SEARCH_PATH);
+  void* handle = LoadLibraryExW(wide(library).c_str(), nullptr, LOAD_WITH_ALTERED_SEARCH_PATH);
   const std::string why = handle ? "" : "error " + std::to_string(GetLastError());
 #else
   void* handle = dlopen(library.c_str(), RTLD_NOW | RTLD_LOCAL);
@@ -76,8 +77,16 @@ size_t GgmlReader::type_size(int type) const { return static_cast<const ggml_typ
 
 void GgmlReader::dequantize(int type, const void* from, float* to, int64_t count) const {
   const auto* t = static_cast<const ggml_type_traits*>(traits(type));
-  if (type == GGML_TYPE_F32) std::memcpy(to, from, count * sizeof(float));
-  else t->to_float(from, to, count);
+  if (type == GGML_TYPE_F32) {
+    std::memcpy(to, from, count * sizeof(float));
+  } else if (reinterpret_cast<uintptr_t>(from) % alignof(float) == 0) {
+    t->to_float(from, to, count);
+  } else {
+    // ggml reads whole blocks and numbers; safetensors promise no alignment
+    const auto* bytes = static_cast<const uint8_t*>(from);
+    const std::vector<uint8_t> copy(bytes, bytes + count / t->blck_size * t->type_size);
+    t->to_float(copy.data(), to, count);
+  }
 }
 
 }  // namespace ft

@@ -2,7 +2,8 @@
 
 #include <algorithm>
 #include <cstring>
-#include <thread>
+
+#include "pool.h"
 
 namespace ft {
 
@@ -10,9 +11,10 @@ namespace {
 
 constexpr int64_t kChunk = 2048;  // accumulators of a chunk stay in the L1 cache: every input is read once, in passing
 
-// Compiled for wider vectors as well and chosen at run time; element by element, so the bits are the same.
-#if defined(__x86_64__) && defined(__linux__)
-#define FT_WIDE __attribute__((target_clones("default", "avx2", "arch=x86-64-v4")))
+// Compiled for wider vectors as well and chosen at run time, where compiler and system can (CMakeLists.txt finds out);
+// element by element, so the bits are the same.
+#ifdef FT_CLONES
+#define FT_WIDE __attribute__((target_clones(FT_CLONES)))
 #else
 #define FT_WIDE
 #endif
@@ -74,15 +76,13 @@ void chunk(const std::vector<MergeRow>& rows, const float* fallback, float* out,
 }  // namespace
 
 void merge_mean(const std::vector<MergeRow>& rows, const float* fallback, float* out, int64_t n, int threads) {
-  auto part = [&](int64_t from, int64_t to) {
-    for (int64_t at = from; at < to; at += kChunk) chunk(rows, fallback, out, at, std::min(kChunk, to - at));
-  };
-  std::vector<std::thread> pool;
-  const int64_t each = (n / threads / kChunk + 1) * kChunk;
-  for (int t = 1; t < threads; t++)
-    if (t * each < n) pool.emplace_back(part, t * each, std::min(n, (t + 1) * each));
-  part(0, std::min(n, each));
-  for (auto& t : pool) t.join();
+  Pool pool(static_cast<int>(std::min<int64_t>(threads, n / kChunk + 1)));
+  // one run of entries a thread: memory likes long runs
+  const int64_t each = (n / pool.threads() / kChunk + 1) * kChunk;
+  pool.run(pool.threads(), [&](int t, int) {
+    for (int64_t at = t * each, to = std::min(n, at + each); at < to; at += kChunk)
+      chunk(rows, fallback, out, at, std::min(kChunk, to - at));
+  });
 }
 
 }  // namespace ft

@@ -1,15 +1,14 @@
 #include "model.h"
 
-#include <sys/stat.h>
-
+#include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <map>
 #include <mutex>
-#include <thread>
 
 #include "error.h"
 #include "ggml_reader.h"
-#include "mapped_file.h"
+#include "pool.h"
 
 namespace ft {
 
@@ -24,8 +23,8 @@ std::string shape(const std::vector<int64_t>& ne) {
 // Reads tensors of one model, checked against the files.
 class Loader {
  public:
-  Loader(Base& base, const std::string& ggml) : base_(base), ggml_(GgmlReader::open(ggml)) {
-    for (const auto& f : base.desc.files) files_.emplace_back(f);
+  Loader(Base& base, const std::string& ggml, const std::vector<MappedFile>& files)
+      : base_(base), ggml_(GgmlReader::open(ggml)), files_(files), pool_(std::min(8, Pool::most_threads())) {
     for (const auto& t : base.desc.tensors) byName_[t.name] = &t;
   }
 
@@ -93,39 +92,33 @@ class Loader {
   void fill(const TensorSource& t, int n, int k, Weight& w, int row0) {
     const size_t row_bytes = static_cast<size_t>(k / ggml_.block_size(t.type)) * ggml_.type_size(t.type);
     const bool levels = ggml_.block_size(t.type) > 1;
-    const unsigned cores = std::max(1u, std::min(8u, std::thread::hardware_concurrency()));
-    const int threads = n < 256 ? 1 : static_cast<int>(cores);
-    std::vector<int> bad(threads, 0);
-    auto part = [&](int i) {
+    const int parts = n < 256 ? 1 : pool_.threads();
+    pool_.run(parts, [&](int i, int) {
       constexpr int kRows = 16;
+      const int end = static_cast<int>(static_cast<int64_t>(n) * (i + 1) / parts);
       std::vector<float> tmp(static_cast<size_t>(kRows) * k);
-      for (int r = static_cast<int64_t>(n) * i / threads; r < static_cast<int64_t>(n) * (i + 1) / threads; r += kRows) {
-        const int end = static_cast<int>(static_cast<int64_t>(n) * (i + 1) / threads);
+      for (int r = static_cast<int>(static_cast<int64_t>(n) * i / parts); r < end; r += kRows) {
         const int rows = std::min(kRows, end - r);
         const int64_t ld = w.mat.ld, at = row0 + r;
         float* out = base_.int8 ? tmp.data() : w.values.as<float>() + at * ld;
         ggml_.dequantize(t.type, bytes(t) + r * row_bytes, out, static_cast<int64_t>(rows) * k);
         float sum = 0;
         for (int64_t j = 0; j < static_cast<int64_t>(rows) * k; j++) sum += out[j] * 0.0f;
-        if (sum != 0.0f) bad[i] = 1;  // NaN: some value was not finite
+        // not 0: some value was not finite
+        if (sum != 0.0f) throw Error("NON_FINITE", "Tensor " + t.name + " holds NaN or infinity.");
         if (w.mat.type == Dtype::BF16)
           base_.kernels->to_act(out, k, k, Dtype::BF16, w.values.as<bf16_t>() + at * ld, ld, 0, rows);
         if (w.mat.type == Dtype::Q8)
           base_.kernels->quantize_rows(
               out, k, rows, k, levels, w.values.as<int8_t>() + at * ld, ld, w.scales.as<float>() + at * (ld / kGroup));
       }
-    };
-    std::vector<std::thread> pool;
-    for (int i = 1; i < threads; i++) pool.emplace_back(part, i);
-    part(0);
-    for (auto& p : pool) p.join();
-    for (int b : bad)
-      if (b) throw Error("NON_FINITE", "Tensor " + t.name + " holds NaN or infinity.");
+    });
   }
 
   Base& base_;
   const GgmlReader& ggml_;
-  std::vector<MappedFile> files_;
+  const std::vector<MappedFile>& files_;
+  Pool pool_;
   std::map<std::string, const TensorSource*> byName_;
 };
 
@@ -156,8 +149,8 @@ void check(const Description& d) {
 
 }  // namespace
 
-void Base::load(const std::string& ggml) {
-  Loader in(*this, ggml);
+void Base::load(const std::string& ggml, const std::vector<MappedFile>& files) {
+  Loader in(*this, ggml, files);
   const auto& d = desc;
   const int q = d.heads * d.head_dim, kv = d.kv_heads * d.head_dim;
   embedding = in.matrix({{"token_embd.weight", d.vocab}}, d.hidden);
@@ -207,29 +200,28 @@ void Base::row(const Weight& w, int token, float* out) const {
 }
 
 std::shared_ptr<const Base> Base::open(
-    const Description& d, bool int8, const std::string& kernels, const std::string& ggml) {
+    const Description& d, const std::string& identity, bool int8, const std::string& kernels, const std::string& ggml) {
   check(d);
   const KernelSet* set = kernels_by_name(kernels.c_str());
   if (!set)
     throw Error("UNSUPPORTED_CPU",
         "Kernel set \"" + kernels + "\" is unknown or not on this processor. Use \"auto\" or \"portable\".");
-  // One copy a process: the key names the files as they are now, the precision and the kernels.
-  std::string key = std::string(int8 ? "int8" : "f32") + "|" + set->name;
-  for (const auto& f : d.files) {
-    struct stat st{};
-    if (stat(f.c_str(), &st) != 0) throw Error("BAD_MODEL", "Could not read \"" + f + "\".");
-    key += "|" + f + "|" + std::to_string(st.st_size) + "|" + std::to_string(st.st_mtime) + "|" +
-           std::to_string(st.st_ino);
-  }
+  // One copy a process. The files are opened first, so that what the key says of them is what is read.
+  std::vector<MappedFile> files;
+  std::string key = std::string(int8 ? "int8" : "f32") + "|" + set->name + "|" + identity;
+  for (const auto& f : d.files) key += "|" + files.emplace_back(f).stamp();
   static std::mutex mutex;
   static std::map<std::string, std::weak_ptr<const Base>> open;
   std::lock_guard<std::mutex> lock(mutex);
-  if (auto have = open[key].lock()) return have;
+  for (auto it = open.begin(); it != open.end();) it = it->second.expired() ? open.erase(it) : std::next(it);
+  const auto have = open.find(key);
+  if (have != open.end())
+    if (auto base = have->second.lock()) return base;
   auto base = std::make_shared<Base>();
   base->desc = d;
   base->int8 = int8;
   base->kernels = set;
-  base->load(ggml);
+  base->load(ggml, files);
   open[key] = base;
   return base;
 }

@@ -5,6 +5,7 @@
 #include <vector>
 
 #include "../kernels/kernels.h"
+#include "mapped_file.h"
 #include "memory.h"
 
 namespace ft {
@@ -50,8 +51,10 @@ class Base {
  public:
   // Throws BAD_MODEL, MISSING_TENSOR, BAD_SHAPE, UNSUPPORTED_TYPE, TRUNCATED, UNSUPPORTED_CPU, GGML_LOAD,
   // OUT_OF_MEMORY.
-  static std::shared_ptr<const Base> open(
-      const Description& d, bool int8, const std::string& kernels, const std::string& ggml);
+  // `identity` is the description as text: a base that is open is shared where that, its files (as they are now,
+  // whatever their names), precision and kernels are the same.
+  static std::shared_ptr<const Base> open(const Description& d, const std::string& identity, bool int8,
+      const std::string& kernels, const std::string& ggml);
 
   Description desc;
   bool int8 = false;
@@ -67,7 +70,7 @@ class Base {
   void row(const Weight& w, int token, float* out) const;
 
  private:
-  void load(const std::string& ggml);
+  void load(const std::string& ggml, const std::vector<MappedFile>& files);
 };
 
 }  // namespace ft

@@ -1,5 +1,11 @@
 #include "pool.h"
 
+#include <algorithm>
+#include <system_error>
+#include <utility>
+
+#include "error.h"
+
 #if defined(__x86_64__)
 #include <immintrin.h>
 #define FT_PAUSE() _mm_pause()
@@ -15,11 +21,25 @@ namespace {
 constexpr int kSpins = 2000;  // some tens of microseconds: longer than the gap between two kernels of a step
 }
 
+int Pool::most_threads() { return std::max(4, static_cast<int>(std::thread::hardware_concurrency())); }
+
 Pool::Pool(int threads) {
-  for (int i = 1; i < threads; i++) workers_.emplace_back([this, i] { work(i); });
+  threads = std::min(threads, most_threads());
+  workers_.reserve(std::max(1, threads) - 1);
+  try {
+    for (int i = 1; i < threads; i++) workers_.emplace_back([this, i] { work(i); });
+  } catch (const std::system_error& e) {
+    const size_t have = workers_.size() + 1;
+    stop();
+    throw Error("THREADS", "Expected " + std::to_string(threads) + " compute threads but the system gave " +
+                               std::to_string(have) + " (" + e.what() +
+                               "). Use fewer threads or workers, or raise the limit on threads (ulimit -u).");
+  }
 }
 
-Pool::~Pool() {
+Pool::~Pool() { stop(); }
+
+void Pool::stop() {
   {
     std::lock_guard<std::mutex> lock(mutex_);
     stop_ = true;
@@ -29,7 +49,13 @@ Pool::~Pool() {
 }
 
 void Pool::drain(int thread) {
-  for (int i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < tasks_;) (*fn_)(i, thread);
+  try {
+    for (int i; (i = next_.fetch_add(1, std::memory_order_relaxed)) < tasks_;) (*fn_)(i, thread);
+  } catch (...) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    if (!error_) error_ = std::current_exception();
+    next_.store(tasks_, std::memory_order_relaxed);
+  }
 }
 
 void Pool::run(int tasks, const std::function<void(int, int)>& fn) {
@@ -51,6 +77,7 @@ void Pool::run(int tasks, const std::function<void(int, int)>& fn) {
     if (spin < kSpins) FT_PAUSE();
     else std::this_thread::yield();
   }
+  if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
 }
 
 void Pool::work(int thread) {

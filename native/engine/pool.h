@@ -4,6 +4,7 @@
 #pragma once
 #include <atomic>
 #include <condition_variable>
+#include <exception>
 #include <functional>
 #include <mutex>
 #include <thread>
@@ -13,15 +14,21 @@ namespace ft {
 
 class Pool {
  public:
+  // At most most_threads() of them, since more than there are cores only get in each other's way. Throws THREADS where
+  // the system gives no more threads.
   explicit Pool(int threads);
   ~Pool();
   int threads() const { return static_cast<int>(workers_.size()) + 1; }
-  // Calls fn(task, thread) for task 0 .. tasks - 1 and returns when all are done. Owned by one caller at a time.
+  // The cores of this machine, but at least 4, so that what threads do is tested everywhere.
+  static int most_threads();
+  // Calls fn(task, thread) for task 0 .. tasks - 1 and returns when all are done. Owned by one caller at a time. Where
+  // a task throws, the tasks not begun are left out, and the first exception is thrown here once no thread is at work.
   void run(int tasks, const std::function<void(int, int)>& fn);
 
  private:
   void work(int thread);
   void drain(int thread);
+  void stop();
 
   std::vector<std::thread> workers_;
   std::mutex mutex_;
@@ -30,6 +37,7 @@ class Pool {
   std::atomic<int> next_{0}, busy_{0};
   std::atomic<bool> stop_{false};
   int tasks_ = 0;
+  std::exception_ptr error_;  // the first of a run; guarded by mutex_ until all have checked in
   const std::function<void(int, int)>* fn_ = nullptr;
 };
 

@@ -8,14 +8,21 @@ namespace {
 
 typedef uint16_t v8 __attribute__((vector_size(16)));
 
+// Lanes of two vectors; GCC has the name that clang knows since version 12.
+#if defined(__clang__) || (defined(__GNUC__) && __GNUC__ >= 12)
+#define FT_SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define FT_SHUFFLE(a, b, ...) __builtin_shuffle(a, b, v8{__VA_ARGS__})
+#endif
+
 // 8 x 8 16-bit values by three rounds of interleaving rows i and i + 4.
 inline void block8(const uint16_t* x, int64_t ld, uint16_t* out, int64_t ldo) {
   v8 a[8], b[8];
   for (int i = 0; i < 8; i++) std::memcpy(&a[i], x + i * ld, 16);
   for (int round = 0; round < 3; round++) {
     for (int i = 0; i < 4; i++) {
-      b[2 * i] = __builtin_shufflevector(a[i], a[i + 4], 0, 8, 1, 9, 2, 10, 3, 11);
-      b[2 * i + 1] = __builtin_shufflevector(a[i], a[i + 4], 4, 12, 5, 13, 6, 14, 7, 15);
+      b[2 * i] = FT_SHUFFLE(a[i], a[i + 4], 0, 8, 1, 9, 2, 10, 3, 11);
+      b[2 * i + 1] = FT_SHUFFLE(a[i], a[i + 4], 4, 12, 5, 13, 6, 14, 7, 15);
     }
     std::memcpy(a, b, sizeof a);
   }

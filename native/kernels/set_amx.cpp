@@ -5,7 +5,7 @@
 
 #include "kernels.h"
 
-#if defined(__x86_64__) && defined(__linux__)
+#if defined(__AMX_BF16__) && defined(__AMX_TILE__) && defined(__linux__)
 #include <cpuid.h>
 #include <immintrin.h>
 #include <sys/syscall.h>

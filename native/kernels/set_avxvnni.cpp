@@ -4,7 +4,7 @@
 
 #include "kernels.h"
 
-#if defined(__x86_64__) || defined(_M_X64)
+#if defined(__AVXVNNI__) && defined(__FMA__)
 #include <immintrin.h>
 
 #define FT_VL 8

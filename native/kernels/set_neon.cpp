@@ -4,7 +4,7 @@
 
 #include "kernels.h"
 
-#if defined(__aarch64__) || defined(_M_ARM64)
+#if defined(__ARM_FEATURE_DOTPROD)
 #include <arm_neon.h>
 #if defined(__linux__)
 #include <asm/hwcap.h>

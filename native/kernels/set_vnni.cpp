@@ -4,7 +4,7 @@
 
 #include "kernels.h"
 
-#if defined(__x86_64__) || defined(_M_X64)
+#if defined(__AVX512VNNI__) && defined(__AVX512VL__)
 #include <immintrin.h>
 
 #define FT_VL 16

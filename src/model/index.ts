@@ -2,4 +2,4 @@ export { ARCHITECTURES } from './architecture.js';
 export { loadModel } from './load.js';
 export { hasSpecial, splitSpecial, type TextPart } from './tokenizer/special.js';
 export type { DecodeOptions, EncodeOptions, Tokenizer } from './tokenizer/types.js';
-export type { BaseModel, FetchLike, LoadModelOptions } from './types.js';
+export type { BaseModel, LoadModelOptions } from './types.js';

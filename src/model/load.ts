@@ -22,8 +22,10 @@ export async function loadModel(spec: string, options: LoadModelOptions = {}): P
     return { ...(await loadPath(path)), embedded: true };
   }
   if (spec.startsWith('hf:')) {
-    const { path, ...origin } = await fetchModel(spec, options);
-    return { ...(await loadPath(path)), name: origin.hubId, ...origin };
+    const { path, hubId, revision, warning } = await fetchModel(spec, options);
+    const model = await loadPath(path);
+    const warnings = warning === undefined ? model.warnings : [warning, ...model.warnings];
+    return { ...model, name: hubId, hubId, revision, warnings };
   }
   return loadPath(resolve(spec));
 }

@@ -1,4 +1,5 @@
 import type { ModelDescription } from '../native/binding.js';
+import type { HubOptions } from './hub/access.js';
 import type { Tokenizer } from './tokenizer/types.js';
 
 /** A base model whose header, shapes and tokenizer were read and checked; its weights stay in their file(s). */
@@ -27,18 +28,9 @@ export interface BaseModel {
   readonly embedded: boolean;
 }
 
-/** The part of `fetch` that downloads use; tests pass their own. */
-export type FetchLike = typeof fetch;
-
-export interface LoadModelOptions {
+export interface LoadModelOptions extends HubOptions {
   /** Git revision on the hub. @default 'main' */
   readonly revision?: string;
-  /** Folder of the hub cache. @default where the hub's own tools cache: $HF_HUB_CACHE, $HF_HOME/hub, ~/.cache/huggingface/hub */
-  readonly cacheDir?: string;
-  /** Access token of the hub. @default $HF_TOKEN */
-  readonly token?: string;
-  /** @default the global fetch */
-  readonly fetch?: FetchLike;
   /** Folder that holds `base/tiny.gguf`. @default `datasets/` of this package */
   readonly datasetsDir?: string;
 }

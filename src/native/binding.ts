@@ -76,7 +76,7 @@ export interface TrainerOptions {
   readonly modules: readonly LoraModuleSpec[];
   /** Dropout on the input of A while training. @default 0 */
   readonly dropout?: number;
-  /** Compute threads of this trainer, 1 .. 64. */
+  /** Compute threads of this trainer, 1 .. 64; no more than the cores of the machine (or 4) are started. The bits are the same. */
   readonly threads: number;
   /** Recompute activations in the backward pass instead of keeping them. @default false */
   readonly checkpointing?: boolean;
@@ -215,4 +215,6 @@ export type NativeErrorCode =
   | 'BAD_RANK'
   | 'UNSUPPORTED_CPU'
   | 'GGML_LOAD'
-  | 'OUT_OF_MEMORY';
+  | 'OUT_OF_MEMORY'
+  | 'THREADS'
+  | 'INTERNAL';

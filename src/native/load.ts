@@ -17,14 +17,15 @@ function packageDir(name: string): string | undefined {
 }
 
 /**
- * The addon: local build first, then the platform package, then an error that says what to do.
+ * The addon: local build first (or the file that FEDTUNE_ADDON names, for builds with sanitizers), then the platform
+ * package, then an error that says what to do.
  * Throws EngineError NOT_BUILT.
  */
 export function loadBinding(): NativeBinding {
   if (binding) return binding;
   const platformPackage = `@fedtune/${process.platform}-${process.arch}`;
   const platformDir = packageDir(platformPackage);
-  const candidates = [join(packageRoot, 'build', 'Release', 'fedtune.node')];
+  const candidates = [process.env.FEDTUNE_ADDON ?? join(packageRoot, 'build', 'Release', 'fedtune.node')];
   if (platformDir) candidates.push(join(platformDir, 'fedtune.node'));
   const problems: string[] = [];
   for (const file of candidates) {

@@ -1,7 +1,8 @@
 import type { Evaluation } from '../contracts/evaluation.js';
 import { WHICH } from '../contracts/evaluation.js';
 import type { RunProgress } from '../contracts/progress.js';
-import { formatSeconds } from './format.js';
+import { shown } from '../text.js';
+import { formatSeconds, plural } from './format.js';
 
 /** The part of a stream that a display needs. */
 export interface Screen {
@@ -32,6 +33,12 @@ function means({ macro, split }: Evaluation): string {
   return `${split} perplexity: ${parts.join(', ')}`;
 }
 
+type Prepared = Extract<RunProgress, { kind: 'prepared' }>;
+
+/** Whose job; in asynchronous mode which of those handed out, as an owner may have more than one for a merge. */
+const jobOf = ({ client, dispatch }: { readonly client: string; readonly dispatch?: number }): string =>
+  dispatch === undefined ? shown(client) : `${shown(client)} (job ${dispatch})`;
+
 /** Prints a run's progress: lines that stay, and on a terminal one live line with the time left. */
 export class ProgressDisplay {
   readonly #screen: Screen;
@@ -40,7 +47,6 @@ export class ProgressDisplay {
   #round = 0;
   #clients = 1;
   #done = 0;
-  #tokens = 0;
   #live = false;
 
   constructor(screen: Screen) {
@@ -71,24 +77,33 @@ export class ProgressDisplay {
     this.#clear();
   }
 
+  #prepared(progress: Prepared): void {
+    const { config, owners, examples, dropped, unlabelled, badRows, warnings, workers, threads, kernels } = progress;
+    this.#rounds = Math.max(1, config.num_rounds);
+    this.line(
+      `${progress.model}: ${plural(owners, 'owner')}, ${plural(examples, 'example')} in use, method ${config.method}, ` +
+        `${plural(config.num_rounds, 'round')}; ${config.precision} on ${kernels}, ${plural(workers, 'worker')} of ${plural(threads, 'thread')}`,
+    );
+    for (const warning of warnings) this.line(warning);
+    if (dropped > 0)
+      this.line(`left out: ${plural(dropped, 'example')} over ${config.seq_length} tokens, or without a target`);
+    if (unlabelled > 0)
+      this.line(`left out: ${plural(unlabelled, 'example')} without a label for partition: ${config.partition}`);
+    if (badRows > 0) this.line(`${plural(badRows, 'row')} could not be used`);
+  }
+
+  #evaluated(evaluation: Evaluation): void {
+    const left =
+      this.#round > 0 && this.#round < this.#rounds ? this.#clock.left(this.#round / this.#rounds) : undefined;
+    const when = left === undefined ? '' : ` (${formatSeconds(left)} left)`;
+    this.line(`round ${evaluation.round} of ${this.#rounds}: ${means(evaluation)}${when}`);
+  }
+
   update(progress: RunProgress): void {
     switch (progress.kind) {
-      case 'prepared': {
-        const { config, owners, examples, dropped, unlabelled, badRows, warnings, workers, threads, kernels } =
-          progress;
-        this.#rounds = Math.max(1, config.num_rounds);
-        this.line(
-          `${progress.model}: ${owners} owners, ${examples} examples in use, method ${config.method}, ` +
-            `${config.num_rounds} rounds; ${config.precision} on ${kernels}, ${workers} worker(s) of ${threads} thread(s)`,
-        );
-        for (const warning of warnings) this.line(warning);
-        if (dropped > 0)
-          this.line(`${dropped} examples over ${config.seq_length} tokens (or without a target) were left out`);
-        if (unlabelled > 0)
-          this.line(`${unlabelled} examples were left out: they have no label for partition: ${config.partition}`);
-        if (badRows > 0) this.line(`${badRows} rows could not be used`);
+      case 'prepared':
+        this.#prepared(progress);
         return;
-      }
       case 'resumed':
         this.#round = progress.round;
         this.line(`going on after round ${progress.round}`);
@@ -102,28 +117,23 @@ export class ProgressDisplay {
         return;
       case 'job': {
         this.#done = Math.min(this.#clients, this.#done + 1);
-        this.#tokens += progress.tokens;
         const loss = progress.loss === undefined ? '' : `, loss ${progress.loss.toFixed(3)}`;
-        this.#status(`round ${progress.round} of ${this.#rounds}: ${progress.client} done${loss}`);
+        this.#status(`round ${progress.round} of ${this.#rounds}: ${jobOf(progress)} done${loss}`);
         return;
       }
       case 'failed': {
         const next = progress.again ? 'trying again' : 'going on without it';
-        this.line(`round ${progress.round}: ${progress.client} failed, ${next}: ${progress.message}`);
+        this.line(`round ${progress.round}: ${jobOf(progress)} failed, ${next}: ${progress.message}`);
         return;
       }
       case 'evaluating':
         this.#status(`round ${progress.round}: scoring`);
         return;
-      case 'evaluated': {
-        const left =
-          this.#round > 0 && this.#round < this.#rounds ? this.#clock.left(this.#round / this.#rounds) : undefined;
-        const when = left === undefined ? '' : ` (${formatSeconds(left)} left)`;
-        this.line(`round ${progress.evaluation.round} of ${this.#rounds}: ${means(progress.evaluation)}${when}`);
+      case 'evaluated':
+        this.#evaluated(progress.evaluation);
         return;
-      }
       case 'tuning':
-        this.#status(`fine-tuning ${progress.clients} owners`);
+        this.#status(`fine-tuning ${plural(progress.clients, 'owner')}`);
         return;
       case 'writing':
         this.#status('writing adapters');

@@ -1,12 +1,15 @@
-import { createHash } from 'node:crypto';
+import { createHash, randomUUID } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
 import { copyFile, mkdir, rename, rm, stat, symlink } from 'node:fs/promises';
 import { dirname, join, relative } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
-import type { ReadableStream } from 'node:stream/web';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { lock } from 'proper-lockfile';
+import { FedtuneError } from '../../errors.js';
+import { makeFolder, writeError } from '../../files.js';
 import { hashFile } from '../../sha256.js';
-import { type HubSpec, hubError } from './spec.js';
+import type { HubAccess } from './access.js';
 
 /** What the hub says a file is: LFS files by sha256, small ones by git's hash. */
 export interface Blob {
@@ -20,100 +23,141 @@ interface DownloadRequest {
   readonly blob: Blob;
   /** Folder of the blobs. */
   readonly folder: string;
-  readonly type: HubSpec['type'];
-  readonly token: string | undefined;
-  readonly fetch: typeof fetch;
+  readonly access: HubAccess;
 }
-
-/** A connection that breaks is taken up again where it broke, this many times. */
-const ATTEMPTS = 5;
 
 const sizeOf = (path: string) =>
   stat(path).then(
     ({ size }) => size,
-    () => 0,
+    () => undefined,
   );
 
-async function hashOf(path: string, blob: Blob): Promise<string> {
-  const hash = createHash(blob.sha256 === undefined ? 'sha1' : 'sha256');
+async function hashOf(path: string, { sha256, size }: Blob): Promise<string> {
+  if (sha256 !== undefined) return hashFile(path);
   // A git blob is hashed with its kind and size in front.
-  if (blob.sha256 === undefined) hash.update(`blob ${await sizeOf(path)}\0`);
-  return hashFile(path, hash);
+  return hashFile(path, createHash('sha1').update(`blob ${size}\0`));
 }
 
-/** One request for what is missing of the file. Resolves when the connection ends, whole or not. */
-async function fetchRest(request: DownloadRequest, partial: string): Promise<void> {
-  let have = await sizeOf(partial);
-  if (have > request.blob.size) {
-    await rm(partial);
-    have = 0;
+/** A file that cannot be written is no trouble of the hub, and asking again helps nothing. */
+function isOfDisk(cause: unknown): boolean {
+  const { syscall } = cause as NodeJS.ErrnoException;
+  return syscall === 'write' || syscall === 'open' || syscall === 'mkdir';
+}
+
+/** One request for what is missing of the file; throws where the connection breaks, stalls or brings too much. */
+async function fetchRest({ url, blob, access }: DownloadRequest, partial: string, lost: AbortSignal): Promise<void> {
+  const have = (await sizeOf(partial)) ?? 0;
+  if (have === blob.size && have > 0) return;
+  const range = have > 0 ? { headers: { Range: `bytes=${have}-` } } : {};
+  const { response, watchdog } = await access.get(url, { ...range, signal: lost });
+  try {
+    // A server that ignores the range sends the whole file again.
+    const goesOn = response.status === 206 && response.headers.get('content-range')?.startsWith(`bytes ${have}-`);
+    let size = goesOn ? have : 0;
+    const body = response.body as AsyncIterable<Uint8Array> | null;
+    const checked = async function* (): AsyncGenerator<Uint8Array> {
+      for await (const chunk of body ?? []) {
+        watchdog.touch();
+        size += chunk.length;
+        if (size > blob.size) throw new Error(`more came than the ${blob.size} bytes that the hub announced`);
+        yield chunk;
+      }
+    };
+    await pipeline(Readable.from(checked()), createWriteStream(partial, { flags: goesOn ? 'a' : 'w' }));
+  } finally {
+    watchdog.stop();
   }
-  if (have === request.blob.size && have > 0) return;
-  const headers: Record<string, string> = {};
-  if (request.token !== undefined) headers.Authorization = `Bearer ${request.token}`;
-  if (have > 0) headers.Range = `bytes=${have}-`;
-  const response = await request.fetch(request.url, { headers });
-  if (!response.ok) {
-    const code = response.status === 401 || response.status === 403 ? 'HUB_ACCESS' : 'HUB_NOT_FOUND';
-    if (response.status < 500 && response.status !== 429) {
-      throw hubError(request.type, code, `The hub answers ${response.status} for ${request.url}.`);
+}
+
+/** Brings the whole of a file under its temporary name; what an earlier attempt left is gone on from. */
+async function fetchWhole(request: DownloadRequest, partial: string, lost: AbortSignal): Promise<void> {
+  const { blob, access, url } = request;
+  let failure: unknown;
+  for (let attempt = 1; attempt <= access.patience.attempts && !lost.aborted; attempt++) {
+    try {
+      await fetchRest(request, partial, lost);
+      if ((await sizeOf(partial)) === blob.size) return;
+      failure = new Error('the connection ended early');
+    } catch (cause) {
+      if (cause instanceof FedtuneError) throw cause;
+      if (isOfDisk(cause)) throw writeError(partial, cause);
+      failure = cause;
     }
-    throw new Error(`the hub answers ${response.status}`);
+    if (((await sizeOf(partial)) ?? 0) > blob.size) await rm(partial, { force: true });
+    if (attempt < access.patience.attempts && !lost.aborted) await sleep(access.waitAfter(attempt));
   }
-  // A server that ignores the range sends the whole file again.
-  const flags = response.status === 206 ? 'a' : 'w';
-  const body = response.body as ReadableStream | null;
-  if (body === null) throw new Error('the answer is empty');
-  await pipeline(Readable.fromWeb(body), createWriteStream(partial, { flags }));
+  const state = `${(await sizeOf(partial)) ?? 0} of ${blob.size} bytes of ${url} came: ${reasonOf(failure)}`;
+  throw access.error('HUB_UNREACHABLE', `${state}. Run the same command again to go on from there.`, failure);
+}
+
+/** fetch says "fetch failed" or "terminated" and why in its cause. */
+export function reasonOf(failure: unknown): string {
+  if (!(failure instanceof Error)) return String(failure);
+  return failure.cause instanceof Error ? `${failure.message} (${failure.cause.message})` : failure.message;
+}
+
+async function fetchChecked(
+  request: DownloadRequest,
+  path: string,
+  expected: string,
+  lost: AbortSignal,
+): Promise<void> {
+  // A name of ours: other tools that share the cache must not append to it.
+  const partial = `${path}.fedtune.incomplete`;
+  const resumed = ((await sizeOf(partial)) ?? 0) > 0;
+  await fetchWhole(request, partial, lost);
+  const actual = await hashOf(partial, request.blob);
+  if (actual === expected) return rename(partial, path);
+  await rm(partial, { force: true });
+  // What an earlier attempt left may have been at fault; once more, all of it.
+  if (resumed) return fetchChecked(request, path, expected, lost);
+  const message = `Expected hash ${expected} for ${request.url} but the download has ${actual}. Try again.`;
+  throw request.access.error('HASH_MISMATCH', message);
 }
 
 /**
- * Downloads one file into the blobs of the cache, resuming what an earlier attempt left, and checks its size and hash
- * before it gets its name. Returns its path. Throws HUB_ACCESS, HUB_NOT_FOUND, HUB_UNREACHABLE, HASH_MISMATCH.
+ * Downloads one file into the blobs of the cache, going on from what an earlier attempt left, and checks its size and hash
+ * before it gets its name. Of processes that want the same file one downloads and the others wait. Returns its path.
+ *
+ * Throws HUB_ACCESS, HUB_NOT_FOUND, HUB_UNREACHABLE, HASH_MISMATCH; RunError WRITE_FAILED.
  */
 export async function downloadBlob(request: DownloadRequest): Promise<string> {
-  const { blob, type, url } = request;
+  const { blob, access, url, folder } = request;
   const expected = blob.sha256 ?? blob.sha1 ?? '';
   if (!/^[0-9a-f]{40}([0-9a-f]{24})?$/.test(expected)) {
-    throw hubError(type, 'HASH_MISMATCH', `The hub gives no usable hash for ${url}: "${expected.slice(0, 80)}".`);
+    throw access.error('HASH_MISMATCH', `The hub gives no usable hash for ${url}: "${expected.slice(0, 80)}".`);
   }
-  const path = join(request.folder, expected);
-  if ((await sizeOf(path)) === blob.size && blob.size > 0) return path;
-  await mkdir(request.folder, { recursive: true });
-  const partial = `${path}.incomplete`;
-  let failure: unknown;
-  for (let attempt = 0; attempt < ATTEMPTS && (attempt === 0 || (await sizeOf(partial)) !== blob.size); attempt++) {
-    try {
-      failure = undefined;
-      await fetchRest(request, partial);
-    } catch (cause) {
-      if ((cause as { code?: string }).code?.startsWith('HUB_')) throw cause;
-      failure = cause;
-    }
+  const path = join(folder, expected);
+  if ((await sizeOf(path)) === blob.size) return path;
+  await makeFolder(folder);
+  const lost = new AbortController();
+  const release = await lock(path, {
+    realpath: false,
+    lockfilePath: `${path}.fedtune.lock`,
+    stale: access.patience.stale,
+    retries: { forever: true, factor: 1.5, minTimeout: 100, maxTimeout: 2000 },
+    onCompromised: () => lost.abort(new Error('another process took the download over')),
+  }).catch((cause: unknown) => {
+    throw writeError(path, cause);
+  });
+  try {
+    if ((await sizeOf(path)) !== blob.size) await fetchChecked(request, path, expected, lost.signal);
+    return path;
+  } catch (error) {
+    if (!lost.signal.aborted) throw error;
+  } finally {
+    await release().catch(() => {});
   }
-  const size = await sizeOf(partial);
-  if (size !== blob.size) {
-    const reason = failure instanceof Error ? failure.message : 'the connection ended early';
-    const state = `${size} of ${blob.size} bytes of ${url} came: ${reason}`;
-    throw hubError(type, 'HUB_UNREACHABLE', `${state}. Run the same command again to go on from there.`, failure);
-  }
-  const actual = await hashOf(partial, blob);
-  if (actual !== expected) {
-    await rm(partial, { force: true });
-    throw hubError(
-      type,
-      'HASH_MISMATCH',
-      `Expected hash ${expected} for ${url} but the download has ${actual}. Try again.`,
-    );
-  }
-  await rename(partial, path);
-  return path;
+  return downloadBlob(request);
 }
 
 /** Makes a blob appear under its name in a snapshot; where links are not allowed (Windows), as a copy. */
 export async function linkBlob(blob: string, target: string): Promise<void> {
   await mkdir(dirname(target), { recursive: true });
   await symlink(relative(dirname(target), blob), target).catch(async (cause: NodeJS.ErrnoException) => {
-    if (cause.code !== 'EEXIST') await copyFile(blob, target);
+    if (cause.code === 'EEXIST') return;
+    const copy = `${target}.${randomUUID()}.tmp`;
+    await copyFile(blob, copy);
+    await rename(copy, target);
   });
 }

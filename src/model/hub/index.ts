@@ -1,2 +1,3 @@
-export { type HubOptions, openSnapshot, type Snapshot } from './snapshot.js';
-export { type HubSpec, hubError, parseHubSpec } from './spec.js';
+export type { HubOptions } from './access.js';
+export { openSnapshot, type Snapshot } from './snapshot.js';
+export { parseHubSpec } from './spec.js';

@@ -1,6 +1,6 @@
+import { shown } from '../../text.js';
 import { html, type Markup } from '../escape.js';
 import { type Frame, makeScale, svg, xAxis } from './axes.js';
-import { shorten } from './label.js';
 
 export interface BarRow {
   readonly label: string;
@@ -31,7 +31,7 @@ export function stackedBars(title: string, xLabel: string, parts: readonly BarPa
       if (value === 0) return '';
       return html`<rect class="${parts[p]!.color}" x="${start.toFixed(1)}" y="${y + 3}" width="${width.toFixed(1)}" height="${ROW - 6}"><title>${label}, ${parts[p]!.label}: ${value}</title></rect>`;
     });
-    return html`<text x="${frame.left - 10}" y="${y + ROW / 2}" dy="0.32em" text-anchor="end"><title>${label}</title>${shorten(label, 19)}</text>${pieces}`;
+    return html`<text x="${frame.left - 10}" y="${y + ROW / 2}" dy="0.32em" text-anchor="end"><title>${label}</title>${shown(label, 19)}</text>${pieces}`;
   });
   return svg(frame, title, html`${xAxis(x, x.ticks(5).filter(Number.isInteger), frame, xLabel, String)}${drawn}`);
 }

@@ -1,7 +1,7 @@
 import { extent } from '../../extent.js';
+import { shown } from '../../text.js';
 import { html, type Markup, trusted } from '../escape.js';
 import { type Frame, makeScale, svg, ticksOf, wantsLog, xAxis } from './axes.js';
-import { shorten } from './label.js';
 import { markerPath } from './line.js';
 
 /** One value on a row. */
@@ -34,12 +34,12 @@ export function dotChart(title: string, rows: readonly DotRow[], format: (value:
   );
   const drawn = rows.map(({ label, dots }, i) => {
     const y = frame.top + (i + 0.5) * ROW;
-    const shown = dots.filter(({ value }) => Number.isFinite(value));
-    const [left, right] = extent(shown.map(({ value }) => x(value)));
-    return html`<text x="${frame.left - 10}" y="${y}" dy="0.32em" text-anchor="end"><title>${label}</title>${shorten(label, 19)}</text>${
-      shown.length > 1 &&
+    const drawable = dots.filter(({ value }) => Number.isFinite(value));
+    const [left, right] = extent(drawable.map(({ value }) => x(value)));
+    return html`<text x="${frame.left - 10}" y="${y}" dy="0.32em" text-anchor="end"><title>${label}</title>${shown(label, 19)}</text>${
+      drawable.length > 1 &&
       html`<line class="link" x1="${left.toFixed(1)}" x2="${right.toFixed(1)}" y1="${y}" y2="${y}"/>`
-    }${shown.map(
+    }${drawable.map(
       (dot) =>
         html`<g class="${dot.color}" transform="translate(${x(dot.value).toFixed(1)},${y})"><title>${label}, ${dot.label}: ${format(dot.value)}${dot.chosen ? ', taken home' : ''}</title><circle class="hit" r="9"/>${
           dot.chosen && html`<circle class="ring" r="8"/>`

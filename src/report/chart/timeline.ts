@@ -1,8 +1,8 @@
 import { maxOf } from '../../extent.js';
+import { shown } from '../../text.js';
 import { html, type Markup } from '../escape.js';
 import { type Frame, makeScale, svg, xAxis } from './axes.js';
 import type { BarPart } from './bars.js';
-import { shorten } from './label.js';
 
 export interface TimelineRow {
   readonly label: string;
@@ -98,9 +98,9 @@ export function timeline(title: string, states: readonly BarPart[], rows: readon
     const row: Row = { label, rounds, gap, top: frame.top + i * ROW, x: (done) => x(done + 0.5) };
     const single = rounds.map((state, at): Stretch => ({ state, from: at, to: at + 1 }));
     const exact = rounds.length > MAX_ROUNDS ? joined(single) : single;
-    const shown =
+    const done =
       exact.length > MAX_STRETCHES ? shapes(row, joined(columnsOf(rounds)), states) : rectangles(row, exact, states);
-    return html`<text x="${frame.left - 10}" y="${row.top + ROW / 2}" dy="0.32em" text-anchor="end"><title>${label}</title>${shorten(label, 19)}</text>${shown}`;
+    return html`<text x="${frame.left - 10}" y="${row.top + ROW / 2}" dy="0.32em" text-anchor="end"><title>${label}</title>${shown(label, 19)}</text>${done}`;
   });
   const ticks = x.ticks(8).filter((tick) => Number.isInteger(tick) && tick >= 1);
   return svg(frame, title, html`${xAxis(x, ticks, frame, 'round', String)}${drawn}`);

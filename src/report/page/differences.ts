@@ -1,7 +1,7 @@
 import { html, type Markup } from '../escape.js';
+import { plural } from '../format.js';
 import { type Difference, pairedDifferences } from '../paired.js';
 import type { RunRecord } from '../record.js';
-import { plural } from './kinds.js';
 import { section } from './parts.js';
 
 const percent = (share: number): string => `${share > 0 ? '+' : ''}${(100 * share).toFixed(1)} %`.replace('-', '−');

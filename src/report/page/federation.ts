@@ -1,6 +1,6 @@
 import { deviceOf } from '../../server/clock.js';
+import { shown } from '../../text.js';
 import { type BarPart, swatches } from '../chart/bars.js';
-import { shorten } from '../chart/label.js';
 import { legend, lineChart } from '../chart/line.js';
 import type { Point } from '../chart/thin.js';
 import { hasColumns, timeline } from '../chart/timeline.js';
@@ -93,7 +93,7 @@ function devices(record: RunRecord): Markup | undefined {
   const owners = ownersOf(record).slice(0, MAX_DEVICE_OWNERS);
   const rows = config.devices.map((device) => {
     const having = owners.filter((owner) => deviceOf(owner, config)?.name === device.name);
-    return html`<tr><th scope="row">${device.name}</th><td>${device.tokens_per_second}</td><td>${device.upload_mbps}</td><td>${device.download_mbps}</td><td class="names">${having.map((owner) => shorten(owner, 48)).join(', ') || 'nobody'}</td></tr>`;
+    return html`<tr><th scope="row">${device.name}</th><td>${device.tokens_per_second}</td><td>${device.upload_mbps}</td><td>${device.download_mbps}</td><td class="names">${having.map((owner) => shown(owner, 48)).join(', ') || 'nobody'}</td></tr>`;
   });
   return figure(
     'Simulated devices, and who has them',
@@ -107,8 +107,8 @@ function failureList({ events }: RunRecord): Markup | undefined {
   return html`<h3>Failures</h3><ul class="plain">${failures
     .slice(0, MAX_FAILURES)
     .map(
-      ({ round, client, code, message }) =>
-        html`<li><b>${client}</b>, ${typeof round === 'number' ? `round ${round}` : round}: ${message} <code>${code}</code></li>`,
+      ({ round, dispatch, client, code, message }) =>
+        html`<li><b>${client}</b>, ${typeof round === 'number' ? `round ${round}` : round}${dispatch !== undefined && ` (job ${dispatch})`}: ${message} <code>${code}</code></li>`,
     )}</ul>${
     failures.length > MAX_FAILURES && html`<p>${failures.length - MAX_FAILURES} more are in events.jsonl.</p>`
   }`;

@@ -1,8 +1,8 @@
 import { WHICH, type Which } from '../../contracts/evaluation.js';
 import { html, type Markup } from '../escape.js';
-import { formatBytes, formatSeconds } from '../format.js';
+import { formatBytes, formatSeconds, plural } from '../format.js';
 import { ownersOf, type RunRecord, roundsDone } from '../record.js';
-import { plural, ppl } from './kinds.js';
+import { ppl } from './kinds.js';
 
 /** The method with its mutation and robust merge, as the run file names them. */
 export function methodName({ config }: RunRecord): string {

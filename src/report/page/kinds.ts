@@ -26,6 +26,3 @@ export function short(value: number): string {
   if (size >= 1e5 || size < 1e-3) return value.toExponential().replace('e+', 'e');
   return String(Number(value.toPrecision(4)));
 }
-
-/** `1 owner`, `8 owners`. */
-export const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? '' : 's'}`;

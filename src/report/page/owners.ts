@@ -1,8 +1,8 @@
 import { WHICH, type Which } from '../../contracts/evaluation.js';
 import type { ClientMetrics, RunMetrics } from '../../contracts/metrics.js';
 import { extent } from '../../extent.js';
+import { shown } from '../../text.js';
 import { type DotRow, dotChart } from '../chart/dots.js';
-import { shorten } from '../chart/label.js';
 import { legend } from '../chart/line.js';
 import { html, type Markup } from '../escape.js';
 import type { RunRecord } from '../record.js';
@@ -38,7 +38,7 @@ function table(metrics: RunMetrics, kinds: readonly Which[]): Markup {
     .slice(0, MAX_ROWS)
     .map(
       (client) =>
-        html`<tr><th scope="row" title="${client.id}">${shorten(client.id, 48)}</th><td class="aside">${client.num_train}</td><td class="aside">${client.num_val}</td><td class="aside">${client.num_test}</td>${scoreCells(
+        html`<tr><th scope="row" title="${client.id}">${shown(client.id, 48)}</th><td class="aside">${client.num_train}</td><td class="aside">${client.num_val}</td><td class="aside">${client.num_test}</td>${scoreCells(
           kinds.map((which) => client[which]?.ppl),
         )}<td class="home ${colorOf(client.take_home.which)}">${client.take_home.which}</td></tr>`,
     );

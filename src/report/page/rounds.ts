@@ -1,6 +1,6 @@
 import { WHICH, type Which } from '../../contracts/evaluation.js';
 import { extent } from '../../extent.js';
-import { shorten } from '../chart/label.js';
+import { shown } from '../../text.js';
 import { legend, lineChart, type Series } from '../chart/line.js';
 import { html, type Markup } from '../escape.js';
 import { formatBytes, formatSeconds } from '../format.js';
@@ -58,18 +58,18 @@ function macroCharts(record: RunRecord): Markup {
 function ownerCharts(record: RunRecord): Markup {
   const { evaluation } = record.events;
   const owners = ownersOf(record);
-  const shown = owners.slice(0, MAX_PICTURES);
+  const pictured = owners.slice(0, MAX_PICTURES);
   const scoreOf = (owner: string, which: Which) => evaluation.map(({ clients }) => clients[owner]?.[which]?.ppl);
-  const all = shown
+  const all = pictured
     .flatMap((owner) => WHICH.flatMap((which) => scoreOf(owner, which)))
     .filter((value) => value !== undefined)
     .filter(Number.isFinite);
   const scale = extent(all);
   const xs = evaluation.map(({ round }) => round);
-  return html`<h3>Every owner, on one scale</h3>${shownOf(shown.length, owners.length) && html`<p class="intro">${shownOf(shown.length, owners.length)}</p>`}${multiples(
-    shown.map((owner) =>
+  return html`<h3>Every owner, on one scale</h3>${shownOf(pictured.length, owners.length) && html`<p class="intro">${shownOf(pictured.length, owners.length)}</p>`}${multiples(
+    pictured.map((owner) =>
       figure(
-        shorten(owner, 48),
+        shown(owner, 48),
         lineChart({
           title: `Perplexity of ${owner} over the rounds`,
           xLabel: 'round',

@@ -1,5 +1,5 @@
 import { html, type Markup } from '../escape.js';
-import { formatBytes, formatSeconds } from '../format.js';
+import { formatBytes, formatSeconds, plural } from '../format.js';
 import type { RunRecord } from '../record.js';
 import { facts, section } from './parts.js';
 
@@ -13,7 +13,7 @@ function machine({ metrics, events, config }: RunRecord): Markup {
     const count = (value: number) => value.toLocaleString('en-US');
     rows.push(
       ['time', formatSeconds(timing.seconds)],
-      ['workers', `${timing.workers} of ${timing.threads} thread(s)`],
+      ['workers', `${timing.workers} of ${plural(timing.threads, 'thread')}`],
       ['training speed', `${count(Math.round(timing.tokens_per_second))} tokens/s`],
       ['memory at most', formatBytes(timing.peak_rss_bytes)],
       ['tokens trained on', count(tokens.train + tokens.search + (tokens.local ?? 0) + (tokens.tune ?? 0))],

@@ -1,7 +1,7 @@
 import { POOLED } from '../../contracts/pooled.js';
 import { extent } from '../../extent.js';
 import { byCode } from '../../order.js';
-import { shorten } from '../chart/label.js';
+import { shown } from '../../text.js';
 import { lineChart, type Series } from '../chart/line.js';
 import type { Point } from '../chart/thin.js';
 import type { Markup } from '../escape.js';
@@ -73,7 +73,7 @@ export function trainingSection({ events }: RunRecord): Markup | undefined {
   );
   const owners = curves.map(({ client, points, band }) =>
     figure(
-      shorten(nameOf(client), 48),
+      shown(nameOf(client), 48),
       lineChart({
         title: `Training loss of ${nameOf(client)}`,
         xLabel: 'step',

@@ -7,7 +7,7 @@ import { readGgufAdapter, writeGgufAdapter, writeMergedGguf } from '../../../src
 import type { Dequantize, ExportModel } from '../../../src/export/types.js';
 import { readGgufHeader } from '../../../src/model/gguf/header.js';
 import { halfToFloat } from '../../../src/safetensors/read.js';
-import { distance, makeAdapter, makeModel, numbers, products, temporaryFolder } from './fixtures.js';
+import { distance, makeAdapter, makeModel, products, temporaryFolder } from './fixtures.js';
 
 let folder: string;
 let llama: ExportModel;

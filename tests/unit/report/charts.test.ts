@@ -1,7 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { makeScale, ticksOf, wantsLog } from '../../../src/report/chart/axes.js';
-import { shorten } from '../../../src/report/chart/label.js';
 import { lineChart } from '../../../src/report/chart/line.js';
 import { thin, thinBand } from '../../../src/report/chart/thin.js';
 import { timeline } from '../../../src/report/chart/timeline.js';
@@ -110,11 +109,6 @@ describe('charts', () => {
       ],
       band: [],
     });
-  });
-
-  it('cut long names by characters', () => {
-    expect(shorten('Åsa😀😀😀', 5)).toBe('Åsa😀…');
-    expect(shorten('short', 5)).toBe('short');
   });
 });
 

@@ -1,18 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import type { ClientResult } from '../../../src/client/job.js';
 import { parseConfig } from '../../../src/config/parse.js';
-import { deviceOf, jobSeconds } from '../../../src/server/clock.js';
-import { rebase, stalenessFactor } from '../../../src/server/late.js';
+import type { Update } from '../../../src/contracts/messages.js';
+import { deviceOf, workSeconds } from '../../../src/server/clock.js';
+import { stalenessFactor } from '../../../src/server/late.js';
 import { sampleClients, sampleSize } from '../../../src/server/sampling.js';
-import { toyLayout } from './quadratic.js';
 
-const layout = toyLayout();
-
-function resultOf(values: Float32Array, mask: Uint8Array | null = null): ClientResult {
-  const tokens = { train: 300, search: 100, targets: 9 };
-  const track = { name: 'main', adapter: { layout, values, mask }, losses: [], meanGradient: null, tokens };
-  return { client: 'a', round: 3, tracks: [track], seconds: 1 };
-}
+const update = { tokens: { train: 300, search: 100, targets: 9 } } as Update;
 
 describe('the virtual clock', () => {
   const devices = [
@@ -21,10 +14,10 @@ describe('the virtual clock', () => {
   ];
 
   it('takes download, training and search, and upload: by hand', () => {
-    const seconds = jobSeconds(devices[1]!, resultOf(new Float32Array(layout.size)), { down: 1e6, up: 25e4 });
+    const seconds = workSeconds(devices[1]!, { update, bytesDown: 1e6, bytesUp: 25e4 });
     // 1 MB at 8 Mbit/s, 400 tokens at 100 a second, 0.25 MB at 1 Mbit/s.
     expect(seconds).toBeCloseTo(1 + 4 + 2, 9);
-    expect(jobSeconds(undefined, resultOf(new Float32Array(layout.size)), { down: 1e6 })).toBe(0);
+    expect(workSeconds(undefined, { update, bytesDown: 1e6, bytesUp: 25e4 })).toBe(0);
   });
 
   it('gives devices by their shares, the same one to a client always', () => {
@@ -39,19 +32,6 @@ describe('a late update', () => {
   it('counts (1 + age)^-x', () => {
     expect([0, 3, 8].map((age) => stalenessFactor(age, 0.5))).toEqual([1, 1 / 2, 1 / 3]);
     expect(stalenessFactor(5, 0)).toBe(1);
-  });
-
-  it('moves what it changed, and its entries alone, onto the adapter of now: by hand', () => {
-    const filled = (value: number) => new Float32Array(layout.size).fill(value);
-    const mask = Uint8Array.from({ length: layout.size }, (_, p) => p % 2);
-    const sent = { layout, values: filled(1), mask: null };
-    const result = resultOf(
-      filled(3).map((value, p) => (mask[p] === 1 ? value : 0)),
-      mask,
-    );
-    const moved = rebase({ result, sent, version: 1, arrives: 5 }, { layout, values: filled(10), mask: null }, 0.5, 6);
-    expect(moved.round).toBe(6);
-    expect([...moved.tracks[0]!.adapter.values]).toEqual([...mask].map((bit) => (bit === 1 ? 11 : 0)));
   });
 });
 

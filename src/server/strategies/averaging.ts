@@ -153,7 +153,7 @@ export class AveragingStrategy implements Strategy {
 
   /** The merge of the rows; `before` stands where no row has an entry. */
   protected combine(rows: readonly MergeRow[], before: Float32Array): RobustResult {
-    return robustMerge(rows, before, this.config, this.mergeMean);
+    return robustMerge(rows, before, this.config, { mean: this.mergeMean });
   }
 
   protected extraState(): ExtraState {

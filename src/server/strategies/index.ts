@@ -1,5 +1,5 @@
-import type { MethodId } from '../../config/methods.js';
 import { ConfigError } from '../../errors.js';
+import type { MethodId } from '../../methods/index.js';
 import type { Strategy, StrategyInit } from '../strategy.js';
 import { createCentralized } from './centralized.js';
 import { createDitto } from './ditto.js';

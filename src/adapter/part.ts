@@ -110,7 +110,8 @@ export function partLayout({ ranks }: Part, base: AdapterLayout): AdapterLayout 
 
 /**
  * The adapter that a part stands for. `base` has the modules; `mask` is the one that the receiver knows (for `known`);
- * `fallback` fills the factors that did not travel (zeros without it). Outside of a mask values are 0.
+ * `fallback` fills the factors that did not travel (zeros without it). Outside of a mask values are 0. Where all entries travel, the
+ * values are the part's own: whoever writes to them copies them first.
  * Throws AdapterError PART_LAYOUT, PART_MASK or PART_SIZE where the part does not fit.
  */
 export function unpackPart(
@@ -132,7 +133,7 @@ export function unpackPart(
       `Expected ${count} values (layout of ${layout.size} entries, factors ${part.factors}, mask ${part.mask}) but received ${part.values.length}.`,
     );
   }
-  if (sent === null) return { layout, values: part.values.slice(), mask };
+  if (sent === null) return { layout, values: part.values, mask };
   const values = new Float32Array(layout.size);
   let next = 0;
   for (let p = 0; p < values.length; p++) {

@@ -1,13 +1,17 @@
 import { ConfigError } from '../errors.js';
-import { MIXED_RANK_METHODS, MUTABLE_METHODS, REBASABLE_METHODS, ROBUST_METHODS } from './methods.js';
+import { methodOf, methodsWith } from '../methods/index.js';
+import type { Method } from '../methods/method.js';
 import type { RunConfig } from './schema.js';
 
 type Rule = (config: RunConfig) => string | false;
-
-const among = (method: string, methods: readonly string[]): boolean => methods.includes(method);
+type MethodRule = (config: RunConfig, method: Method) => string | false;
 
 /** Each rule says what is wrong with two or more keys together and what to do, or nothing. */
 const RULES: readonly Rule[] = [
+  (c) =>
+    c.strategy === null &&
+    Object.keys(c.strategy_options).length > 0 &&
+    `strategy_options (${Object.keys(c.strategy_options).join(', ')}) belong to a method in a file of your own; set strategy.`,
   (c) =>
     c.local_steps !== null &&
     c.local_epochs !== null &&
@@ -46,24 +50,9 @@ const RULES: readonly Rule[] = [
     c.mutation !== 'none' &&
     `mutation: ${c.mutation} needs synchronous rounds; leave async_buffer out.`,
   (c) =>
-    (c.async_buffer !== null || (c.deadline !== null && c.late === 'discount')) &&
-    c.strategy === null &&
-    !among(c.method, REBASABLE_METHODS) &&
-    `Late and asynchronous updates work with ${REBASABLE_METHODS.join(', ')}, not with ${c.method}.`,
-  (c) =>
-    c.robust !== 'none' &&
-    c.strategy === null &&
-    !among(c.method, ROBUST_METHODS) &&
-    `robust: ${c.robust} stands in for the mean of ${ROBUST_METHODS.join(', ')}, not of ${c.method}.`,
-  (c) =>
     (c.robust === 'krum' || c.robust === 'multi_krum') &&
     c.method === 'perfit' &&
     `robust: ${c.robust} compares whole adapters and needs equal masks; take median or trimmed_mean with perfit.`,
-  (c) =>
-    c.mutation !== 'none' &&
-    c.strategy === null &&
-    !among(c.method, MUTABLE_METHODS) &&
-    `mutation: ${c.mutation} works with ${MUTABLE_METHODS.join(', ')}, not with ${c.method}.`,
   (c) => {
     const team = c.mutate === 'both' ? 4 : 2;
     const most = Math.min(c.clients_per_round ?? team, c.num_clients ?? team);
@@ -73,22 +62,53 @@ const RULES: readonly Rule[] = [
       `mutation: ${c.mutation} with mutate: ${c.mutate} needs ${team} clients a round or more, but there are ${most}.`
     );
   },
-  (c) =>
-    (c.rank_per_client !== null || c.memory_budget_mb !== null) &&
-    c.strategy === null &&
-    !among(c.method, MIXED_RANK_METHODS) &&
-    `Unlike ranks (rank_per_client, memory_budget_mb) work with ${MIXED_RANK_METHODS.join(', ')}, not with ${c.method}.`,
   (c) => c.use_rslora && c.lora_alpha / Math.sqrt(c.lora_r) > 1e4 && 'lora_alpha is out of proportion to lora_r.',
 ];
 
-/** Throws ConfigError CONFIG_CONFLICT with one line for each rule that is broken. */
-export function checkConfig(config: RunConfig): void {
-  const broken = RULES.map((rule) => rule(config)).filter((text) => text !== false);
-  if (broken.length === 0) return;
+/** What a method can be combined with is what its capabilities say. */
+const METHOD_RULES: readonly MethodRule[] = [
+  (c, { id, capabilities }) =>
+    (c.async_buffer !== null || (c.deadline !== null && c.late === 'discount')) &&
+    !capabilities.rebasable &&
+    `Late and asynchronous updates work with ${methodsWith('rebasable').join(', ')}, not with ${id}.`,
+  (c, { id, capabilities }) =>
+    c.robust !== 'none' &&
+    !capabilities.robust &&
+    `robust: ${c.robust} stands in for the mean of ${methodsWith('robust').join(', ')}, not of ${id}.`,
+  (c, { id, capabilities }) =>
+    c.mutation !== 'none' &&
+    !capabilities.mutable &&
+    `mutation: ${c.mutation} works with ${methodsWith('mutable').join(', ')}, not with ${id}.`,
+  (c, { id, capabilities }) =>
+    (c.rank_per_client !== null || c.memory_budget_mb !== null) &&
+    !capabilities.mixedRanks &&
+    `Unlike ranks (rank_per_client, memory_budget_mb) work with ${methodsWith('mixedRanks').join(', ')}, not with ${id}.`,
+];
+
+function requireNone(broken: readonly (string | false)[]): void {
+  const lines = broken.filter((text) => text !== false);
+  if (lines.length === 0) return;
   throw new ConfigError(
-    broken.length === 1
-      ? broken[0]!
-      : `The configuration contradicts itself:\n${broken.map((line) => `  ${line}`).join('\n')}`,
+    lines.length === 1
+      ? lines[0]!
+      : `The configuration contradicts itself:\n${lines.map((line) => `  ${line}`).join('\n')}`,
     { code: 'CONFIG_CONFLICT' },
   );
+}
+
+/** Throws ConfigError CONFIG_CONFLICT where the configuration asks for what the method cannot be combined with. */
+export function checkMethod(config: RunConfig, method: Method): void {
+  requireNone(METHOD_RULES.map((rule) => rule(config, method)));
+}
+
+/**
+ * Throws ConfigError CONFIG_CONFLICT with one line for each rule that is broken. A method in a file of the user is not
+ * loaded yet; `checkMethod` looks at it once it is.
+ */
+export function checkConfig(config: RunConfig): void {
+  const method = config.strategy === null ? methodOf(config.method) : null;
+  requireNone([
+    ...RULES.map((rule) => rule(config)),
+    ...(method === null ? [] : METHOD_RULES.map((rule) => rule(config, method))),
+  ]);
 }

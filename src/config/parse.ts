@@ -1,6 +1,6 @@
-import type { z } from 'zod';
 import { ConfigError } from '../errors.js';
 import { checkConfig } from './check.js';
+import { describeIssue, shown } from './issues.js';
 import { nearest } from './nearest.js';
 import { CONFIG_KEYS, type ConfigKey, type RunConfig, runConfigSchema } from './schema.js';
 
@@ -13,30 +13,6 @@ export function requireKey(key: string, where: string): ConfigKey {
       (near ? ` Did you mean "${near}"?` : ' `fedtune keys` lists them all.'),
     { code: 'UNKNOWN_KEY' },
   );
-}
-
-function shown(value: unknown): string {
-  // JSON has no NaN and no infinity, which arithmetic and YAML have.
-  if (typeof value === 'number') return String(value);
-  const text = value === undefined ? 'nothing' : JSON.stringify(value);
-  return text.length > 80 ? `${text.slice(0, 77)}...` : text;
-}
-
-function valueAt(input: unknown, path: readonly PropertyKey[]): unknown {
-  return path.reduce<unknown>((at, key) => (at as Record<PropertyKey, unknown> | undefined)?.[key], input);
-}
-
-/** What was expected, in words: `expected int`, `expected one of "a"|"b"`, `expected string or array`. */
-function expectation(issue: z.core.$ZodIssue): string {
-  if (issue.code !== 'invalid_union') {
-    return issue.message.replace(/^Invalid (input|option): /, '').replace(/, received .*$/, '');
-  }
-  const kinds = issue.errors.map((branch) => (branch[0] ? expectation(branch[0]) : '').replace(/^expected /, ''));
-  return `expected ${[...new Set(kinds)].join(' or ')}`;
-}
-
-function describeIssue(issue: z.core.$ZodIssue, input: unknown): string {
-  return `${issue.path.map(String).join('.')}: ${expectation(issue)}, received ${shown(valueAt(input, issue.path))}.`;
 }
 
 /**

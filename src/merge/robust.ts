@@ -1,18 +1,9 @@
 import { FedtuneError } from '../errors.js';
-import { type MergeMean, type MergeRow, mergeMean } from './mean.js';
+import { type Arithmetic, plainArithmetic } from './arithmetic.js';
+import { type MergeRow, mergeMean } from './mean.js';
+import type { RobustOptions } from './options.js';
 
-/** A merge that withstands some faulty clients. */
-export interface RobustOptions {
-  readonly robust: 'none' | 'median' | 'trimmed_mean' | 'krum' | 'multi_krum' | 'norm_clip';
-  /** trimmed_mean: share of the covering clients cut off at each end, at least one. */
-  readonly trim_fraction: number;
-  /** krum, multi_krum: clients that may be faulty. */
-  readonly byzantine: number;
-  /** multi_krum: clients that are averaged; null: all but the faulty ones. */
-  readonly krum_select: number | null;
-  /** norm_clip: largest norm of an update; null: the median of the round's norms. */
-  readonly clip_norm: number | null;
-}
+export type { RobustOptions } from './options.js';
 
 export interface RobustResult {
   readonly merged: Float32Array;
@@ -72,7 +63,7 @@ function krum(
   rows: readonly MergeRow[],
   fallback: Float32Array,
   options: RobustOptions,
-  mean: MergeMean,
+  { mean }: Arithmetic,
 ): RobustResult {
   requireEqualMasks(rows);
   const near = Math.max(1, rows.length - options.byzantine - 2);
@@ -102,7 +93,7 @@ function normClip(
   rows: readonly MergeRow[],
   fallback: Float32Array,
   options: RobustOptions,
-  mean: MergeMean,
+  { mean }: Arithmetic,
 ): RobustResult {
   const norms = Float64Array.from(rows, (row) => updateNorm(row, fallback));
   const sorted = norms.toSorted();
@@ -127,10 +118,10 @@ export function robustMerge(
   rows: readonly MergeRow[],
   fallback: Float32Array,
   options: RobustOptions,
-  mean: MergeMean = mergeMean,
+  { mean }: Arithmetic = plainArithmetic,
 ): RobustResult {
-  if (options.robust === 'norm_clip' && rows.length > 0) return normClip(rows, fallback, options, mean);
+  if (options.robust === 'norm_clip' && rows.length > 0) return normClip(rows, fallback, options, { mean });
   if (options.robust === 'none' || rows.length < MIN_ROWS) return { merged: mean(rows, fallback), metrics: {} };
-  if (options.robust === 'krum' || options.robust === 'multi_krum') return krum(rows, fallback, options, mean);
+  if (options.robust === 'krum' || options.robust === 'multi_krum') return krum(rows, fallback, options, { mean });
   return { merged: coordinateWise(rows, fallback, options), metrics: {} };
 }

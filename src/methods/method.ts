@@ -2,6 +2,8 @@ import type { z } from 'zod';
 import type { Adapter, AdapterLayout } from '../adapter/layout.js';
 import type { Parts } from '../adapter/part.js';
 import type { Arithmetic } from '../merge/arithmetic.js';
+import type { MergeOptions } from '../merge/options.js';
+import type { MutationOptions } from '../mutation/options.js';
 import type { Track, TrackResult, TrainPhase } from './work.js';
 
 /** What the server knows of an owner, from what the owner told. */
@@ -49,6 +51,8 @@ export interface MethodInit<Options> {
 }
 
 export interface ServerInit<Options> extends MethodInit<Options> {
+  /** The run file's keys on merging and mutation, which belong to no method. */
+  readonly merge: MergeOptions & MutationOptions;
   /** Every client of the run, sorted by id. */
   readonly clients: readonly ClientInfo[];
   /** Sums over many adapters: the engine's, or the plain ones, equal to the bit. */
@@ -162,17 +166,26 @@ export interface ClientHalf {
   adapters(offered: Sending, state: StateDocument | undefined, client: ClientInfo): ClientAdapters;
 }
 
-type Shape = Readonly<Record<string, z.ZodType>>;
+export type Shape = Readonly<Record<string, z.ZodType>>;
+/** The values of a method's options. */
+export type OptionsOf<S extends Shape> = z.output<z.ZodObject<S>>;
 
 /** A federated method: one file with its id, what it can be combined with, its options and both halves. */
-export interface Method<Options extends Shape = Shape> {
+export interface Method<Options extends Shape = Shape, Id extends string = string> {
   /** Lower-case id, as run files name it. */
-  readonly id: string;
+  readonly id: Id;
   /** One line for lists. */
   readonly summary: string;
   readonly capabilities: Capabilities;
   /** Its keys in the run file: a zod type each, with default and description. */
   readonly options: Options;
-  server(init: ServerInit<z.output<z.ZodObject<Options>>>): ServerHalf;
-  client(init: MethodInit<z.output<z.ZodObject<Options>>>): ClientHalf;
+  server(init: ServerInit<OptionsOf<Options>>): ServerHalf;
+  client(init: MethodInit<OptionsOf<Options>>): ClientHalf;
+}
+
+/** A method as it is written, for its types: `export default defineMethod({...})`. */
+export function defineMethod<Options extends Shape, const Id extends string>(
+  method: Method<Options, Id>,
+): Method<Options, Id> {
+  return method;
 }

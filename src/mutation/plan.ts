@@ -1,16 +1,17 @@
 import { type Factors, factorMask } from '../adapter/factors.js';
 import type { AdapterLayout } from '../adapter/layout.js';
 import { maskValues } from '../adapter/masks.js';
-import type { MethodOptions } from '../server/strategy.js';
+import type { Arithmetic } from '../merge/arithmetic.js';
 import { signGroups } from './groups.js';
 import { addMasked, type GlobalStep, type MutantInput, makeMutant, maskedDot } from './mutant.js';
+import type { MutationOptions } from './options.js';
 import { drawSigns } from './signs.js';
 import { formTeams, type MutableClient, type Team } from './teams.js';
 
 /** What a mutation is made from. */
 export interface MutationInput {
   readonly layout: AdapterLayout;
-  readonly options: MethodOptions;
+  readonly options: MutationOptions;
   /** The round that trains the mutants; the merge was one round earlier. */
   readonly round: number;
   readonly numRounds: number;
@@ -26,6 +27,7 @@ export interface MutationInput {
   /** The factor whose g is mutated this round. */
   readonly factors: Factors;
   readonly random: () => number;
+  readonly arithmetic?: Arithmetic;
 }
 
 /** The mutation of one round. */
@@ -34,6 +36,8 @@ export interface MutationPlan {
   readonly metrics: Readonly<Record<string, unknown>>;
   /** `values` + alpha * x of this client; the same array where it is not mutated. */
   apply(client: string, values: Float32Array): Float32Array;
+  /** The same; undefined where it is not mutated. */
+  mutantOf(client: string, values: Float32Array): Float32Array | undefined;
 }
 
 /** Below this share of the adapter's norm a global step is noise. */
@@ -46,7 +50,7 @@ export function mutatedFactors(mutate: 'alternate' | 'both', averaged: Factors, 
 }
 
 /** beta_t = beta_0 * max(0, 1 - t / T_b). */
-export function betaAt(options: MethodOptions, t: number, numRounds: number): number {
+export function betaAt(options: MutationOptions, t: number, numRounds: number): number {
   return (options.beta_0 ?? 0) * Math.max(0, 1 - t / (options.mutation_decay ?? numRounds));
 }
 
@@ -79,6 +83,13 @@ export function planMutation(input: MutationInput): MutationPlan | null {
   const fan = measureFan(step, inputs, projection, gg, input.numClients);
   const cap = options.momentum_cap;
   const alpha = cap !== null && fan.c > 0 ? Math.min(options.alpha, cap / fan.c) : options.alpha;
+  const apply = (client: string, values: Float32Array): Float32Array => {
+    const mutant = inputs.get(client);
+    if (mutant === undefined || mutant.signs === null) return values;
+    const { x } = makeMutant(step, mutant, projection);
+    if (options.centered) addMasked(x, g, -fan.c, mutant.mask);
+    return values.map((value, p) => value + alpha * x[p]!);
+  };
   return {
     teams,
     metrics: {
@@ -94,12 +105,10 @@ export function planMutation(input: MutationInput): MutationPlan | null {
         fan.mutants.map((mutant) => [mutant.id, describeMutant(mutant, alpha, options.centered ? fan.c : 0)]),
       ),
     },
-    apply(client, values) {
-      const mutant = inputs.get(client);
-      if (mutant === undefined || mutant.signs === null) return values;
-      const { x } = makeMutant(step, mutant, projection);
-      if (options.centered) addMasked(x, g, -fan.c, mutant.mask);
-      return values.map((value, p) => value + alpha * x[p]!);
+    apply,
+    mutantOf(client, values) {
+      const mutant = apply(client, values);
+      return mutant === values ? undefined : mutant;
     },
   };
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { METHODS, type MethodId, MUTABLE_METHODS } from '../../src/config/methods.js';
 import type { Which } from '../../src/contracts/evaluation.js';
+import { METHODS, type MethodId, methodsWith } from '../../src/methods/index.js';
 import { macro, outcomeOf, roundMetrics, runInline } from './inlineRun.js';
 
 const OWN: Partial<Record<MethodId, Which>> = {
@@ -12,7 +12,7 @@ const OWN: Partial<Record<MethodId, Which>> = {
 const MUTATIONS = ['none', 'fedmut', 'fedqp'] as const;
 
 const cases = METHODS.flatMap((method) =>
-  MUTATIONS.filter((mutation) => mutation === 'none' || MUTABLE_METHODS.includes(method)).map((mutation) => ({
+  MUTATIONS.filter((mutation) => mutation === 'none' || methodsWith('mutable').includes(method)).map((mutation) => ({
     method,
     mutation,
   })),

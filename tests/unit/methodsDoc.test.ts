@@ -2,9 +2,9 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { federationKeys } from '../../src/config/keys/federation.js';
 import { methodKeys } from '../../src/config/keys/method.js';
-import { METHODS, MUTABLE_METHODS, REBASABLE_METHODS, ROBUST_METHODS } from '../../src/config/methods.js';
 import { parseConfig } from '../../src/config/parse.js';
 import { CONFIG_KEYS, type ConfigKey } from '../../src/config/schema.js';
+import { METHODS, methodsWith } from '../../src/methods/index.js';
 
 /** Benchmarks are plain JavaScript without types. */
 const { withMeasured } = await import(new URL('../../benchmarks/lib/methodsDoc.mjs', import.meta.url).href);
@@ -17,7 +17,7 @@ const defaults = parseConfig({});
 const rows = [...page.matchAll(/^\| `([a-z_0-9]+)` +\| ([^|]*?) +\|/gm)].filter(([, key]) =>
   (CONFIG_KEYS as readonly string[]).includes(key!),
 );
-const shown = (value: unknown) => (Array.isArray(value) ? JSON.stringify(value) : String(value));
+const shown = (value: unknown) => (typeof value === 'object' ? JSON.stringify(value) : String(value));
 
 /** Keys of the federation that say how long it goes on and how data is divided, not how methods work. */
 const ELSEWHERE = [
@@ -67,9 +67,9 @@ describe('docs/methods.md', () => {
   });
 
   it.each([
-    ['averages factors from one round to the next', MUTABLE_METHODS],
-    ['stand in for the weighted mean', ROBUST_METHODS],
-    ['Late and asynchronous updates work with', REBASABLE_METHODS],
+    ['averages factors from one round to the next', methodsWith('mutable')],
+    ['stand in for the weighted mean', methodsWith('robust')],
+    ['Late and asynchronous updates work with', methodsWith('rebasable')],
   ])('names exactly the methods of: %s', (start, methods) => {
     const after = page.slice(page.indexOf(start) + start.length);
     const sentence = after.slice(0, after.search(/[.;](\s|$)|, whose/));

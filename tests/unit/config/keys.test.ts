@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { METHODS } from '../../../src/config/methods.js';
 import { parseConfig } from '../../../src/config/parse.js';
 import { CONFIG_KEYS, runConfigSchema } from '../../../src/config/schema.js';
+import { METHODS } from '../../../src/methods/index.js';
 
 // Keys as PEFT, Axolotl and the papers of the methods call them: what users write from memory has to be there, with the
 // default that goes with it.

@@ -1,0 +1,247 @@
+import type { DenseAdapter } from '../adapter/components.js';
+import { type Factors, factorMask } from '../adapter/factors.js';
+import type { Adapter, AdapterLayout } from '../adapter/layout.js';
+import { type Part, packPart } from '../adapter/part.js';
+import { aggregationError } from '../merge/aggregationError.js';
+import type { MergeRow } from '../merge/mean.js';
+import { type RobustResult, robustMerge } from '../merge/robust.js';
+import type {
+  ClientInfo,
+  ClientUpdate,
+  RoundContext,
+  Sending,
+  ServerHalf,
+  ServerInit,
+  StateDocument,
+} from './method.js';
+import { type Mutating, mutating } from './mutating.js';
+import { type CheckedUpdate, checkUpdates, type Expected, partOf, readPart } from './updates.js';
+import { clientWeight } from './weights.js';
+
+/** Which factors are trained and which travel and are averaged, by round. */
+export interface FactorRule {
+  /** @default both */
+  trains?(round: number): Factors;
+  /** @default those that are trained */
+  averages?(round: number): Factors;
+}
+
+/** What goes to one client. */
+export interface Outgoing {
+  readonly client: ClientInfo;
+  readonly round: number;
+  /** The merged adapter, or the mutant of it for this client; not to be written to. */
+  readonly values: Float32Array;
+  /** The merged adapter. */
+  readonly theta: Float32Array;
+  readonly isMutant: boolean;
+  /** Makes a part once a round for all clients that are sent the same, by a name of the content. */
+  share(name: string, make: () => Part): Part;
+}
+
+/** A round's updates and their mean. */
+export interface MergedRound {
+  /** Sorted by client id. */
+  readonly updates: readonly CheckedUpdate[];
+  /** The same as rows of the merge. */
+  readonly rows: readonly MergeRow[];
+  /** The merged adapter before any server optimizer. */
+  readonly mean: Float32Array;
+  readonly context: RoundContext;
+}
+
+/** Where a method differs from fedavg at the server; every hook has fedavg's as its default. */
+export interface ServerHooks {
+  /** Space of the merged adapter and its first values. @default the fresh adapter */
+  readonly start?: DenseAdapter;
+  /** The client's own mask, where the merge needs it. @default all ones */
+  maskOf?(client: ClientInfo): Uint8Array | null;
+  /** Whether a client may get a mutant this round. @default true */
+  isMutable?(client: ClientInfo, round: number): boolean;
+  /** What goes to one client. @default the averaged factors inside its mask */
+  send?(outgoing: Outgoing): Sending;
+  /** Layout in which a client gets and returns its adapter. @default that of `start` */
+  layoutOf?(client: ClientInfo): AdapterLayout;
+  /** An update as a row of the merge. @default its values, weighed by `merge_weights` */
+  toRow?(update: CheckedUpdate): MergeRow;
+  /** The merge of the rows; `before` stands where no row has an entry. @default robustMerge, the mean among it */
+  combine?(rows: readonly MergeRow[], before: Float32Array): RobustResult;
+  /** What is learned besides the mean, before the server's step; returns metrics. */
+  learn?(round: MergedRound): Readonly<Record<string, unknown>>;
+  /** The new merged adapter from the old one and the mean; a server optimizer works here. @default the mean */
+  step?(theta: Float32Array, mean: Float32Array): Float32Array;
+  /** What a client is given to score and to take home. @default the merged adapter */
+  offer?(client: ClientInfo, theta: Float32Array): Sending;
+  /** The merged adapter as it stands for itself. @default theta in the space of `start` */
+  global?(theta: Float32Array): Adapter | undefined;
+  masks?(): ReadonlyMap<string, Uint8Array>;
+  /** What the hooks keep between rounds. */
+  state?(): StateDocument;
+  restore?(state: StateDocument): void;
+}
+
+/** A memo that lives as long as its owner: one part for one name. */
+function sharing(): (name: string, make: () => Part) => Part {
+  const made = new Map<string, Part>();
+  return (name, make) => {
+    const part = made.get(name) ?? make();
+    made.set(name, part);
+    return part;
+  };
+}
+
+interface SavedServer {
+  readonly theta: Float32Array;
+  readonly mutation: StateDocument;
+  readonly own: StateDocument;
+}
+
+/**
+ * The server of every method that averages factors: one merged adapter, sent (perhaps mutated) to the sampled clients and
+ * merged entry by entry from what they return. Without hooks it is fedavg's.
+ */
+export class AveragingServer implements ServerHalf {
+  readonly #init: ServerInit<unknown>;
+  readonly #hooks: ServerHooks;
+  readonly #trains: (round: number) => Factors;
+  readonly #averages: (round: number) => Factors;
+  readonly #layout: AdapterLayout;
+  readonly #mutating: Mutating | null;
+  /** The merged adapter, never mutated; not written to once it is here. */
+  #theta: Float32Array;
+  /** What was offered last; the same for every client until the next merge. */
+  #offered: { readonly theta: Float32Array; readonly sending: Sending } | null = null;
+  readonly rebase?: NonNullable<ServerHalf['rebase']>;
+
+  constructor(init: ServerInit<unknown>, hooks: ServerHooks, factors: FactorRule, isRebasable: boolean) {
+    const start = hooks.start ?? { layout: init.layout, values: init.initial };
+    this.#init = init;
+    this.#hooks = hooks;
+    this.#trains = factors.trains ?? (() => 'both');
+    this.#averages = factors.averages ?? this.#trains;
+    this.#layout = start.layout;
+    this.#theta = start.values;
+    const { merge, arithmetic } = init;
+    const isOn = merge.mutation !== 'none' && merge.alpha > 0;
+    this.#mutating = isOn ? mutating(start.layout, merge, arithmetic, this.#averages) : null;
+    if (isRebasable) this.rebase = (...late) => this.#rebase(...late);
+  }
+
+  #maskOf(client: ClientInfo): Uint8Array | null {
+    return this.#hooks.maskOf?.(client) ?? null;
+  }
+
+  #expected(client: ClientInfo): Expected {
+    const layout = this.#hooks.layoutOf?.(client) ?? this.#layout;
+    // A client's mask is in the layout of the merge; where its own layout is smaller, nothing of it is masked.
+    return layout.size === this.#layout.size
+      ? { layout, mask: this.#maskOf(client), fallback: this.#theta }
+      : { layout };
+  }
+
+  #pack({ client, values, isMutant, round, share }: Outgoing): Sending {
+    const factors = this.#averages(round);
+    const mask = this.#maskOf(client);
+    const pack = (): Part => packPart({ layout: this.#layout, values, mask }, { factors });
+    return { parts: { adapter: isMutant || mask !== null ? pack() : share('adapter', pack) }, note: null };
+  }
+
+  send(context: RoundContext): ReadonlyMap<string, Sending> {
+    const { round } = context;
+    const mutable = context.clients
+      .filter((client) => this.#hooks.isMutable?.(client, round) ?? true)
+      .map((client) => ({ id: client.id, mask: this.#maskOf(client) }));
+    const mutantOf = this.#mutating?.begin(context, mutable, this.#theta);
+    const share = sharing();
+    return new Map(
+      context.clients.map((client) => {
+        const values = mutantOf?.(client.id) ?? this.#theta;
+        const isMutant = values !== this.#theta;
+        const outgoing: Outgoing = { client, round, values, theta: this.#theta, isMutant, share };
+        return [client.id, this.#hooks.send?.(outgoing) ?? this.#pack(outgoing)];
+      }),
+    );
+  }
+
+  #toRow(update: CheckedUpdate): MergeRow {
+    if (this.#hooks.toRow) return this.#hooks.toRow(update);
+    const { values, mask } = update.adapter;
+    return { values, mask, weight: clientWeight(update.client, this.#init.merge) };
+  }
+
+  aggregate(updates: readonly ClientUpdate[], context: RoundContext) {
+    const { round } = context;
+    const before = this.#theta;
+    const checked = checkUpdates(updates, round, context.clients, (client) => this.#expected(client));
+    const ids = checked.map(({ client }) => client.id);
+    const plain = checked.map((update) => this.#toRow(update));
+    const rows = this.#mutating?.weigh(ids, plain) ?? plain;
+    const averaged = this.#averages(round);
+    const only = factorMask(this.#layout, averaged);
+    const combine = this.#hooks.combine ?? ((r, b) => robustMerge(r, b, this.#init.merge, this.#init.arithmetic));
+    const { merged, metrics: robust } = combine(rows, before);
+    // What does not travel stays as it was, to the bit.
+    const mean = only === null ? merged : merged.map((value, p) => (only[p] === 1 ? value : before[p]!));
+    const learned = this.#hooks.learn?.({ updates: checked, rows, mean, context }) ?? {};
+    const after = rows.length === 0 ? before : (this.#hooks.step?.(before, mean) ?? mean);
+    this.#theta = after;
+    // Where a factor stays with its client, there is no product of the merged factors to compare with.
+    const error = averaged === this.#trains(round) ? aggregationError(this.#layout, rows, mean) : null;
+    return {
+      metrics: {
+        ...(error === null ? {} : { aggregationError: error.relative, errorModules: error.modules }),
+        ...robust,
+        ...learned,
+        ...this.#mutating?.end({ ids, rows, before, after, only, round }),
+      },
+    };
+  }
+
+  offer(client: ClientInfo): Sending {
+    if (this.#hooks.offer) return this.#hooks.offer(client, this.#theta);
+    if (this.#offered?.theta !== this.#theta) {
+      const adapter = packPart({ layout: this.#layout, values: this.#theta, mask: null });
+      this.#offered = { theta: this.#theta, sending: { parts: { adapter }, note: null } };
+    }
+    return this.#offered.sending;
+  }
+
+  global(): Adapter | undefined {
+    if (this.#hooks.global) return this.#hooks.global(this.#theta);
+    return { layout: this.#layout, values: this.#theta, mask: null };
+  }
+
+  masks(): ReadonlyMap<string, Uint8Array> {
+    return this.#hooks.masks?.() ?? new Map();
+  }
+
+  #rebase(late: ClientUpdate, sent: Sending, factor: number, round: number): ClientUpdate {
+    const client = this.#init.clients.find(({ id }) => id === late.client);
+    const expected: Expected = client === undefined ? { layout: this.#layout } : this.#expected(client);
+    const part = partOf(late.parts, 'adapter', `client ${late.client}`);
+    const { layout, values, mask } = readPart(part, expected, `the late update of client ${late.client}`);
+    const from = readPart(partOf(sent.parts, 'adapter', 'the server'), expected, `what client ${late.client} was sent`);
+    const now = this.#theta;
+    const moved = values.map((value, p) =>
+      mask !== null && mask[p] === 0 ? 0 : now[p]! + factor * (value - from.values[p]!),
+    );
+    const adapter = packPart({ layout, values: moved, mask }, { factors: part.factors, mask: part.mask });
+    return { ...late, round, parts: { ...late.parts, adapter } };
+  }
+
+  state(): StateDocument {
+    const saved: SavedServer = {
+      theta: this.#theta,
+      mutation: this.#mutating?.state() ?? null,
+      own: this.#hooks.state?.() ?? null,
+    };
+    return saved;
+  }
+
+  restore(state: StateDocument): void {
+    const { theta, mutation, own } = state as SavedServer;
+    this.#theta = theta;
+    this.#mutating?.restore(mutation);
+    this.#hooks.restore?.(own);
+  }
+}

@@ -1,0 +1,62 @@
+import { z } from 'zod';
+import { type Parts, packPart, unpackPart } from '../adapter/part.js';
+import { averaging } from './averaging.js';
+import type { DoneTurn, Turn } from './averagingClient.js';
+import { trackOf } from './tracks.js';
+import { partOf } from './updates.js';
+import type { Track } from './work.js';
+
+/** The personal adapter v_i, which never leaves its client. */
+interface Own {
+  readonly personal: Float32Array;
+}
+
+/**
+ * Ditto (arXiv 2012.04221): fedavg, and beside it a personal adapter v_i trained with ditto_lambda / 2 * |v_i -
+ * received|^2. Its tokens count.
+ */
+export const ditto = averaging({
+  id: 'ditto',
+  summary: 'fedavg, and beside it a personal adapter pulled to the received one.',
+  capabilities: { gives: ['global', 'personalized'], mutable: true },
+  options: {
+    ditto_lambda: z.number().min(0).default(0.1).describe('ditto: pull of the personal adapter to the global one.'),
+  },
+
+  server({ layout }) {
+    /** Clients that have a personal adapter. */
+    let begun: ReadonlySet<string> = new Set();
+    return {
+      send({ client, values, theta, isMutant, share }) {
+        const pack = (vector: Float32Array) => packPart({ layout, values: vector, mask: null });
+        const merged = () => share('adapter', () => pack(theta));
+        if (!isMutant) return { parts: { adapter: merged() }, note: null };
+        // A client's first personal adapter is the merged one, which a mutant does not show.
+        const start: Parts = begun.has(client.id) ? {} : { merged: merged() };
+        return { parts: { adapter: pack(values), ...start }, note: null };
+      },
+      learn({ updates }) {
+        begun = new Set([...begun, ...updates.map(({ client }) => client.id)]);
+        return {};
+      },
+      state: () => [...begun],
+      restore(state) {
+        begun = new Set(state as string[]);
+      },
+    };
+  },
+
+  client: ({ layout, options }) => ({
+    beside({ received, state, adapter, context }: Turn<Own>): Track[] {
+      const merged = received.parts.merged === undefined ? adapter : unpackPart(received.parts.merged, layout);
+      const phase = context.trainPhase({ proxMu: options.ditto_lambda, anchor: adapter.values });
+      const personal = { ...adapter, values: state?.personal ?? merged.values };
+      return [{ name: 'personal', adapter: personal, phases: [phase] }];
+    },
+    keep: ({ results }: DoneTurn<Own>): Own => ({ personal: trackOf(results, 'personal').adapter.values }),
+    adapters({ parts }, state: Own | undefined) {
+      const global = unpackPart(partOf(parts, 'adapter', 'the server'), layout);
+      return state === undefined ? { global } : { global, personalized: { ...global, values: state.personal } };
+    },
+  }),
+});

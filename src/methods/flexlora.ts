@@ -1,0 +1,34 @@
+import { concatComponents, type DenseAdapter } from '../adapter/components.js';
+import { truncatedSvd } from '../merge/lowRank.js';
+import { averaging } from './averaging.js';
+import { weighted } from './branch.js';
+import { mixedRanks } from './mixedRanks.js';
+import { clientWeight } from './weights.js';
+
+/**
+ * FlexLoRA (arXiv 2402.11505): the weighted mean of the products B_i A_i, cut back to low rank by a singular value
+ * decomposition; a client of rank r_i gets the r_i largest components.
+ */
+export const flexlora = averaging({
+  id: 'flexlora',
+  summary: 'The mean of the products, cut back to rank by a singular value decomposition.',
+  capabilities: { gives: ['global'], mixedRanks: true },
+  options: {},
+  server(init) {
+    const { hooks, pad } = mixedRanks(init);
+    const { layout } = hooks.start as DenseAdapter;
+    return {
+      ...hooks,
+      toRow: (update) => ({ values: pad(update), mask: null, weight: clientWeight(update.client, init.merge) }),
+      combine(rows, before) {
+        if (rows.length === 0) return { merged: before, metrics: {} };
+        const total = rows.reduce((sum, { weight }) => sum + weight, 0);
+        const stacked = concatComponents(
+          rows.map(({ values, weight }) => weighted({ layout, values }, weight / total)),
+        );
+        const { rank } = layout.modules[0]!;
+        return { merged: truncatedSvd(stacked, () => rank).values, metrics: {} };
+      },
+    };
+  },
+});

@@ -1,0 +1,88 @@
+import type { DenseAdapter } from '../adapter/components.js';
+import { initialValues } from '../adapter/init.js';
+import { type AdapterLayout, withRanks } from '../adapter/layout.js';
+import { packPart, unpackPart } from '../adapter/part.js';
+import { detachBranch, FrozenBranch, joinBranch, weighted } from './branch.js';
+import { type ClientInfo, defineMethod, type MethodInit, type Sending } from './method.js';
+import { trackOf } from './tracks.js';
+import { checkUpdates, partOf } from './updates.js';
+import { clientWeight } from './weights.js';
+
+/** What the server says beside the branch: rounds merged so far, which seed the next fresh adapter. */
+interface Note {
+  readonly merged: number;
+}
+
+const layoutOf = ({ layout }: MethodInit<unknown>, rank: number): AdapterLayout => withRanks(layout, () => rank);
+
+/** The fresh adapter of a round, equal for everybody who knows the seed. */
+function fresh(init: MethodInit<unknown>, rank: number, merged: number): DenseAdapter {
+  const layout = layoutOf(init, rank);
+  return { layout, values: initialValues(layout, init.seed, ...(merged > 0 ? [merged] : [])) };
+}
+
+/** The client's fresh adapter with the branch that it received behind it. */
+function open(init: MethodInit<unknown>, { parts, note }: Sending, { rank }: ClientInfo) {
+  const branch = unpackPart(partOf(parts, 'branch', 'the server'), init.layout);
+  return joinBranch(fresh(init, rank, (note as Note).merged), branch);
+}
+
+/**
+ * FLoRA (arXiv 2409.05976): the clients' factors are stacked, [p_i A_i] and [B_i], which is the mean of their products
+ * exactly and takes clients of unlike ranks; it is kept as a frozen branch, and every round starts with a fresh adapter
+ * on top. The fresh A comes from a seed, so only the branch travels down.
+ */
+export const flora = defineMethod({
+  id: 'flora',
+  summary: 'Stacks the clients’ factors: the exact mean of the products, from clients of any ranks.',
+  capabilities: { gives: ['global'], mixedRanks: true },
+  options: {},
+
+  server(init) {
+    const branch = new FrozenBranch(init.layout);
+    let merged = 0;
+    const sending = (): Sending => ({ parts: { branch: branch.part }, note: { merged } satisfies Note });
+    return {
+      send(context) {
+        const same = sending();
+        return new Map(context.clients.map(({ id }) => [id, same]));
+      },
+      aggregate(updates, context) {
+        const expected = ({ rank }: ClientInfo) => ({ layout: layoutOf(init, rank) });
+        const checked = checkUpdates(updates, context.round, context.clients, expected);
+        const total = checked.reduce((sum, { client }) => sum + clientWeight(client, init.merge), 0);
+        const parts = checked.map(({ client, adapter }) => weighted(adapter, clientWeight(client, init.merge) / total));
+        if (parts.length > 0) branch.append(parts);
+        merged = context.round;
+        return { metrics: { aggregationError: 0, ...branch.metrics() } };
+      },
+      offer: sending,
+      /** Without the fresh adapter, which adds nothing; before the first merge the fresh one, which is the base. */
+      global() {
+        const rank = init.layout.modules[0]?.rank ?? 0;
+        return { ...(branch.isEmpty ? fresh(init, rank, merged) : branch.held), mask: null };
+      },
+      state: () => ({ merged, branch: branch.state() }),
+      restore(state) {
+        const saved = state as { readonly merged: number; readonly branch: unknown };
+        merged = saved.merged;
+        branch.restore(saved.branch);
+      },
+    };
+  },
+
+  client: (init) => ({
+    work(received, _state, context) {
+      const { adapter, trainable } = open(init, received, context.client);
+      return [{ name: 'main', adapter, phases: [context.trainPhase({ trainable })] }];
+    },
+    keep(_received, results, _state, { client }) {
+      const own = detachBranch(trackOf(results, 'main').adapter, layoutOf(init, client.rank));
+      return { parts: { adapter: packPart(own) }, note: null, state: undefined };
+    },
+    adapters(offered, _state, client) {
+      const { adapter, trainable } = open(init, offered, client);
+      return { global: adapter, trainable };
+    },
+  }),
+});

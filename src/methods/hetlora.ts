@@ -1,0 +1,28 @@
+import { adapterProductNorm } from '../merge/gram.js';
+import { averaging } from './averaging.js';
+import { mixedRanks } from './mixedRanks.js';
+
+/**
+ * HetLoRA (arXiv 2401.06432): clients of unlike ranks; updates are padded with zeros to the largest rank, weigh
+ * ||B_i A_i||_F, and are truncated on the way down.
+ */
+export const hetlora = averaging({
+  id: 'hetlora',
+  summary: 'Clients of unlike ranks, padded with zeros and weighed by the norm of their product.',
+  capabilities: { gives: ['global'], mixedRanks: true, mutable: true },
+  options: {},
+  server(init) {
+    const { hooks, pad } = mixedRanks(init);
+    return {
+      ...hooks,
+      toRow(update) {
+        const { layout, values } = update.adapter;
+        return { values: pad(update), mask: null, weight: adapterProductNorm(values, layout.modules) };
+      },
+      combine: (rows, before) => ({
+        merged: init.arithmetic.mean(rows, before),
+        metrics: { productNorms: rows.map(({ weight }) => weight) },
+      }),
+    };
+  },
+});

@@ -1,0 +1,158 @@
+import { z } from 'zod';
+import { expandRanks } from '../adapter/init.js';
+import type { Adapter } from '../adapter/layout.js';
+import { countOnes, maskValues } from '../adapter/masks.js';
+import { packPart, unpackPart } from '../adapter/part.js';
+import { ConfigError } from '../errors.js';
+import { meanOverlap } from '../merge/overlap.js';
+import { byCode } from '../order.js';
+import { averaging } from './averaging.js';
+import type { ClientInfo, OptionsOf, Sending, ServerInit } from './method.js';
+import { partOf } from './updates.js';
+import type { SearchPhase } from './work.js';
+
+const count = z.int().positive();
+
+const options = {
+  expansion: z
+    .int()
+    .min(1)
+    .max(64)
+    .default(2)
+    .describe('perfit: factor by which the rank is expanded before the search.'),
+  warmup_steps: z.int().min(0).default(3).describe('perfit: optimizer steps before scoring.'),
+  importance_samples: count
+    .nullable()
+    .default(null)
+    .describe("perfit: examples that score; null: min(100, 32 % of the client's), at least 8."),
+  stages: count.max(64).default(2).describe('perfit: stages of pruning.'),
+  prune: z.enum(['element', 'rank']).default('element').describe('perfit: prune entries or whole rank components.'),
+  prune_scope: z
+    .enum(['module', 'global'])
+    .default('module')
+    .describe('perfit: rank entries within a module or over all.'),
+  rewind: z.boolean().default(true).describe('perfit: go back to the received values after the search.'),
+  search_round: count
+    .default(1)
+    .describe('perfit: first round that searches; before it the expanded adapter is trained whole.'),
+  search_every: z.int().min(0).default(0).describe('perfit: search again every so many rounds; 0: once.'),
+};
+type Options = OptionsOf<typeof options>;
+
+/** What a client keeps: its own mask, once it has searched. */
+interface Own {
+  readonly mask: Uint8Array | null;
+}
+/** What the server says beside the adapter. */
+interface Note {
+  readonly search: boolean;
+}
+
+/** Share of a client's examples that score entries, and the bounds of their number. */
+const SAMPLE_SHARE = 0.32;
+const MIN_SAMPLES = 8;
+const MAX_SAMPLES = 100;
+
+/** Examples whose mean gradient scores a client's entries: min(100, 32 % of its own), at least 8, at most all. */
+export function importanceSamples(numTrain: number, wanted: number | null): number {
+  const samples = wanted ?? Math.max(MIN_SAMPLES, Math.min(MAX_SAMPLES, Math.round(SAMPLE_SHARE * numTrain)));
+  return Math.min(samples, numTrain);
+}
+
+function requireRoom({ clients, layout, options: { expansion } }: ServerInit<Options>): void {
+  const most = Math.min(...layout.modules.map(({ rank }) => rank)) * expansion;
+  const greedy = clients.find(({ rank }) => rank > most);
+  if (greedy === undefined) return;
+  throw new ConfigError(
+    `Expected rank budgets of at most lora_r * expansion = ${most} with perfit but ${greedy.id} has ${greedy.rank}; raise expansion or lower rank_per_client.`,
+    { code: 'RANK_ABOVE_EXPANSION' },
+  );
+}
+
+/**
+ * PerFIT (arXiv 2402.16919): every client searches its own architecture inside an adapter of `expansion` times the rank,
+ * trains only that, and the server merges each entry over the clients that have it. The steps are in docs/methods.md.
+ */
+export const perfit = averaging({
+  id: 'perfit',
+  summary: 'Each client searches its own sparse architecture in a wider adapter; entries are merged over who has them.',
+  capabilities: { gives: ['global', 'personalized'], mixedRanks: true, robust: true, rebasable: true, mutable: true },
+  options,
+
+  server(init) {
+    requireRoom(init);
+    const { search_round: first, search_every: every, expansion } = init.options;
+    const start = expandRanks(init.layout, init.initial, (rank) => rank * expansion, init.seed);
+    const { layout } = start;
+    let masks: ReadonlyMap<string, Uint8Array> = new Map();
+
+    const searches = ({ id }: ClientInfo, round: number): boolean => {
+      if (round < first) return false;
+      return !masks.has(id) || (every > 0 && round > first && (round - first) % every === 0);
+    };
+
+    return {
+      start,
+      maskOf: ({ id }) => masks.get(id) ?? null,
+      // Whoever searches now, or has no mask yet, gets the dense adapter as it is.
+      isMutable: (client, round) => round < first || !searches(client, round),
+      send({ client, round, values, isMutant, share }) {
+        const search = searches(client, round);
+        const note: Note = { search };
+        const mask = search ? null : (masks.get(client.id) ?? null);
+        const pack = () => packPart({ layout, values, mask });
+        return { parts: { adapter: mask === null && !isMutant ? share('adapter', pack) : pack() }, note };
+      },
+      /** An update may belong to an earlier round than the one it joins, so its own mask says whether its client searched. */
+      learn({ updates }) {
+        const searched = updates.filter(({ client, adapter: { mask } }) => {
+          const before = masks.get(client.id);
+          return mask !== null && !before?.every((bit, p) => bit === mask[p]);
+        });
+        if (searched.length === 0) return {};
+        masks = new Map([...masks, ...searched.map(({ client, adapter }) => [client.id, adapter.mask!] as const)]);
+        const sorted = [...masks].sort(([a], [b]) => byCode(a, b)).map(([, mask]) => mask);
+        const kept = searched.map(({ client, adapter }) => [client.id, countOnes(adapter.mask!) / layout.size]);
+        return { kept: Object.fromEntries(kept), meanOverlap: meanOverlap(sorted, init.arithmetic) };
+      },
+      masks: () => masks,
+      state: () => Object.fromEntries(masks),
+      restore(state) {
+        masks = new Map(Object.entries(state as Record<string, Uint8Array>));
+      },
+    };
+  },
+
+  client({ layout, options: own }) {
+    const read = ({ parts }: Sending, state: Own | undefined): Adapter =>
+      unpackPart(partOf(parts, 'adapter', 'the server'), layout, { mask: state?.mask ?? null });
+    return {
+      open: read,
+      phases({ received, context }) {
+        const training = context.trainPhase();
+        if (!(received.note as Note).search) return [training];
+        const { kind: _, ...warmup } = context.trainPhase({ steps: own.warmup_steps });
+        const search: SearchPhase = {
+          kind: 'search',
+          warmup,
+          importanceSamples: importanceSamples(context.client.numTrain, own.importance_samples),
+          stages: own.stages,
+          prune: own.prune,
+          scope: own.prune_scope,
+          budgetRank: context.client.rank,
+          rewind: own.rewind,
+        };
+        return [search, training];
+      },
+      /** An update says which entries it holds: the mask travels with the values. */
+      upload: ({ main }) => ({ adapter: packPart(main.adapter, { mask: own.prune }) }),
+      keep: ({ main }): Own => ({ mask: main.adapter.mask }),
+      adapters(offered, state: Own | undefined) {
+        const global = read(offered, state);
+        const mask = state?.mask ?? null;
+        if (mask === null) return { global };
+        return { global, personalized: { layout: global.layout, values: maskValues(global.values, mask), mask } };
+      },
+    };
+  },
+});

@@ -56,6 +56,7 @@ export {
 
 // Data, prompts, packed batches and scores.
 
+export { macroScore, makeScore, weightedScore } from './contracts/scores.js';
 export {
   type BadRow,
   type DataFormat,
@@ -77,25 +78,34 @@ export {
   tokenizeExample,
   tokenizeExamples,
 } from './data/index.js';
-export { macroScore, makeScore, weightedScore } from './eval/score.js';
 
-// Strategies of your own.
+// Methods of your own: see docs/methods.md.
 
-export type { ClientResult, Phase, SearchPhase, Track, TrackResult, TrainPhase } from './client/job.js';
+export { type Factors, factorMask } from './adapter/factors.js';
+export { type Part, type Parts, packPart, unpackPart } from './adapter/part.js';
 export { POOLED } from './contracts/pooled.js';
+export { type Arithmetic, plainArithmetic } from './merge/arithmetic.js';
 export { type MergeMean, type MergeRow, mergeMean } from './merge/mean.js';
-export { createStrategy } from './server/strategies/index.js';
+export { type AveragingMethod, averaging } from './methods/averaging.js';
+export { METHODS, methodOf } from './methods/index.js';
 export type {
   AggregateResult,
+  Capabilities,
   ClientAdapters,
+  ClientContext,
+  ClientHalf,
   ClientInfo,
-  ClientPlan,
-  MethodOptions,
+  ClientUpdate,
+  Kept,
+  Method,
+  MethodInit,
   RoundContext,
-  Strategy,
-  StrategyInit,
-  StrategyState,
-} from './server/strategy.js';
+  Sending,
+  ServerHalf,
+  ServerInit,
+  StateDocument,
+} from './methods/method.js';
+export type { Phase, SearchPhase, Track, TrackResult, TrainPhase } from './methods/work.js';
 
 // Errors.
 

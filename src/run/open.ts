@@ -83,7 +83,7 @@ function makePartition(
 
 /** The server's halves over the owners as they described themselves. */
 function makeFederation(prepared: Prepared, owners: readonly DescribedOwner[]): Federation {
-  const { config, method, layout, initial } = prepared;
+  const { config, method, options, layout, initial } = prepared;
   const clients = owners.map(
     ({ id, rank, description: d }): RunClient => ({
       id,
@@ -95,6 +95,7 @@ function makeFederation(prepared: Prepared, owners: readonly DescribedOwner[]): 
     }),
   );
   const init: Omit<ServerInit<unknown>, 'options'> = {
+    merge: config,
     layout,
     initial,
     clients,
@@ -102,13 +103,13 @@ function makeFederation(prepared: Prepared, owners: readonly DescribedOwner[]): 
     numRounds: config.num_rounds,
     arithmetic: nativeArithmetic,
   };
-  const withLocal = config.also_local && method.method.id !== 'local';
+  const withLocal = config.also_local && method.id !== 'local';
   return {
     config,
     clients,
-    capabilities: method.method.capabilities,
+    capabilities: method.capabilities,
     arms: {
-      main: method.server(init),
+      main: method.server({ ...init, options }),
       ...(withLocal ? { local: methodOf('local').server({ ...init, options: {} }) } : {}),
     },
   };

@@ -56,7 +56,7 @@ export function linkOwners(
   tap?: LinkOptions['tap'],
 ): Link {
   return openLink(config.runtime, {
-    owners: homes(dir, owners, method.method.capabilities.pooled === true),
+    owners: homes(dir, owners, method.capabilities.pooled === true),
     config,
     description: model.description,
     ...cpusOf(config, owners.length),
@@ -106,7 +106,7 @@ export async function describeOwners(
     }),
   );
   checkSizes(config, described);
-  if (method.method.capabilities.pooled) await describe(POOLED, config.lora_r);
+  if (method.capabilities.pooled) await describe(POOLED, config.lora_r);
   return described;
 }
 

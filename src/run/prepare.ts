@@ -1,17 +1,21 @@
 import { initialValues } from '../adapter/init.js';
 import type { AdapterLayout } from '../adapter/layout.js';
 import { layoutFor } from '../adapter/shapes.js';
+import { methodOptions } from '../config/methodOptions.js';
 import type { RunConfig } from '../config/schema.js';
 import { ConfigError } from '../errors.js';
-import { type LoadedMethod, loadMethod } from '../methods/index.js';
+import { loadMethod } from '../methods/load.js';
+import type { Method } from '../methods/method.js';
 import { type BaseModel, loadModel } from '../model/index.js';
 
 /** What follows from the configuration and the base model alone. */
 export interface Prepared {
   readonly config: RunConfig;
   readonly model: BaseModel;
-  /** The method with its options, the built-in one or the user's own. */
-  readonly method: LoadedMethod;
+  /** The built-in method, or that of the user's file. */
+  readonly method: Method;
+  /** The method's own options. */
+  readonly options: Record<string, unknown>;
   /** Layout at the base rank. */
   readonly layout: AdapterLayout;
   /** Values of the fresh adapter, equal for every client. */
@@ -19,7 +23,7 @@ export interface Prepared {
 }
 
 /** Refuses what no owner could take home with this method. */
-function checkTakeHome(config: RunConfig, { method }: LoadedMethod): void {
+function checkTakeHome(config: RunConfig, method: Method): void {
   const { take_home: wanted, also_local, finetune_epochs, finetune_steps } = config;
   if (wanted === 'best_on_validation') return;
   const kinds = new Set<string>(['base', ...(also_local ? ['local'] : []), ...method.capabilities.gives]);
@@ -34,6 +38,7 @@ function checkTakeHome(config: RunConfig, { method }: LoadedMethod): void {
 export async function prepare(config: RunConfig): Promise<Prepared> {
   const model = await loadModel(config.model, { revision: config.model_revision });
   const method = await loadMethod(config);
+  const options = methodOptions(method, config);
   checkTakeHome(config, method);
   const layout = layoutFor(model.description, {
     targets: config.target_modules,
@@ -41,5 +46,5 @@ export async function prepare(config: RunConfig): Promise<Prepared> {
     alpha: config.lora_alpha,
     rslora: config.use_rslora,
   });
-  return { config, model, method, layout, initial: initialValues(layout, config.seed) };
+  return { config, model, method, options, layout, initial: initialValues(layout, config.seed) };
 }

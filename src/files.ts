@@ -1,3 +1,4 @@
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { RunError } from './errors.js';
@@ -30,6 +31,15 @@ export async function makeFolder(path: string): Promise<void> {
   });
 }
 
+/** `makeFolder` for code that may not wait (worker threads). Throws RunError WRITE_FAILED. */
+export function makeFolderSync(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true });
+  } catch (cause) {
+    throw writeError(path, cause);
+  }
+}
+
 /** Makes a rename in this folder durable; where folders cannot be synced (Windows) the file itself was. */
 export async function syncFolder(path: string): Promise<void> {
   const folder = await open(path, 'r').catch(() => undefined);
@@ -37,6 +47,19 @@ export async function syncFolder(path: string): Promise<void> {
     await folder?.sync().catch(() => {});
   } finally {
     await folder?.close();
+  }
+}
+
+/** `syncFolder` for code that may not wait. */
+export function syncFolderSync(path: string): void {
+  let folder: number | undefined;
+  try {
+    folder = openSync(path, 'r');
+    fsyncSync(folder);
+  } catch {
+    // As in `syncFolder`.
+  } finally {
+    if (folder !== undefined) closeSync(folder);
   }
 }
 
@@ -73,4 +96,41 @@ export async function writeFileAtomically(
 /** `writeFileAtomically` with the content at hand. */
 export function writeAtomic(path: string, content: string | Uint8Array, temporary?: string): Promise<void> {
   return writeFileAtomically(path, (file) => file.writeFile(content), undefined, temporary);
+}
+
+/**
+ * `writeFileAtomically` for code that may not wait, but for the sync of the folder: whoever writes many files does that once.
+ *
+ * Throws RunError WRITE_FAILED, and what `write` throws.
+ */
+export function writeFileAtomicallySync(path: string, write: (fd: number) => void): void {
+  const temporary = `${path}.tmp`;
+  try {
+    const fd = openSync(temporary, 'w');
+    try {
+      write(fd);
+      fsyncSync(fd);
+    } finally {
+      closeSync(fd);
+    }
+    renameSync(temporary, path);
+  } catch (error) {
+    removeQuietly(temporary);
+    if ((error as NodeJS.ErrnoException).syscall === undefined) throw error;
+    throw writeError(path, error);
+  }
+}
+
+/** Writes all of these bytes to an open file, by default where it stands. */
+export function writeAllSync(fd: number, bytes: Uint8Array, position?: number): void {
+  for (let done = 0; done < bytes.length; ) {
+    done += writeSync(fd, bytes, done, bytes.length - done, position === undefined ? undefined : position + done);
+  }
+}
+
+/** Removes what a failed step left behind; the error of that step is the one to tell of. */
+export function removeQuietly(path: string): void {
+  try {
+    rmSync(path, { force: true });
+  } catch {}
 }

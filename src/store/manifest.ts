@@ -1,0 +1,46 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import type { BlobEntry } from './blobs.js';
+
+/** Version of the form of a state: 1 was one file a state, `round-000001.state`. */
+export const STATE_VERSION = 2;
+
+/** A state without its tensors. */
+export interface Manifest {
+  readonly version: number;
+  readonly turn: number;
+  readonly tensors: readonly BlobEntry[];
+  /** What `encodeDocument` gave. */
+  readonly document: unknown;
+}
+
+// {"sha256":"<of all that follows>",<the manifest's own keys>
+const HEAD = '{"sha256":"';
+const HEAD_LENGTH = HEAD.length + 64 + '",'.length;
+
+const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
+
+/** A manifest as JSON whose first key is a checksum of the rest. */
+export function formatManifest(manifest: Manifest): string {
+  const rest = `${JSON.stringify(manifest).slice(1)}\n`;
+  return `${HEAD}${sha256(rest)}",${rest}`;
+}
+
+/** Whether a file begins as a manifest does. */
+export const beginsAsManifest = (text: string): boolean => /^\{"sha256":"[0-9a-f]{64}","version":\d+,/.test(text);
+
+/** The manifest of a file; or what is wrong with it. */
+export function readManifest(path: string): Manifest | string {
+  let bytes: Buffer;
+  try {
+    bytes = readFileSync(path);
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'it is missing' : (error as Error).message;
+  }
+  const text = bytes.toString();
+  if (!beginsAsManifest(text)) return 'it does not begin as a saved state does';
+  // Bytes, as those that are no UTF-8 would all read as the same character.
+  const rest = createHash('sha256').update(bytes.subarray(HEAD_LENGTH)).digest('hex');
+  if (rest !== text.slice(HEAD.length, HEAD.length + 64)) return 'its checksum does not hold';
+  return JSON.parse(text) as Manifest;
+}

@@ -52,7 +52,7 @@ export class RunError extends FedtuneError {
 /** The user asked to stop (Ctrl-C); what was done is kept. */
 export class InterruptedError extends FedtuneError {
   override readonly name = 'InterruptedError';
-  constructor(message: string) {
-    super('INTERRUPTED', message, { exitCode: 130 });
+  constructor(message: string, options: { cause?: unknown } = {}) {
+    super('INTERRUPTED', message, { ...options, exitCode: 130 });
   }
 }

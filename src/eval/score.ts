@@ -1,4 +1,6 @@
-import type { MeanScore, Score } from '../contracts/evaluation.js';
+import type { Score } from '../contracts/evaluation.js';
+
+export { macroScore, weightedScore } from '../contracts/score.js';
 
 /** Token-exact score of examples from their NLL sums and target counts, summed in order. */
 export function makeScore(nll: Float64Array, targets: Int32Array): Score {
@@ -10,17 +12,4 @@ export function makeScore(nll: Float64Array, targets: Int32Array): Score {
   }
   const mean = tokens === 0 ? 0 : sum / tokens;
   return { nll: mean, ppl: Math.exp(mean), tokens };
-}
-
-/** Mean over clients of nll and of ppl, each client counting once. */
-export function macroScore(scores: readonly Score[]): MeanScore {
-  const mean = (pick: (score: Score) => number) => scores.reduce((sum, score) => sum + pick(score), 0) / scores.length;
-  return { nll: mean(({ nll }) => nll), ppl: mean(({ ppl }) => ppl) };
-}
-
-/** Mean over target tokens of all clients; ppl is its exponential. */
-export function weightedScore(scores: readonly Score[]): MeanScore {
-  const tokens = scores.reduce((sum, score) => sum + score.tokens, 0);
-  const nll = scores.reduce((sum, score) => sum + score.nll * score.tokens, 0) / tokens;
-  return { nll, ppl: Math.exp(nll) };
 }

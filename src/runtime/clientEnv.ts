@@ -1,10 +1,10 @@
 import { type AdapterLayout, sameLayout } from '../adapter/layout.js';
-import type { ClientEnv } from '../client/env.js';
+import type { JobEnv } from '../client/env.js';
 import type { NativeTrainer } from '../native/binding.js';
 import { type SharedExamples, sharedExample } from './sharedExamples.js';
 
 /** An environment with one trainer, made anew where a job's layout is another one. */
-export interface OneTrainerEnv extends ClientEnv {
+export interface OneTrainerEnv extends JobEnv {
   dispose(): void;
 }
 

@@ -1,7 +1,7 @@
 import type { Adapter, AdapterLayout } from '../../../src/adapter/layout.js';
 import { partBytes } from '../../../src/adapter/part.js';
 import type { ClientEnv } from '../../../src/client/env.js';
-import { runClientJob } from '../../../src/client/run.js';
+import { runTracks } from '../../../src/client/run.js';
 import { methodOptions } from '../../../src/config/methodOptions.js';
 import { parseConfig } from '../../../src/config/parse.js';
 import type { RunConfig } from '../../../src/config/schema.js';
@@ -175,12 +175,12 @@ export function quadraticToy(
   const indicesOf = (k: number) => Array.from({ length: clients[k]!.numTrain }, (_, i) => 10 * k + i);
   const env: ClientEnv = {
     trainer: (wanted) => new QuadraticTrainer(wanted, quadratics) as unknown as NativeTrainer,
-    example: (index) => ({
-      id: String(index),
-      tokens: Int32Array.of(Math.floor(index / 10), 0),
-      lossMask: Uint8Array.of(0, 1),
-    }),
   };
+  const example = (index: number) => ({
+    id: String(index),
+    tokens: Int32Array.of(Math.floor(index / 10), 0),
+    lossMask: Uint8Array.of(0, 1),
+  });
   return new Toy({
     config,
     layout,
@@ -188,9 +188,9 @@ export function quadraticToy(
     clients,
     ...(more.method ? { method: more.method } : {}),
     train(tracks, seed, client) {
-      const trainIndices =
-        client === POOLED ? clients.flatMap((_, k) => indicesOf(k)) : indicesOf(Number(client.slice(7)));
-      return [...runClientJob({ client, round: 1, seed, trainIndices, tracks }, env).tracks];
+      const indices = client === POOLED ? clients.flatMap((_, k) => indicesOf(k)) : indicesOf(Number(client.slice(7)));
+      const examples = { count: indices.length, example: (i: number) => example(indices[i]!) };
+      return runTracks(tracks, { env, examples, seed });
     },
   });
 }

@@ -11,7 +11,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   native: [],
   adapter: ['native'],
   merge: ['adapter'],
-  mutation: ['adapter'],
+  mutation: ['adapter', 'merge'],
   methods: ['adapter', 'merge', 'mutation'],
   config: ['merge', 'methods', 'mutation'],
   contracts: ['adapter', 'config'],

@@ -3,6 +3,7 @@ import type { Adapter, AdapterLayout } from '../../adapter/layout.js';
 import { maskValues } from '../../adapter/masks.js';
 import type { ClientResult, Phase, Track, TrackResult } from '../../client/job.js';
 import { aggregationError } from '../../merge/aggregationError.js';
+import { plainArithmetic } from '../../merge/arithmetic.js';
 import { type MergeMean, type MergeRow, mergeMean } from '../../merge/mean.js';
 import { type RobustResult, robustMerge } from '../../merge/robust.js';
 import { type MutationPlan, mutatedFactors, planMutation } from '../../mutation/plan.js';
@@ -153,7 +154,7 @@ export class AveragingStrategy implements Strategy {
 
   /** The merge of the rows; `before` stands where no row has an entry. */
   protected combine(rows: readonly MergeRow[], before: Float32Array): RobustResult {
-    return robustMerge(rows, before, this.config, { mean: this.mergeMean });
+    return robustMerge(rows, before, this.config, { ...plainArithmetic, mean: this.mergeMean });
   }
 
   protected extraState(): ExtraState {
@@ -166,7 +167,7 @@ export class AveragingStrategy implements Strategy {
     this.#plan = this.#planMutation(context);
     return context.clients.map((client) => {
       const own = maskValues(this.theta, this.maskOf(client));
-      const adapter = this.startFor(client, this.#plan?.apply(client.id, own) ?? own, context.round);
+      const adapter = this.startFor(client, this.#plan?.mutantOf(client.id, own) ?? own, context.round);
       const main: Track = { name: 'main', adapter, phases: this.phases(client, context) };
       return {
         client: client.id,

@@ -9,6 +9,7 @@ import { plainArithmetic } from '../../../src/merge/arithmetic.js';
 import { methodOf } from '../../../src/methods/index.js';
 import type {
   ClientAdapters,
+  ClientContext,
   ClientHalf,
   ClientInfo,
   ClientUpdate,
@@ -20,7 +21,7 @@ import type {
   StateDocument,
 } from '../../../src/methods/method.js';
 import { makeTrainPhase, stepsOf } from '../../../src/methods/schedule.js';
-import type { Track, TrackResult } from '../../../src/methods/work.js';
+import type { Track, TrackResult, TrainPhase } from '../../../src/methods/work.js';
 import type { NativeTrainer } from '../../../src/native/binding.js';
 import { POOLED } from '../../../src/pooled.js';
 import { deriveSeed, randomStream } from '../../../src/random.js';
@@ -97,6 +98,18 @@ export class Toy {
     };
   }
 
+  #contextOf(id: string, round: number): ClientContext {
+    const client = this.#info(id);
+    const trainPhase = (overrides: Partial<TrainPhase> = {}) =>
+      makeTrainPhase(this.config, round, client.numTrain, overrides);
+    return { client, round, trainPhase };
+  }
+
+  /** The local work of one client. */
+  work(id: string, sending: Sending, round: number): readonly Track[] {
+    return this.client.work(sending, this.kept.get(id), this.#contextOf(id, round));
+  }
+
   /** One round: send, work, keep, merge. */
   round(clients: readonly ClientInfo[] = this.clients): ToyRound {
     const round = this.rounds.length + 1;
@@ -106,15 +119,9 @@ export class Toy {
     const tracks = new Map<string, readonly Track[]>();
     const results = new Map<string, readonly TrackResult[]>();
     for (const [id, sending] of sent) {
-      const client = this.#info(id);
-      const clientContext = {
-        client,
-        round,
-        trainPhase: (overrides = {}) => makeTrainPhase(this.config, round, client.numTrain, overrides),
-      };
-      const work = this.client.work(sending, this.kept.get(id), clientContext);
+      const work = this.work(id, sending, round);
       const done = this.#train(work, deriveSeed(this.config.seed, 'job', round, id), id);
-      const { parts, note, state } = this.client.keep(sending, done, this.kept.get(id), clientContext);
+      const { parts, note, state } = this.client.keep(sending, done, this.kept.get(id), this.#contextOf(id, round));
       if (state !== undefined) this.kept.set(id, structuredClone(state));
       updates.push({ client: id, round, parts: structuredClone(parts), note });
       tracks.set(id, work);

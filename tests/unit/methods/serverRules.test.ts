@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { maxDistance, type QuadraticClient, runToy, toyLayout } from './quadratic.js';
+import type { Part } from '../../../src/adapter/part.js';
+import { runToy } from './federate.js';
+import { maxDistance, type QuadraticClient, toyLayout } from './quadratic.js';
 
 // The rules of the server written again in float64, on the clients of fixedPoints.test.ts, over the first rounds.
 const RATE = 0.1;
@@ -83,21 +85,26 @@ const RULES: readonly [method: string, settings: Record<string, unknown>, rule: 
 ];
 
 describe('the server’s step, written again in float64', () => {
-  it.each(RULES)('%s %o', async (method, settings, rule) => {
-    const { strategy } = await runToy({ method, num_rounds: ROUNDS, ...settings }, CLIENTS, { initial });
+  it.each(RULES)('%s %o', (method, settings, rule) => {
+    const toy = runToy({ method, num_rounds: ROUNDS, ...settings }, CLIENTS, { initial });
     const expected = Array.from(initial, (theta, p) => {
       const entry = { theta, m: 0, v: 0 };
       for (let round = 0; round < ROUNDS; round++) rule(entry, delta(entry.theta, p));
       return entry.theta;
     });
-    expect(maxDistance(strategy.global()!.values, expected)).toBeLessThan(1e-5);
+    expect(maxDistance(toy.global().values, expected)).toBeLessThan(1e-5);
   });
 });
 
 describe('scaffold, written again in float64', () => {
-  it('corrects by c - c_i, sets c_i to the mean of the raw gradients, and moves c by the sum of changes over N', async () => {
-    const { states } = await runToy({ method: 'scaffold', num_rounds: ROUNDS }, CLIENTS, { initial });
-    const { tensors } = states.at(-1)!.strategies.main!;
+  it('corrects by c - c_i, sets c_i to the mean of the raw gradients, and moves c by the sum of changes over N', () => {
+    const toy = runToy({ method: 'scaffold', num_rounds: ROUNDS }, CLIENTS, { initial });
+    // What the server would send next has both.
+    const { adapter, control: sent } = toy.server.send(toy.context(ROUNDS + 1)).get('client-0')!.parts as Record<
+      string,
+      Part
+    >;
+    const kept = toy.clients.map(({ id }) => (toy.kept.get(id) as { control: Float32Array }).control);
     for (let p = 0; p < layout.size; p++) {
       let theta = initial[p]!;
       let control = 0;
@@ -117,9 +124,9 @@ describe('scaffold, written again in float64', () => {
         control += ends.reduce((sum, { raw }, i) => sum + (raw - own[i]!) / 2, 0);
         own = ends.map(({ raw }) => raw);
       }
-      expect(tensors.theta![p]!).toBeCloseTo(theta, 5);
-      expect(tensors.control![p]!).toBeCloseTo(control, 5);
-      for (const [i, c] of own.entries()) expect(tensors[`control/client-${i}`]![p]!).toBeCloseTo(c, 5);
+      expect(adapter!.values[p]!).toBeCloseTo(theta, 5);
+      expect(sent!.values[p]!).toBeCloseTo(control, 5);
+      for (const [i, c] of own.entries()) expect(kept[i]![p]!).toBeCloseTo(c, 5);
     }
   });
 });

@@ -1,13 +1,12 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { Adapter } from '../../../src/adapter/layout.js';
-import type { ClientResult } from '../../../src/client/job.js';
 import { parseConfig } from '../../../src/config/parse.js';
+import type { ClientInfo } from '../../../src/methods/method.js';
+import type { Track, TrackResult } from '../../../src/methods/work.js';
 import { randomStream } from '../../../src/random.js';
-import { makeContext } from '../../../src/server/context.js';
-import { createStrategy } from '../../../src/server/strategies/index.js';
-import type { ClientInfo, ClientPlan, Strategy } from '../../../src/server/strategy.js';
 import { denseProducts, frobenius } from './arbitraries.js';
+import { bytesOf, Toy } from './federate.js';
 import { toyLayout } from './quadratic.js';
 
 /** Two modules of 3 inputs and 2 outputs: no product has a rank above 2. */
@@ -22,10 +21,27 @@ const noise = fc.nat().map((seed) =>
   }),
 );
 
-function makeFederation(method: string, ranks: readonly number[], settings: Record<string, unknown> = {}) {
+/** Of what a client's main track "trains" to: noise wherever its phase lets it train. */
+function trained({ name, adapter, phases }: Track, random: Float32Array, place: number): TrackResult {
+  const trainable = phases[0]!.kind === 'train' ? phases[0]!.trainable : null;
+  const values = adapter.values.map((value, p) =>
+    trainable === null || trainable[p] === 1 ? random[(7 * place + p) % random.length]! : value,
+  );
+  const tokens = { train: 0, search: 0, targets: 0 };
+  return { name, adapter: { ...adapter, values }, losses: [1], meanGradient: null, tokens };
+}
+
+/** A method with clients that return the noise of each round. */
+function makeFederation(
+  method: string,
+  ranks: readonly number[],
+  random: readonly Float32Array[],
+  settings: Record<string, unknown> = {},
+): Toy {
   const config = parseConfig({
     method,
     ...settings,
+    seed: 5,
     lora_r: 2,
     num_rounds: 3,
     rank_per_client: ranks.every((r) => r === 2) ? null : [...ranks],
@@ -34,51 +50,39 @@ function makeFederation(method: string, ranks: readonly number[], settings: Reco
   const initial = Float32Array.from({ length: layout.size }, (_, p) => Math.sin(p + 1));
   // As a fresh adapter: B = 0.
   for (const { offsetB, outDim, rank } of layout.modules) initial.fill(0, offsetB, offsetB + outDim * rank);
-  const strategy = createStrategy({ layout, initial, clients, seed: 5, config });
-  const context = (round: number) => makeContext({ config, round, clients, nextClients: clients, allClients: clients });
-  return { strategy, clients, context };
-}
-
-/** A client's adapter with noise wherever its plan lets it train. */
-function trained({ client, tracks }: ClientPlan, round: number, random: Float32Array, place: number): ClientResult {
-  const { name, adapter, phases } = tracks[0]!;
-  const trainable = phases[0]!.kind === 'train' ? phases[0]!.trainable : null;
-  const values = adapter.values.map((value, p) =>
-    trainable === null || trainable[p] === 1 ? random[(7 * place + p) % random.length]! : value,
-  );
-  const tokens = { train: 0, search: 0, targets: 0 };
-  return {
-    client,
-    round,
-    seconds: 0,
-    tracks: [{ name, adapter: { ...adapter, values }, losses: [1], meanGradient: null, tokens }],
-  };
+  const toy: Toy = new Toy({
+    config,
+    layout,
+    initial,
+    clients,
+    train: (tracks, _seed, client) => [trained(tracks[0]!, random[toy.rounds.length]!, Number(client.slice(1)))],
+  });
+  return toy;
 }
 
 interface Round {
-  readonly results: readonly ClientResult[];
+  /** What the clients trained, in the order of their ids. */
+  readonly results: readonly Adapter[];
   readonly after: Adapter;
   readonly metrics: Readonly<Record<string, unknown>>;
 }
 
-/** Three rounds of a method with clients that return noise. */
-function runRounds(
-  strategy: Strategy,
-  context: (round: number) => ReturnType<typeof makeContext>,
-  random: readonly Float32Array[],
-): Round[] {
-  return random.map((numbers, r) => {
-    const plans = strategy.configure(context(r + 1));
-    const results = plans.map((plan, place) => trained(plan, r + 1, numbers, place));
-    const { metrics } = strategy.aggregate(results, context(r + 1));
-    const { layout: wide, values, mask } = strategy.global()!;
-    return { results, after: { layout: wide, values: values.slice(), mask }, metrics };
+/** As many rounds of a method as there is noise for. */
+function runRounds(toy: Toy, random: readonly Float32Array[]): Round[] {
+  return random.map(() => {
+    const { results, metrics } = toy.round();
+    const after = toy.global();
+    return {
+      results: [...results.values()].map(([main]) => main!.adapter),
+      after: { ...after, values: after.values.slice() },
+      metrics,
+    };
   });
 }
 
 /** sum of weights times the products of the clients, module by module. */
-function meanProduct(results: readonly ClientResult[], weights: readonly number[]): number[][] {
-  const products = results.map(({ tracks }) => denseProducts(tracks[0]!.adapter.layout, tracks[0]!.adapter.values));
+function meanProduct(results: readonly Adapter[], weights: readonly number[]): number[][] {
+  const products = results.map(({ layout: own, values }) => denseProducts(own, values));
   return products[0]!.map((product, m) =>
     product.map((_, e) => products.reduce((sum, own, i) => sum + weights[i]! * own[m]![e]!, 0)),
   );
@@ -86,6 +90,12 @@ function meanProduct(results: readonly ClientResult[], weights: readonly number[
 
 const worst = (a: readonly number[][], b: readonly number[][]) =>
   Math.max(...a.map((product, m) => frobenius(product.map((x, e) => x - b[m]![e]!))));
+
+/** What the clients' main tracks would start from in a round. */
+function startsOf(toy: Toy, round: number): Adapter[] {
+  const sent = toy.server.send(toy.context(round));
+  return toy.clients.map(({ id }) => toy.work(id, sent.get(id)!, round)[0]!.adapter);
+}
 
 describe('what a merge makes of the product s B A', () => {
   it.each([
@@ -99,8 +109,8 @@ describe('what a merge makes of the product s B A', () => {
   ])('%s with ranks %o: exactly the weighted mean of the clients’ products, round after round', (method, ranks) => {
     fc.assert(
       fc.property(noise, (random) => {
-        const { strategy, context } = makeFederation(method, ranks);
-        for (const { results, after, metrics } of runRounds(strategy, context, random)) {
+        const toy = makeFederation(method, ranks, random);
+        for (const { results, after, metrics } of runRounds(toy, random)) {
           expect(worst(denseProducts(after.layout, after.values), meanProduct(results, SHARES))).toBeLessThan(1e-4);
           if (method !== 'fedex-lora') expect(metrics.aggregationError as number).toBeLessThan(1e-4);
         }
@@ -112,8 +122,8 @@ describe('what a merge makes of the product s B A', () => {
   it('fedavg: not; the error that it logs is the distance to that mean', () => {
     fc.assert(
       fc.property(noise, (random) => {
-        const { strategy, context } = makeFederation('fedavg', [2, 2, 2]);
-        for (const { results, after, metrics } of runRounds(strategy, context, random)) {
+        const toy = makeFederation('fedavg', [2, 2, 2], random);
+        for (const { results, after, metrics } of runRounds(toy, random)) {
           const exact = meanProduct(results, SHARES);
           const size = Math.hypot(...exact.map(frobenius));
           fc.pre(size > 0.1);
@@ -131,13 +141,13 @@ describe('what a merge makes of the product s B A', () => {
 
   it('flora and fedex-lora fold what grows past min(d, k) components, 2 here, and say its bytes', () => {
     for (const method of ['flora', 'fedex-lora']) {
-      const { strategy, context } = makeFederation(method, [2, 2, 2]);
       const random = fc.sample(noise, 1)[0]!;
-      const rounds = runRounds(strategy, context, random);
+      const toy = makeFederation(method, [2, 2, 2], random);
+      const rounds = runRounds(toy, random);
       expect(rounds.map(({ metrics }) => metrics.branchRank)).toEqual([2, 2, 2]);
       // Two modules of 2 x (3 + 2) float32 values.
       expect(rounds.map(({ metrics }) => metrics.branchBytes)).toEqual([80, 80, 80]);
-      const down = strategy.configure(context(3)).map(({ bytesDown }) => bytesDown);
+      const down = [...toy.server.send(toy.context(3)).values()].map((sending) => bytesOf([sending]));
       expect(down).toEqual(method === 'flora' ? [80, 80, 80] : [160, 160, 160]);
     }
   });
@@ -148,19 +158,17 @@ describe('hetlora', () => {
     fc.assert(
       fc.property(noise, (random) => {
         const ranks = [1, 2, 3];
-        const { strategy, clients, context } = makeFederation('hetlora', ranks);
-        const [{ results, after }] = runRounds(strategy, context, random.slice(0, 1)) as [Round];
-        const norms = results.map(({ tracks }) => {
-          const { adapter } = tracks[0]!;
-          return Math.hypot(...denseProducts(adapter.layout, adapter.values).map(frobenius));
-        });
+        const toy = makeFederation('hetlora', ranks, random);
+        const [{ results, after }] = runRounds(toy, random.slice(0, 1)) as [Round];
+        const norms = results.map(({ layout: own, values }) =>
+          Math.hypot(...denseProducts(own, values).map(frobenius)),
+        );
         const total = norms.reduce((a, b) => a + b, 0);
         fc.pre(total > 0.1);
         after.layout.modules.forEach((wide, m) => {
           for (let c = 0; c < 3; c++) {
             for (let i = 0; i < wide.inDim; i++) {
-              const mean = results.reduce((sum, { tracks }, k) => {
-                const { layout: own, values } = tracks[0]!.adapter;
+              const mean = results.reduce((sum, { layout: own, values }, k) => {
                 return c < ranks[k]!
                   ? sum + (norms[k]! / total) * values[own.modules[m]!.offsetA + c * wide.inDim + i]!
                   : sum;
@@ -169,8 +177,8 @@ describe('hetlora', () => {
             }
           }
         });
-        const next = strategy.configure(context(2)).map(({ tracks }) => tracks[0]!.adapter);
-        clients.forEach(({ rank }, k) => {
+        const next = startsOf(toy, 2);
+        toy.clients.forEach(({ rank }, k) => {
           next[k]!.layout.modules.forEach((module, m) => {
             const { offsetA } = after.layout.modules[m]!;
             const first = next[k]!.values.subarray(module.offsetA, module.offsetA + rank * module.inDim);
@@ -186,13 +194,12 @@ describe('hetlora', () => {
     fc.assert(
       fc.property(noise, (random) => {
         const settings = { mutation: 'fedqp', momentum_cap: null };
-        const { strategy, context } = makeFederation('hetlora', [1, 3, 3], settings);
-        const before = strategy.global()!.values.slice();
-        runRounds(strategy, context, random.slice(0, 1));
-        const { layout: wide, values: now } = strategy.global()!;
+        const toy = makeFederation('hetlora', [1, 3, 3], random, settings);
+        const before = toy.global().values.slice();
+        runRounds(toy, random.slice(0, 1));
+        const { layout: wide, values: now } = toy.global();
         const team: number[] = [];
-        for (const [k, { tracks }] of strategy.configure(context(2)).entries()) {
-          const { layout: own, values } = tracks[0]!.adapter;
+        for (const [k, { layout: own, values }] of startsOf(toy, 2).entries()) {
           let along = 0;
           let moved = 0;
           own.modules.forEach((module, m) => {

@@ -4,7 +4,7 @@ import { pathToFileURL } from 'node:url';
 import type { RunConfig } from '../config/schema.js';
 import { ConfigError } from '../errors.js';
 import { Base, mergeMean } from '../native/engine.js';
-import { divideCores } from '../runtime/cores.js';
+import { divideCores } from '../links/cores.js';
 import { shareExamples } from '../runtime/sharedExamples.js';
 import type { ClientPool } from '../runtime/types.js';
 import { createWorkerPool } from '../runtime/workerPool.js';

@@ -22,10 +22,12 @@ import { TINY_RUN } from '../methods/inlineRun.js';
 
 /** Links that start threads or processes run the compiled code. */
 export async function compiledLinks() {
-  const at = (name: string) => fileURLToPath(new URL(`../../dist/links/${name}.js`, import.meta.url));
-  const threads = (await import(at('threads'))) as typeof import('../../src/links/threads.js');
-  const processes = (await import(at('processes'))) as typeof import('../../src/links/processes.js');
-  return { ...threads, ...processes };
+  const at = (name: string) => fileURLToPath(new URL(`../../dist/${name}.js`, import.meta.url));
+  const threads = (await import(at('links/threads'))) as typeof import('../../src/links/threads.js');
+  const processes = (await import(at('links/processes'))) as typeof import('../../src/links/processes.js');
+  /** What these throw: classes of the compiled code. */
+  const errors = (await import(at('errors'))) as typeof import('../../src/errors.js');
+  return { ...threads, ...processes, errors };
 }
 
 export function temporaryFolder(): string {

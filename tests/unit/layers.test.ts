@@ -21,7 +21,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   partition: ['config', 'data'],
   export: ['adapter', 'model', 'native'],
   client: ['adapter', 'config', 'contracts', 'data', 'export', 'methods', 'model', 'native', 'partition', 'store'],
-  links: ['adapter', 'client', 'config', 'contracts', 'methods', 'model', 'native'],
+  links: ['adapter', 'client', 'config', 'contracts', 'methods', 'model', 'native', 'store'],
   server: ['adapter', 'config', 'contracts', 'links', 'merge', 'methods'],
   report: ['adapter', 'config', 'contracts'],
   run: [

@@ -1,5 +1,5 @@
 // The public API: explicit names, nothing else. What a run file can say needs `runFederation` alone; the rest is for
-// programs that train, score or convert adapters themselves, and for strategies of their own. See docs/library.md.
+// programs that train, score or convert adapters themselves, and for methods of their own. See docs/library.md.
 
 // Runs.
 
@@ -56,7 +56,6 @@ export {
 
 // Data, prompts, packed batches and scores.
 
-export { macroScore, makeScore, weightedScore } from './contracts/scores.js';
 export {
   type BadRow,
   type DataFormat,
@@ -78,34 +77,44 @@ export {
   tokenizeExample,
   tokenizeExamples,
 } from './data/index.js';
+export { macroScore, makeScore, weightedScore } from './eval/score.js';
 
-// Methods of your own: see docs/methods.md.
+// Methods of your own: the parts that the built-in ones are made of.
 
+export { z } from 'zod';
 export { type Factors, factorMask } from './adapter/factors.js';
 export { type Part, type Parts, packPart, unpackPart } from './adapter/part.js';
-export { POOLED } from './contracts/pooled.js';
 export { type Arithmetic, plainArithmetic } from './merge/arithmetic.js';
-export { type MergeMean, type MergeRow, mergeMean } from './merge/mean.js';
+export { type MergeRow, mergeMean } from './merge/mean.js';
+export { type RobustResult, robustMerge } from './merge/robust.js';
 export { type AveragingMethod, averaging } from './methods/averaging.js';
-export { METHODS, methodOf } from './methods/index.js';
-export type {
-  AggregateResult,
-  Capabilities,
-  ClientAdapters,
-  ClientContext,
-  ClientHalf,
-  ClientInfo,
-  ClientUpdate,
-  Kept,
-  Method,
-  MethodInit,
-  RoundContext,
-  Sending,
-  ServerHalf,
-  ServerInit,
-  StateDocument,
+export type { ClientHooks, DoneTurn, Turn } from './methods/averagingClient.js';
+export type { FactorRule, MergedRound, Outgoing, ServerHooks, Share } from './methods/averagingServer.js';
+export { METHODS, type MethodId, methodOf } from './methods/index.js';
+export {
+  type AggregateResult,
+  type Capabilities,
+  type ClientAdapters,
+  type ClientContext,
+  type ClientHalf,
+  type ClientInfo,
+  type ClientUpdate,
+  defineMethod,
+  type Kept,
+  type Method,
+  type MethodInit,
+  type RoundContext,
+  type Sending,
+  type ServerHalf,
+  type ServerInit,
+  type StateDocument,
 } from './methods/method.js';
+export { trackOf } from './methods/tracks.js';
+export { type CheckedUpdate, checkUpdates, type Expected, noteOf, partOf } from './methods/updates.js';
+export { clientWeight } from './methods/weights.js';
 export type { Phase, SearchPhase, Track, TrackResult, TrainPhase } from './methods/work.js';
+export type { MutationOptions } from './mutation/options.js';
+export { POOLED } from './pooled.js';
 
 // Errors.
 

@@ -1,9 +1,9 @@
 import type { Adapter } from '../adapter/layout.js';
 import { maskValues } from '../adapter/masks.js';
 import { exampleStream, microBatchesOf } from './batches.js';
-import type { ClientEnv } from './env.js';
-import type { ClientJob, SearchPhase } from './job.js';
+import type { SearchPhase } from '../methods/work.js';
 import { importance, pruneStage } from './prune.js';
+import type { WorkInput } from './run.js';
 import { trainAdapter } from './train.js';
 
 export interface SearchOutput {
@@ -19,14 +19,12 @@ export interface SearchOutput {
  * that the training after it is the same as without it. Throws AdapterError EQUAL_SCORES.
  */
 export function searchAdapter(
-  env: ClientEnv,
-  job: ClientJob,
+  { env, examples, seed }: WorkInput,
   track: string,
   phase: SearchPhase,
   received: Adapter,
 ): SearchOutput {
-  const stream = (purpose: string) =>
-    exampleStream(job.trainIndices, (index) => env.example(index), job.seed, `${track}/search/${purpose}`);
+  const stream = (purpose: string) => exampleStream(examples, seed, `${track}/search/${purpose}`);
   const { layout } = received;
   const warm = trainAdapter({
     env,
@@ -34,9 +32,9 @@ export function searchAdapter(
     // A new search starts from all components again, so the old mask does not bind it.
     adapter: { layout, values: received.values, mask: null },
     stream: stream('warmup'),
-    seed: job.seed,
+    seed,
   });
-  const samples = stream('samples').next(Math.min(phase.importanceSamples, job.trainIndices.length));
+  const samples = stream('samples').next(Math.min(phase.importanceSamples, examples.count));
   const batches = microBatchesOf(samples, phase.warmup.batchSize);
   const trainer = env.trainer(layout);
   let mask: Uint8Array = new Uint8Array(layout.size).fill(1);

@@ -5,18 +5,13 @@ import { describeIssue } from './issues.js';
 import { nearest } from './nearest.js';
 import type { RunConfig } from './schema.js';
 
-type Choice = Pick<RunConfig, 'strategy' | 'strategy_options'>;
-
 /**
  * The options of a method: a built-in's are keys of the run file, which is checked already; those of a method in a file of
  * the user stand in `strategy_options` and are checked here, by the method's own types.
  *
  * Throws ConfigError UNKNOWN_KEY or CONFIG, naming the file and the option.
  */
-export function methodOptions<Options extends Shape>(
-  method: Method<Options>,
-  config: Choice & RunConfig,
-): OptionsOf<Options> {
+export function methodOptions<Options extends Shape>(method: Method<Options>, config: RunConfig): OptionsOf<Options> {
   const names = Object.keys(method.options);
   if (config.strategy === null) {
     return Object.fromEntries(names.map((name) => [name, config[name as keyof RunConfig]])) as OptionsOf<Options>;

@@ -1,5 +1,10 @@
 import type { ReplyTo, Request } from '../contracts/messages.js';
 
+export type { OwnerHome } from '../client/owner.js';
+
+/** Sees every message that crosses, as it crosses: for tests. */
+export type Tap = (owner: string, direction: 'down' | 'up', bytes: Uint8Array) => void;
+
 /** A reply with what it cost on the wire. */
 export interface Answer<Kind extends Request['kind']> {
   readonly reply: ReplyTo[Kind];
@@ -22,15 +27,4 @@ export interface Link {
   ask<R extends Request>(owner: string, request: R): Promise<Answer<R['kind']>>;
   /** Ends the owners; requests under way are rejected, each as soon as its present call of the engine is over. */
   close(): Promise<void>;
-}
-
-/** Where an owner of a simulation lives: a folder that only its own half opens once the rows are dealt out. */
-export interface OwnerHome {
-  readonly id: string;
-  /** Absolute folder with `rows.jsonl` (one Example a line); tokens, states and scores go there too. */
-  readonly home: string;
-  /** Absolute folder in which the owner leaves the adapter that it takes home, in PEFT's form. */
-  readonly takeHome: string;
-  /** `centralized`: the homes whose training examples this owner trains on, in this order. */
-  readonly pooledFrom?: readonly string[];
 }

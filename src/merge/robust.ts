@@ -1,9 +1,7 @@
 import { FedtuneError } from '../errors.js';
 import { type Arithmetic, plainArithmetic } from './arithmetic.js';
-import { type MergeRow, mergeMean } from './mean.js';
+import type { MergeRow } from './mean.js';
 import type { RobustOptions } from './options.js';
-
-export type { RobustOptions } from './options.js';
 
 export interface RobustResult {
   readonly merged: Float32Array;
@@ -13,36 +11,12 @@ export interface RobustResult {
 /** Fewer covering clients than this: a median or trimmed mean says nothing, the weighted mean stands. */
 const MIN_ROWS = 3;
 
-function sortedMean(sorted: Float64Array, cut: number): number {
-  let sum = 0;
-  for (let i = cut; i < sorted.length - cut; i++) sum += sorted[i]!;
-  return sum / (sorted.length - 2 * cut);
-}
-
-/** Entries cut off at each end of `count` sorted values: all but the middle one or two for the median. */
+/** Entries cut off at each end of `count` sorted values: all but the middle one or two for the median; -1: the mean. */
 function cutOf(options: RobustOptions, count: number): number {
+  if (count < MIN_ROWS) return -1;
   const most = Math.floor((count - 1) / 2);
   if (options.robust === 'median') return most;
   return Math.min(most, Math.max(1, Math.floor(options.trim_fraction * count)));
-}
-
-/** Yin et al., 2018 (arXiv 1803.01498): coordinate-wise median and trimmed mean, over the clients that cover an entry. */
-function coordinateWise(rows: readonly MergeRow[], fallback: Float32Array, options: RobustOptions): Float32Array {
-  const result = mergeMean(rows, fallback);
-  const buffer = new Float64Array(rows.length);
-  for (let p = 0; p < result.length; p++) {
-    let count = 0;
-    for (const { values, mask } of rows) if (mask === null || mask[p] === 1) buffer[count++] = values[p]!;
-    if (count < MIN_ROWS) continue;
-    result[p] = sortedMean(buffer.subarray(0, count).sort(), cutOf(options, count));
-  }
-  return result;
-}
-
-function squaredDistance(a: Float32Array, b: Float32Array): number {
-  let sum = 0;
-  for (let p = 0; p < a.length; p++) sum += (a[p]! - b[p]!) ** 2;
-  return sum;
 }
 
 function requireEqualMasks(rows: readonly MergeRow[]): void {
@@ -63,15 +37,16 @@ function krum(
   rows: readonly MergeRow[],
   fallback: Float32Array,
   options: RobustOptions,
-  { mean }: Arithmetic,
+  { mean, squaredDistances }: Arithmetic,
 ): RobustResult {
   requireEqualMasks(rows);
   const near = Math.max(1, rows.length - options.byzantine - 2);
-  const scores = rows.map((row) => {
-    const distances = rows.filter((other) => other !== row).map((other) => squaredDistance(row.values, other.values));
-    return distances
-      .sort((a, b) => a - b)
-      .slice(0, near)
+  const all = squaredDistances(rows.map(({ values }) => values));
+  const scores = rows.map((_, i) => {
+    const others = all.slice(i * rows.length, (i + 1) * rows.length).filter((_d, j) => j !== i);
+    return others
+      .sort()
+      .subarray(0, near)
       .reduce((sum, distance) => sum + distance, 0);
   });
   const wanted = options.robust === 'krum' ? 1 : (options.krum_select ?? rows.length - options.byzantine);
@@ -88,7 +63,16 @@ function updateNorm({ values, mask }: MergeRow, from: Float32Array): number {
   return Math.sqrt(sum);
 }
 
-/** Sun et al., 2019 (arXiv 1911.07963): updates longer than the bound are scaled down to it. */
+function medianOf(values: Float64Array): number {
+  const sorted = values.toSorted();
+  const [low, high] = [Math.floor((sorted.length - 1) / 2), Math.floor(sorted.length / 2)];
+  return low === high ? sorted[low]! : (sorted[low]! + sorted[high]!) / 2;
+}
+
+/** Entries that are clipped at a time, so that no whole copy of an update is made. */
+const STRETCH = 65536;
+
+/** Sun et al., 2019 (arXiv 1911.07963): updates longer than the bound are scaled down to it, then averaged. */
 function normClip(
   rows: readonly MergeRow[],
   fallback: Float32Array,
@@ -96,32 +80,46 @@ function normClip(
   { mean }: Arithmetic,
 ): RobustResult {
   const norms = Float64Array.from(rows, (row) => updateNorm(row, fallback));
-  const sorted = norms.toSorted();
-  const bound = options.clip_norm ?? sortedMean(sorted, Math.floor((sorted.length - 1) / 2));
-  const clipped = rows.map((row, i): MergeRow => {
-    if (norms[i]! <= bound) return row;
-    const factor = bound / norms[i]!;
-    const values = row.values.map((value, p) =>
-      row.mask === null || row.mask[p] === 1 ? fallback[p]! + factor * (value - fallback[p]!) : value,
-    );
-    return { ...row, values };
-  });
-  return { merged: mean(clipped, fallback), metrics: { clipNorm: bound, norms: [...norms] } };
+  const bound = options.clip_norm ?? medianOf(norms);
+  const merged = new Float32Array(fallback.length);
+  const buffers = rows.map((_, i) => (norms[i]! > bound ? new Float32Array(Math.min(STRETCH, merged.length)) : null));
+  for (let start = 0; start < merged.length; start += STRETCH) {
+    const end = Math.min(merged.length, start + STRETCH);
+    const before = fallback.subarray(start, end);
+    const stretch = rows.map(({ values, weight, mask }, i): MergeRow => {
+      const own = {
+        values: values.subarray(start, end),
+        weight,
+        mask: mask === null ? null : mask.subarray(start, end),
+      };
+      const clipped = buffers[i]?.subarray(0, end - start);
+      if (clipped === undefined) return own;
+      const factor = bound / norms[i]!;
+      for (let p = 0; p < clipped.length; p++) clipped[p] = before[p]! + factor * (own.values[p]! - before[p]!);
+      return { ...own, values: clipped };
+    });
+    merged.set(mean(stretch, before), start);
+  }
+  return { merged, metrics: { clipNorm: bound, norms: [...norms] } };
 }
 
 /**
  * Merges rows as `options.robust` says; `none` is the weighted mean. `fallback` is the adapter before the round (the
  * reference of norm_clip). With fewer than three rows everything but norm_clip is the weighted mean. Median and trimmed
- * mean do not weigh. Throws FedtuneError ROBUST_MASKS.
+ * mean (Yin et al., 2018, arXiv 1803.01498) are taken entry by entry over the clients that have it and do not weigh.
+ * Throws FedtuneError ROBUST_MASKS.
  */
 export function robustMerge(
   rows: readonly MergeRow[],
   fallback: Float32Array,
   options: RobustOptions,
-  { mean }: Arithmetic = plainArithmetic,
+  arithmetic: Arithmetic = plainArithmetic,
 ): RobustResult {
-  if (options.robust === 'norm_clip' && rows.length > 0) return normClip(rows, fallback, options, { mean });
-  if (options.robust === 'none' || rows.length < MIN_ROWS) return { merged: mean(rows, fallback), metrics: {} };
-  if (options.robust === 'krum' || options.robust === 'multi_krum') return krum(rows, fallback, options, { mean });
-  return { merged: coordinateWise(rows, fallback, options), metrics: {} };
+  if (options.robust === 'norm_clip' && rows.length > 0) return normClip(rows, fallback, options, arithmetic);
+  if (options.robust === 'none' || rows.length < MIN_ROWS) {
+    return { merged: arithmetic.mean(rows, fallback), metrics: {} };
+  }
+  if (options.robust === 'krum' || options.robust === 'multi_krum') return krum(rows, fallback, options, arithmetic);
+  const cuts = Int32Array.from({ length: rows.length + 1 }, (_, count) => cutOf(options, count));
+  return { merged: arithmetic.sortedMean(rows, fallback, cuts), metrics: {} };
 }

@@ -43,6 +43,8 @@ export interface ClientHooks<State = unknown> {
   beside?(turn: Turn<State>): Track[];
   /** What travels. @default the averaged factors of the trained adapter */
   upload?(turn: DoneTurn<State>): Parts;
+  /** Plain JSON that travels beside it; the server checks it before it believes it. @default null */
+  note?(turn: DoneTurn<State>): unknown;
   /** What is kept. @default nothing */
   keep?(turn: DoneTurn<State>): State;
   /** What exists for the owner. @default the merged adapter */
@@ -82,7 +84,7 @@ export function averagingClient<State>(
       const main = trackOf(results, 'main');
       const turn: DoneTurn<State> = { ...open(received, document, context), main, results };
       const parts = hooks.upload?.(turn) ?? { adapter: packPart(main.adapter, { factors: averages(context.round) }) };
-      return { parts, note: null, state: hooks.keep?.(turn) };
+      return { parts, note: hooks.note?.(turn) ?? null, state: hooks.keep?.(turn) };
     },
     adapters: (offered, document, client) =>
       hooks.adapters?.(offered, document as State | undefined, client) ?? { global: read(offered) },

@@ -26,6 +26,9 @@ export interface FactorRule {
   averages?(round: number): Factors;
 }
 
+/** Makes a part once for all clients that are sent the same, by a name of the content. */
+export type Share = (name: string, make: () => Part) => Part;
+
 /** What goes to one client. */
 export interface Outgoing {
   readonly client: ClientInfo;
@@ -35,8 +38,7 @@ export interface Outgoing {
   /** The merged adapter. */
   readonly theta: Float32Array;
   readonly isMutant: boolean;
-  /** Makes a part once a round for all clients that are sent the same, by a name of the content. */
-  share(name: string, make: () => Part): Part;
+  readonly share: Share;
 }
 
 /** A round's updates and their mean. */
@@ -70,8 +72,8 @@ export interface ServerHooks {
   learn?(round: MergedRound): Readonly<Record<string, unknown>>;
   /** The new merged adapter from the old one and the mean; a server optimizer works here. @default the mean */
   step?(theta: Float32Array, mean: Float32Array): Float32Array;
-  /** What a client is given to score and to take home. @default the merged adapter */
-  offer?(client: ClientInfo, theta: Float32Array): Sending;
+  /** What a client is given to score and to take home; `share` holds until the next merge. @default the merged adapter */
+  offer?(client: ClientInfo, theta: Float32Array, share: Share): Sending;
   /** The merged adapter as it stands for itself. @default theta in the space of `start` */
   global?(theta: Float32Array): Adapter | undefined;
   masks?(): ReadonlyMap<string, Uint8Array>;
@@ -80,8 +82,7 @@ export interface ServerHooks {
   restore?(state: StateDocument): void;
 }
 
-/** A memo that lives as long as its owner: one part for one name. */
-function sharing(): (name: string, make: () => Part) => Part {
+function sharing(): Share {
   const made = new Map<string, Part>();
   return (name, make) => {
     const part = made.get(name) ?? make();
@@ -109,8 +110,8 @@ export class AveragingServer implements ServerHalf {
   readonly #mutating: Mutating | null;
   /** The merged adapter, never mutated; not written to once it is here. */
   #theta: Float32Array;
-  /** What was offered last; the same for every client until the next merge. */
-  #offered: { readonly theta: Float32Array; readonly sending: Sending } | null = null;
+  /** What was offered since the last merge. */
+  #offered: Share = sharing();
   readonly rebase?: NonNullable<ServerHalf['rebase']>;
 
   constructor(init: ServerInit<unknown>, hooks: ServerHooks, factors: FactorRule, isRebasable: boolean) {
@@ -172,11 +173,12 @@ export class AveragingServer implements ServerHalf {
   aggregate(updates: readonly ClientUpdate[], context: RoundContext) {
     const { round } = context;
     const before = this.#theta;
-    const checked = checkUpdates(updates, round, context.clients, (client) => this.#expected(client));
+    const averaged = this.#averages(round);
+    const expected = (client: ClientInfo): Expected => ({ ...this.#expected(client), factors: averaged });
+    const checked = checkUpdates(updates, round, context.clients, expected);
     const ids = checked.map(({ client }) => client.id);
     const plain = checked.map((update) => this.#toRow(update));
     const rows = this.#mutating?.weigh(ids, plain) ?? plain;
-    const averaged = this.#averages(round);
     const only = factorMask(this.#layout, averaged);
     const combine = this.#hooks.combine ?? ((r, b) => robustMerge(r, b, this.#init.merge, this.#init.arithmetic));
     const { merged, metrics: robust } = combine(rows, before);
@@ -185,6 +187,7 @@ export class AveragingServer implements ServerHalf {
     const learned = this.#hooks.learn?.({ updates: checked, rows, mean, context }) ?? {};
     const after = rows.length === 0 ? before : (this.#hooks.step?.(before, mean) ?? mean);
     this.#theta = after;
+    this.#offered = sharing();
     // Where a factor stays with its client, there is no product of the merged factors to compare with.
     const error = averaged === this.#trains(round) ? aggregationError(this.#layout, rows, mean) : null;
     return {
@@ -198,12 +201,10 @@ export class AveragingServer implements ServerHalf {
   }
 
   offer(client: ClientInfo): Sending {
-    if (this.#hooks.offer) return this.#hooks.offer(client, this.#theta);
-    if (this.#offered?.theta !== this.#theta) {
-      const adapter = packPart({ layout: this.#layout, values: this.#theta, mask: null });
-      this.#offered = { theta: this.#theta, sending: { parts: { adapter }, note: null } };
-    }
-    return this.#offered.sending;
+    const share = this.#offered;
+    if (this.#hooks.offer) return this.#hooks.offer(client, this.#theta, share);
+    const pack = (): Part => packPart({ layout: this.#layout, values: this.#theta, mask: null });
+    return { parts: { adapter: share('adapter', pack) }, note: null };
   }
 
   global(): Adapter | undefined {
@@ -241,6 +242,7 @@ export class AveragingServer implements ServerHalf {
   restore(state: StateDocument): void {
     const { theta, mutation, own } = state as SavedServer;
     this.#theta = theta;
+    this.#offered = sharing();
     this.#mutating?.restore(mutation);
     this.#hooks.restore?.(own);
   }

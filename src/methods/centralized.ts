@@ -1,13 +1,13 @@
+import { z } from 'zod';
 import { packPart, unpackPart } from '../adapter/part.js';
 import { POOLED } from '../pooled.js';
 import { type ClientInfo, defineMethod, type Sending } from './method.js';
 import { trackOf } from './tracks.js';
-import { checkUpdates, partOf } from './updates.js';
+import { checkUpdates, noteOf, partOf } from './updates.js';
 
 /** What the server says beside the adapter: optimizer steps of this round. */
-interface Note {
-  readonly steps: number;
-}
+const noteSchema = z.object({ steps: z.int().positive() });
+type Note = z.output<typeof noteSchema>;
 
 /**
  * One adapter on the data of all clients together, the upper reference: as many optimizer steps a round as the sampled
@@ -29,25 +29,25 @@ export const centralized = defineMethod({
       numTargets: sum(({ numTargets }) => numTargets),
       rank: layout.modules[0]?.rank ?? 0,
     };
-    const sending = (note: Note | null): Sending => ({
-      parts: { adapter: packPart({ layout, values: theta, mask: null }) },
-      note,
-    });
+    let adapter = packPart({ layout, values: theta, mask: null });
+    const take = (values: Float32Array): void => {
+      theta = values;
+      adapter = packPart({ layout, values, mask: null });
+    };
     return {
       send(context) {
         const steps = context.clients.reduce((total, client) => total + context.stepsOf(client), 0);
-        return new Map([[POOLED, sending({ steps })]]);
+        const note: Note = { steps };
+        return new Map([[POOLED, { parts: { adapter }, note }]]);
       },
       aggregate(updates, { round }) {
-        for (const { adapter } of checkUpdates(updates, round, [pooled], () => ({ layout }))) theta = adapter.values;
+        for (const update of checkUpdates(updates, round, [pooled], () => ({ layout }))) take(update.adapter.values);
         return { metrics: {} };
       },
-      offer: () => sending(null),
+      offer: () => ({ parts: { adapter }, note: null }),
       global: () => ({ layout, values: theta, mask: null }),
       state: () => theta,
-      restore(state) {
-        theta = state as Float32Array;
-      },
+      restore: (state) => take(state as Float32Array),
     };
   },
 
@@ -55,7 +55,7 @@ export const centralized = defineMethod({
     const read = ({ parts }: Sending) => unpackPart(partOf(parts, 'adapter', 'the server'), layout);
     return {
       work(received, _state, context) {
-        const { steps } = received.note as Note;
+        const { steps } = noteOf(noteSchema, received, 'the server');
         return [{ name: 'main', adapter: read(received), phases: [context.trainPhase({ steps })] }];
       },
       keep: (_received, results) => ({

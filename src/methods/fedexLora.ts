@@ -32,7 +32,10 @@ export const fedexLora = averaging({
         if (residuals.length > 0) branch.append(residuals);
         return branch.metrics();
       },
-      offer: (_client, theta) => ({ parts: { adapter: pack(theta), branch: branch.part }, note: null }),
+      offer: (_client, theta, share) => ({
+        parts: { adapter: share('adapter', () => pack(theta)), branch: branch.part },
+        note: null,
+      }),
       global: (theta) => joinBranch({ layout, values: theta }, branch.held).adapter,
       state: () => branch.state(),
       restore: (state) => branch.restore(state),

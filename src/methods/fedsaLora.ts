@@ -14,8 +14,8 @@ export const fedsaLora = averaging({
   factors: { trains: () => 'both', averages: () => 'A' },
 
   server: ({ layout }) => ({
-    offer: (_client, values) => ({
-      parts: { adapter: packPart({ layout, values, mask: null }, { factors: 'A' }) },
+    offer: (_client, values, share) => ({
+      parts: { adapter: share('A', () => packPart({ layout, values, mask: null }, { factors: 'A' })) },
       note: null,
     }),
     global: () => undefined,

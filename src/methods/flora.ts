@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import type { DenseAdapter } from '../adapter/components.js';
 import { initialValues } from '../adapter/init.js';
 import { type AdapterLayout, withRanks } from '../adapter/layout.js';
@@ -5,13 +6,12 @@ import { packPart, unpackPart } from '../adapter/part.js';
 import { detachBranch, FrozenBranch, joinBranch, weighted } from './branch.js';
 import { type ClientInfo, defineMethod, type MethodInit, type Sending } from './method.js';
 import { trackOf } from './tracks.js';
-import { checkUpdates, partOf } from './updates.js';
+import { checkUpdates, noteOf, partOf } from './updates.js';
 import { clientWeight } from './weights.js';
 
 /** What the server says beside the branch: rounds merged so far, which seed the next fresh adapter. */
-interface Note {
-  readonly merged: number;
-}
+const noteSchema = z.object({ merged: z.int().min(0) });
+type Note = z.output<typeof noteSchema>;
 
 const layoutOf = ({ layout }: MethodInit<unknown>, rank: number): AdapterLayout => withRanks(layout, () => rank);
 
@@ -22,9 +22,10 @@ function fresh(init: MethodInit<unknown>, rank: number, merged: number): DenseAd
 }
 
 /** The client's fresh adapter with the branch that it received behind it. */
-function open(init: MethodInit<unknown>, { parts, note }: Sending, { rank }: ClientInfo) {
-  const branch = unpackPart(partOf(parts, 'branch', 'the server'), init.layout);
-  return joinBranch(fresh(init, rank, (note as Note).merged), branch);
+function open(init: MethodInit<unknown>, received: Sending, { rank }: ClientInfo) {
+  const { merged } = noteOf(noteSchema, received, 'the server');
+  const branch = unpackPart(partOf(received.parts, 'branch', 'the server'), init.layout);
+  return joinBranch(fresh(init, rank, merged), branch);
 }
 
 /**

@@ -44,7 +44,6 @@ export function mixedRanks({ layout: base, initial, seed, clients }: ServerInit<
     const selection = selectionOf(client);
     return packPart({ layout: selection.to, values: gatherComponents(selection, values), mask: null });
   };
-  let offered: { theta: Float32Array; parts: Map<number, Part> } = { theta: start.values, parts: new Map() };
 
   return {
     hooks: {
@@ -55,12 +54,10 @@ export function mixedRanks({ layout: base, initial, seed, clients }: ServerInit<
         const adapter = isMutant ? pack(client, values) : share(`rank ${client.rank}`, () => pack(client, values));
         return { parts: { adapter }, note: null };
       },
-      offer(client, theta) {
-        if (offered.theta !== theta) offered = { theta, parts: new Map() };
-        const adapter = offered.parts.get(client.rank) ?? pack(client, theta);
-        offered.parts.set(client.rank, adapter);
-        return { parts: { adapter }, note: null };
-      },
+      offer: (client, theta, share) => ({
+        parts: { adapter: share(`rank ${client.rank}`, () => pack(client, theta)) },
+        note: null,
+      }),
     },
     pad: ({ client, adapter }) => scatterComponents(selectionOf(client), adapter.values, new Float32Array(layout.size)),
   };

@@ -8,7 +8,7 @@ import { meanOverlap } from '../merge/overlap.js';
 import { byCode } from '../order.js';
 import { averaging } from './averaging.js';
 import type { ClientInfo, OptionsOf, Sending, ServerInit } from './method.js';
-import { partOf } from './updates.js';
+import { noteOf, partOf } from './updates.js';
 import type { SearchPhase } from './work.js';
 
 const count = z.int().positive();
@@ -44,9 +44,8 @@ interface Own {
   readonly mask: Uint8Array | null;
 }
 /** What the server says beside the adapter. */
-interface Note {
-  readonly search: boolean;
-}
+const noteSchema = z.object({ search: z.boolean() });
+type Note = z.output<typeof noteSchema>;
 
 /** Share of a client's examples that score entries, and the bounds of their number. */
 const SAMPLE_SHARE = 0.32;
@@ -130,7 +129,7 @@ export const perfit = averaging({
       open: read,
       phases({ received, context }) {
         const training = context.trainPhase();
-        if (!(received.note as Note).search) return [training];
+        if (!noteOf(noteSchema, received, 'the server').search) return [training];
         const { kind: _, ...warmup } = context.trainPhase({ steps: own.warmup_steps });
         const search: SearchPhase = {
           kind: 'search',

@@ -1,9 +1,11 @@
+import type { z } from 'zod';
 import { checkAdapter } from '../adapter/check.js';
+import type { Factors } from '../adapter/factors.js';
 import { type Adapter, type AdapterLayout, sameLayout } from '../adapter/layout.js';
-import { type Part, type Parts, unpackPart } from '../adapter/part.js';
+import { type Part, type Parts, partLayout, unpackPart } from '../adapter/part.js';
 import { AdapterError, FedtuneError } from '../errors.js';
 import { byCode } from '../order.js';
-import type { ClientInfo, ClientUpdate } from './method.js';
+import type { ClientInfo, ClientUpdate, Sending } from './method.js';
 
 /** An update whose adapter was unpacked and checked, with what the server knows of the client. */
 export interface CheckedUpdate {
@@ -18,6 +20,8 @@ export interface Expected {
   readonly layout: AdapterLayout;
   /** The mask that the server knows of the client. */
   readonly mask?: Uint8Array | null;
+  /** The factors that travel. @default whatever came */
+  readonly factors?: Factors;
   /** Stands where a factor does not travel; zeros without it. */
   readonly fallback?: Float32Array;
 }
@@ -30,21 +34,37 @@ export function partOf(parts: Parts, name: string, from: string): Part {
   throw new FedtuneError('MISSING_PART', `Expected a part "${name}" in what ${from} sent but it has ${names}.`);
 }
 
+/** What came beside an adapter, by its schema. Throws FedtuneError BAD_NOTE, naming who sent it. */
+export function noteOf<T>(schema: z.ZodType<T>, { note }: Sending, from: string): T {
+  const parsed = schema.safeParse(note);
+  if (parsed.success) return parsed.data;
+  const lines = parsed.error.issues.map(({ path, message }) => [...path, message].join(': '));
+  throw new FedtuneError('BAD_NOTE', `The note that ${from} sent is not what the method takes: ${lines.join('; ')}.`);
+}
+
+function requireLayout(part: Part, { layout, factors = part.factors }: Expected, what: string): void {
+  const own = partLayout(part, layout);
+  if (!sameLayout(own, layout)) {
+    throw new FedtuneError(
+      'UNLIKE_LAYOUT',
+      `Expected ${what} in the layout that was sent (${layout.size} entries) but it has ${own.size} entries or other ranks.`,
+    );
+  }
+  if (part.factors !== factors) {
+    throw new FedtuneError('UNLIKE_FACTORS', `Expected the factors ${factors} in ${what} but it has ${part.factors}.`);
+  }
+}
+
 /** A part of an update, unpacked and checked: layout, size, finite, inside its mask. Throws AdapterError or FedtuneError. */
 export function readPart(part: Part, expected: Expected, what: string): Adapter {
   let adapter: Adapter;
   try {
+    requireLayout(part, expected, what);
     const { layout, mask = null, fallback } = expected;
     adapter = unpackPart(part, layout, fallback === undefined ? { mask } : { mask, fallback });
   } catch (cause) {
     if (!(cause instanceof AdapterError)) throw cause;
     throw new AdapterError(cause.code, `${what} does not fit. ${cause.message}`, { cause });
-  }
-  if (!sameLayout(adapter.layout, expected.layout)) {
-    throw new FedtuneError(
-      'UNLIKE_LAYOUT',
-      `Expected ${what} in the layout that was sent (${expected.layout.size} entries) but it has ${adapter.layout.size} entries or other ranks.`,
-    );
   }
   checkAdapter(adapter, what);
   return adapter;

@@ -1,5 +1,6 @@
+import type { Arithmetic } from '../merge/arithmetic.js';
 import type { SignGroups } from './groups.js';
-import { type Coefficients, cone, dualWeights, type Products } from './project.js';
+import { cone, dualWeights } from './project.js';
 
 /** The global step that mutations are made of, restricted to the factor that is mutated. */
 export interface GlobalStep {
@@ -15,8 +16,8 @@ export interface MutantInput {
   readonly mask: Uint8Array | null;
   /** Where the client's team mutates; inside `mask`. */
   readonly teamMask: Uint8Array | null;
-  /** v per group and factor; null: in no team, gets no mutation. */
-  readonly signs: Float64Array | null;
+  /** v per group and factor. */
+  readonly signs: Float64Array;
 }
 
 /** How raw mutations are turned away from the opposite of the global step. */
@@ -26,70 +27,116 @@ export interface Projection {
   readonly qp_constraints: 'global' | 'clients';
 }
 
-/** A mutation of one client in float64: x, and the dual weight(s) that made it. */
-export interface Mutant {
-  readonly x: Float64Array;
+/**
+ * A mutation x of one client, before alpha, by its coefficients, so that no vector of it is kept:
+ * `raw * v[l] * g` on the team's entries, `along * g` and the sum of `rows[k] * directions[k]` on the client's.
+ */
+export interface Mutation {
+  readonly input: MutantInput;
+  readonly raw: number;
+  readonly along: number;
+  readonly rows: readonly number[];
   /** Dual weight of g (fedqp), or the sum of those of the clients' directions. */
   readonly lambda: number;
+  /** Inner products of x with itself and with g, and of g with itself, in the client's mask. */
+  readonly xx: number;
+  readonly xg: number;
+  readonly gg: number;
 }
 
-const inside = (mask: Uint8Array | null, p: number): boolean => mask === null || mask[p] === 1;
+/** Inner products that mutations need, each computed once for each mask. */
+interface StepProducts {
+  /** <g, g> of each range of the groups. */
+  squares(mask: Uint8Array | null): Float64Array;
+  /** <directions[k], g> of each range, row k after row. */
+  alongRows(mask: Uint8Array | null): readonly Float64Array[];
+  /** <directions[i], directions[j]> over the mask. */
+  gramOfRows(mask: Uint8Array | null): readonly (readonly number[])[];
+}
 
-/** The raw mutation v[l] * g[l] on the team's entries. */
-function rawMutation({ g, groups }: GlobalStep, { teamMask, signs }: MutantInput): Float64Array {
-  const x = new Float64Array(g.length);
-  if (signs === null) return x;
+/** Remembers a function of a mask by the mask's identity. */
+function byMask<T>(compute: (mask: Uint8Array | null) => T): (mask: Uint8Array | null) => T {
+  const known = new Map<Uint8Array | null, T>();
+  return (mask) => {
+    const value = known.get(mask) ?? compute(mask);
+    known.set(mask, value);
+    return value;
+  };
+}
+
+export function stepProducts({ g, directions, groups }: GlobalStep, { gram }: Pick<Arithmetic, 'gram'>): StepProducts {
+  const all = [{ start: 0, end: g.length }];
+  return {
+    squares: byMask((mask) => gram([g], mask, groups.ranges)),
+    alongRows: byMask((mask) =>
+      directions.map((row) => gram([g, row], mask, groups.ranges).filter((_, at) => at % 4 === 1)),
+    ),
+    gramOfRows: byMask((mask) => {
+      const products = gram(directions, mask, all);
+      const n = directions.length;
+      return directions.map((_, i) => [...products.subarray(i * n, (i + 1) * n)]);
+    }),
+  };
+}
+
+const total = (products: Float64Array): number => products.reduce((sum, product) => sum + product, 0);
+
+/** The mutation that a client receives: FedMut's, or FedQP's projection of it inside the client's mask. */
+export function makeMutation(
+  { groups, directions }: GlobalStep,
+  products: StepProducts,
+  input: MutantInput,
+  projection: Projection,
+): Mutation {
+  const { mask, teamMask, signs } = input;
+  const v = groups.ranges.map(({ group, factor }) => signs[2 * group + factor]!);
+  const team = products.squares(teamMask);
+  /** Sum over the ranges of v^power times a product of each. */
+  const signed = (ofRange: Float64Array, power: 1 | 2): number =>
+    v.reduce((sum, sign, r) => sum + sign ** power * ofRange[r]!, 0);
+  const gg = total(products.squares(mask));
+  const mm = signed(team, 2);
+  const mg = signed(team, 1);
+
+  if (projection.mutation === 'fedqp' && projection.qp_constraints === 'clients' && directions.length > 0) {
+    const gramOfRows = products.gramOfRows(mask);
+    const withRaw = products.alongRows(teamMask).map((ofRange) => signed(ofRange, 1));
+    const withG = products.alongRows(mask).map(total);
+    const rows = dualWeights(gramOfRows, withRaw);
+    const dot = (values: readonly number[]): number => rows.reduce((sum, weight, k) => sum + weight * values[k]!, 0);
+    const xx = mm + 2 * dot(withRaw) + dot(gramOfRows.map(dot));
+    const lambda = rows.reduce((sum, weight) => sum + weight, 0);
+    return { input, raw: 1, along: 0, rows, lambda, xx, xg: mg + dot(withG), gg };
+  }
+  const { m, g } = projection.mutation === 'fedmut' ? { m: 1, g: 0 } : cone({ mm, mg, gg }, projection.cone_degrees);
+  const xx = m * m * mm + 2 * m * g * mg + g * g * gg;
+  return { input, raw: m, along: g, rows: [], lambda: g, xx, xg: m * mg + g * gg, gg };
+}
+
+/**
+ * Adds `scale` * x of a mutation to `target`, entry by entry, in float64 with one rounding to the target's type at the end.
+ * `shift` is added to the weight of g.
+ */
+export function addMutation(
+  target: Float32Array | Float64Array,
+  { g, directions, groups }: GlobalStep,
+  { input, raw, along, rows }: Mutation,
+  scale: number,
+  shift = 0,
+): void {
+  const { mask, teamMask, signs } = input;
+  const used = directions.map((row, k) => ({ row, weight: rows[k] ?? 0 })).filter(({ weight }) => weight !== 0);
   for (const { start, end, group, factor } of groups.ranges) {
     const v = signs[2 * group + factor]!;
-    for (let p = start; p < end; p++) if (inside(teamMask, p)) x[p] = v * g[p]!;
+    for (let p = start; p < end; p++) {
+      if (mask !== null && mask[p] !== 1) continue;
+      const step = g[p]!;
+      let x = teamMask === null || teamMask[p] === 1 ? v * step : 0;
+      if (raw !== 1) x *= raw;
+      if (along !== 0) x += along * step;
+      for (const { row, weight } of used) x += weight * row[p]!;
+      if (shift !== 0) x += shift * step;
+      target[p]! += scale * x;
+    }
   }
-  return x;
-}
-
-/** <a, b> over the entries of a mask, in float64. */
-export function maskedDot(
-  a: Float32Array | Float64Array,
-  b: Float32Array | Float64Array,
-  mask: Uint8Array | null,
-): number {
-  let sum = 0;
-  for (let p = 0; p < a.length; p++) if (inside(mask, p)) sum += a[p]! * b[p]!;
-  return sum;
-}
-
-/** x += weight * row on the entries of a mask. */
-export function addMasked(x: Float64Array, row: Float32Array, weight: number, mask: Uint8Array | null): void {
-  if (weight === 0) return;
-  for (let p = 0; p < x.length; p++) if (inside(mask, p)) x[p]! += weight * row[p]!;
-}
-
-function projectOnClients(x: Float64Array, step: GlobalStep, mask: Uint8Array | null): number {
-  const gram = step.directions.map((a) => step.directions.map((b) => maskedDot(a, b, mask)));
-  const weights = dualWeights(
-    gram,
-    step.directions.map((row) => maskedDot(row, x, mask)),
-  );
-  step.directions.forEach((row, k) => {
-    addMasked(x, row, weights[k]!, mask);
-  });
-  return weights.reduce((sum, weight) => sum + weight, 0);
-}
-
-/** The mutation that a client receives, before alpha: FedMut's, or FedQP's projection of it inside the client's mask. */
-export function makeMutant(step: GlobalStep, input: MutantInput, projection: Projection): Mutant {
-  const x = rawMutation(step, input);
-  if (projection.mutation === 'fedmut' || input.signs === null) return { x, lambda: 0 };
-  const { mask } = input;
-  if (projection.qp_constraints === 'clients' && step.directions.length > 0) {
-    return { x, lambda: projectOnClients(x, step, mask) };
-  }
-  const products: Products = {
-    mm: maskedDot(x, x, mask),
-    mg: maskedDot(x, step.g, mask),
-    gg: maskedDot(step.g, step.g, mask),
-  };
-  const { m, g }: Coefficients = cone(products, projection.cone_degrees);
-  if (m !== 1) for (let p = 0; p < x.length; p++) x[p]! *= m;
-  addMasked(x, step.g, g, mask);
-  return { x, lambda: g };
 }

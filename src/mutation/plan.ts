@@ -1,11 +1,12 @@
 import { type Factors, factorMask } from '../adapter/factors.js';
 import type { AdapterLayout } from '../adapter/layout.js';
 import { maskValues } from '../adapter/masks.js';
-import type { Arithmetic } from '../merge/arithmetic.js';
+import { type Arithmetic, plainArithmetic } from '../merge/arithmetic.js';
+import { describeMutant, measureFan } from './fan.js';
 import { signGroups } from './groups.js';
-import { addMasked, type GlobalStep, type MutantInput, makeMutant, maskedDot } from './mutant.js';
+import { addMutation, type GlobalStep, type Mutation, makeMutation, stepProducts } from './mutant.js';
 import type { MutationOptions } from './options.js';
-import { drawSigns } from './signs.js';
+import { drawSigns, type SignTable } from './signs.js';
 import { formTeams, type MutableClient, type Team } from './teams.js';
 
 /** What a mutation is made from. */
@@ -27,6 +28,7 @@ export interface MutationInput {
   /** The factor whose g is mutated this round. */
   readonly factors: Factors;
   readonly random: () => number;
+  /** @default the plain one */
   readonly arithmetic?: Arithmetic;
 }
 
@@ -34,9 +36,7 @@ export interface MutationInput {
 export interface MutationPlan {
   readonly teams: readonly Team[];
   readonly metrics: Readonly<Record<string, unknown>>;
-  /** `values` + alpha * x of this client; the same array where it is not mutated. */
-  apply(client: string, values: Float32Array): Float32Array;
-  /** The same; undefined where it is not mutated. */
+  /** `values` + alpha * x of this client, a new array; undefined where it is not mutated. Every call computes it anew. */
   mutantOf(client: string, values: Float32Array): Float32Array | undefined;
 }
 
@@ -54,120 +54,71 @@ export function betaAt(options: MutationOptions, t: number, numRounds: number): 
   return (options.beta_0 ?? 0) * Math.max(0, 1 - t / (options.mutation_decay ?? numRounds));
 }
 
-const degrees = (cosine: number): number => (Math.acos(Math.max(-1, Math.min(1, cosine))) * 180) / Math.PI;
+/** Each client's mutation, of those who are in a team. */
+function makeMutations(
+  { options, clients, arithmetic = plainArithmetic }: MutationInput,
+  step: GlobalStep,
+  teams: readonly Team[],
+  signs: SignTable,
+): Map<string, Mutation> {
+  const products = stepProducts(step, arithmetic);
+  const projection = { ...options, mutation: options.mutation === 'fedqp' ? ('fedqp' as const) : ('fedmut' as const) };
+  const teamMasks = new Map(teams.flatMap(({ members, mask }) => members.map((id) => [id, mask] as const)));
+  return new Map(
+    clients.flatMap(({ id, mask }) => {
+      const own = signs.get(id);
+      if (own === undefined) return [];
+      const input = { mask, teamMask: teamMasks.get(id) ?? null, signs: own };
+      return [[id, makeMutation(step, products, input, projection)] as const];
+    }),
+  );
+}
 
 /**
  * Signs, projections and the strength of one round's mutation (FedMut, AAAI 2024; FedQP, arXiv 2411.15847), as
  * docs/methods.md defines them; null where there is nothing to mutate along.
  */
 export function planMutation(input: MutationInput): MutationPlan | null {
-  const { layout, options, theta, factors, random, clients } = input;
+  const { layout, options, theta, factors, random, clients, arithmetic = plainArithmetic } = input;
   const only = factorMask(layout, factors);
   const g = only === null ? input.step : maskValues(input.step, only);
-  const gg = maskedDot(g, g, null);
-  if (Math.sqrt(gg) <= NEGLIGIBLE * Math.sqrt(maskedDot(theta, theta, null))) return null;
+  const squaredNorm = (values: Float32Array): number =>
+    arithmetic.gram([values], null, [{ start: 0, end: values.length }])[0]!;
+  const gg = squaredNorm(g);
+  if (Math.sqrt(gg) <= NEGLIGIBLE * Math.sqrt(squaredNorm(theta))) return null;
   const groups = signGroups(layout, options.mutation_groups);
-  const teams = formTeams(clients, options.mutate === 'both' && factors === 'both' ? 4 : 2, random);
+  const size = options.mutate === 'both' && factors === 'both' ? 4 : 2;
+  const teams = formTeams(clients, size, random, arithmetic);
   if (teams.length === 0) return null;
   const beta = betaAt(options, input.round - 1, input.numRounds);
   const signs = drawSigns(teams, groups, beta, random);
-  const directions = input.directions.map((row) => maskValues(row, only));
-  const step: GlobalStep = { g, directions, groups };
-  const projection = { ...options, mutation: options.mutation === 'fedqp' ? ('fedqp' as const) : ('fedmut' as const) };
-  const inputs = new Map(
-    clients.map(({ id, mask }): [string, MutantInput] => {
-      const team = teams.find(({ members }) => members.includes(id));
-      return [id, { mask, teamMask: team?.mask ?? null, signs: signs.get(id) ?? null }];
-    }),
-  );
-  const fan = measureFan(step, inputs, projection, gg, input.numClients);
+  const step: GlobalStep = { g, directions: input.directions.map((row) => maskValues(row, only)), groups };
+  const mutations = makeMutations(input, step, teams, signs);
+  const { c, angle, remainder } = measureFan(step, [...mutations.values()], gg, input.numClients);
   const cap = options.momentum_cap;
-  const alpha = cap !== null && fan.c > 0 ? Math.min(options.alpha, cap / fan.c) : options.alpha;
-  const apply = (client: string, values: Float32Array): Float32Array => {
-    const mutant = inputs.get(client);
-    if (mutant === undefined || mutant.signs === null) return values;
-    const { x } = makeMutant(step, mutant, projection);
-    if (options.centered) addMasked(x, g, -fan.c, mutant.mask);
-    return values.map((value, p) => value + alpha * x[p]!);
-  };
+  const alpha = cap !== null && c > 0 ? Math.min(options.alpha, cap / c) : options.alpha;
+  const shift = options.centered ? c : 0;
   return {
     teams,
     metrics: {
       factors,
       beta,
       alpha,
-      c: fan.c,
-      meanAngle: fan.angle,
-      remainder: fan.remainder,
+      c,
+      meanAngle: angle,
+      remainder,
       stepNorm: Math.sqrt(gg),
       teams: teams.map(({ members }) => members),
       mutants: Object.fromEntries(
-        fan.mutants.map((mutant) => [mutant.id, describeMutant(mutant, alpha, options.centered ? fan.c : 0)]),
+        [...mutations].map(([id, mutation]) => [id, describeMutant(mutation, alpha, shift)] as const),
       ),
     },
-    apply,
     mutantOf(client, values) {
-      const mutant = apply(client, values);
-      return mutant === values ? undefined : mutant;
+      const mutation = mutations.get(client);
+      if (mutation === undefined) return undefined;
+      const mutant = values.slice();
+      addMutation(mutant, step, mutation, alpha, -shift);
+      return mutant;
     },
-  };
-}
-
-interface Fan {
-  /** Mean step of the mutants along g, in units of g. */
-  readonly c: number;
-  /** Angle in degrees between the mutants' mean and g. */
-  readonly angle: number;
-  /** Norm of what of the mean is off g's axis, in units of |g|. */
-  readonly remainder: number;
-  readonly mutants: readonly FanMutant[];
-}
-
-/** Inner products of one mutation x, before alpha, with itself and with g inside its client's mask. */
-interface FanMutant {
-  readonly id: string;
-  readonly lambda: number;
-  readonly xx: number;
-  readonly xg: number;
-  readonly gg: number;
-}
-
-/** What is logged of the mutant alpha * (x - shift * g): its length and its angle to g. */
-function describeMutant({ lambda, xx, xg, gg }: FanMutant, alpha: number, shift: number) {
-  const norm = Math.sqrt(Math.max(0, xx - 2 * shift * xg + shift * shift * gg));
-  const cosine = norm > 0 && gg > 0 ? (xg - shift * gg) / (norm * Math.sqrt(gg)) : 0;
-  return { lambda, angle: degrees(cosine), norm: alpha * norm };
-}
-
-function measureFan(
-  step: GlobalStep,
-  inputs: ReadonlyMap<string, MutantInput>,
-  projection: Parameters<typeof makeMutant>[2],
-  gg: number,
-  numClients: number,
-): Fan {
-  const mean = new Float64Array(step.g.length);
-  const mutants: FanMutant[] = [];
-  for (const [id, mutant] of inputs) {
-    if (mutant.signs === null) continue;
-    const { x, lambda } = makeMutant(step, mutant, projection);
-    for (let p = 0; p < x.length; p++) mean[p]! += x[p]! / numClients;
-    const { mask } = mutant;
-    mutants.push({
-      id,
-      lambda,
-      xx: maskedDot(x, x, null),
-      xg: maskedDot(x, step.g, mask),
-      gg: maskedDot(step.g, step.g, mask),
-    });
-  }
-  const along = maskedDot(mean, step.g, null);
-  const meanNorm = maskedDot(mean, mean, null);
-  const c = along / gg;
-  return {
-    c,
-    angle: meanNorm > 0 ? degrees(along / Math.sqrt(meanNorm * gg)) : 90,
-    remainder: Math.sqrt(Math.max(0, meanNorm - c * c * gg) / gg),
-    mutants,
   };
 }

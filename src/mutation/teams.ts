@@ -1,5 +1,7 @@
 import blossom from 'edmonds-blossom';
-import { intersectMasks, jaccard } from '../adapter/masks.js';
+import { intersectMasks } from '../adapter/masks.js';
+import type { Arithmetic } from '../merge/arithmetic.js';
+import { jaccardOf } from '../merge/overlap.js';
 import { shuffled } from '../random.js';
 
 /** A client that can be mutated. */
@@ -26,11 +28,15 @@ function joined(members: readonly Team[]): Team {
 }
 
 /** Pairs of teams that maximise the sum of mask overlaps (Jaccard), as many pairs as there can be. */
-function matched(teams: readonly Team[]): Team[] {
+function matched(teams: readonly Team[], arithmetic: Pick<Arithmetic, 'maskOverlaps'>): Team[] {
+  const overlap = jaccardOf(
+    teams.map(({ mask }) => mask),
+    arithmetic,
+  );
   const edges: [number, number, number][] = [];
-  teams.forEach((team, i) => {
+  teams.forEach((_, i) => {
     for (let j = i + 1; j < teams.length; j++) {
-      edges.push([i, j, 1 + Math.round(WEIGHT_SCALE * jaccard(team.mask, teams[j]!.mask))]);
+      edges.push([i, j, 1 + Math.round(WEIGHT_SCALE * overlap(i, j))]);
     }
   });
   if (edges.length === 0) return [];
@@ -46,9 +52,15 @@ function consecutive(teams: readonly Team[]): Team[] {
  * Teams of `size` clients: drawn at random where the masks are all ones, else by maximum-weight matching on the overlap of
  * masks (for fours: pairs of pairs). Clients that are left over are in no team.
  */
-export function formTeams(clients: readonly MutableClient[], size: 2 | 4, random: () => number): Team[] {
+export function formTeams(
+  clients: readonly MutableClient[],
+  size: 2 | 4,
+  random: () => number,
+  arithmetic: Pick<Arithmetic, 'maskOverlaps'>,
+): Team[] {
   const singles = shuffled(clients, random).map(({ id, mask }): Team => ({ members: [id], mask }));
-  const pair = clients.every(({ mask }) => mask === null) ? consecutive : matched;
+  const isDense = clients.every(({ mask }) => mask === null);
+  const pair = (teams: readonly Team[]): Team[] => (isDense ? consecutive(teams) : matched(teams, arithmetic));
   const pairs = pair(singles);
   return size === 2 ? pairs : pair(pairs);
 }

@@ -1,5 +1,5 @@
 import type { ClientMetrics, RunMetrics, Timing } from '../contracts/metrics.js';
-import { macroScore, weightedScore } from '../contracts/scores.js';
+import { macroScore, weightedScore } from '../contracts/score.js';
 import { summarise } from '../server/evaluate.js';
 import type { FinishedRun } from '../server/finish.js';
 import type { Prepared } from './prepare.js';

@@ -4,8 +4,7 @@ import { readRunConfig } from '../config/ofRun.js';
 import type { RunConfig } from '../config/schema.js';
 import { PARTITION_VERSION, type PartitionRecord } from '../contracts/partition.js';
 import { RunError } from '../errors.js';
-import type { LinkOptions } from '../links/index.js';
-import type { Link } from '../links/link.js';
+import type { Link, Tap } from '../links/index.js';
 import { methodOf } from '../methods/index.js';
 import type { ServerInit } from '../methods/method.js';
 import { Base } from '../native/engine.js';
@@ -33,7 +32,7 @@ export interface OpenedFederation {
 export interface OpenOptions {
   readonly resume: boolean;
   readonly overwrite: boolean;
-  readonly tap?: LinkOptions['tap'];
+  readonly tap?: Tap;
 }
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');

@@ -7,8 +7,7 @@ import type { Description } from '../contracts/messages.js';
 import { POOLED } from '../contracts/pooled.js';
 import { DataError } from '../errors.js';
 import { divideCores } from '../links/cores.js';
-import { type Link, type LinkOptions, openLink } from '../links/index.js';
-import type { OwnerHome } from '../links/link.js';
+import { createLink, type Link, type OwnerHome, type Tap } from '../links/index.js';
 import { sampleSize } from '../server/sampling.js';
 import type { Prepared } from './prepare.js';
 import { rankBudgets } from './ranks.js';
@@ -53,12 +52,11 @@ export function linkOwners(
   { config, model, method }: Prepared,
   dir: string,
   owners: readonly OwnerFolder[],
-  tap?: LinkOptions['tap'],
+  tap?: Tap,
 ): Link {
-  return openLink(config.runtime, {
-    owners: homes(dir, owners, method.capabilities.pooled === true),
-    config,
-    description: model.description,
+  return createLink(config.runtime, {
+    homes: homes(dir, owners, method.capabilities.pooled === true),
+    model,
     ...cpusOf(config, owners.length),
     ...(tap ? { tap } : {}),
   });

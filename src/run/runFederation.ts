@@ -3,7 +3,7 @@ import type { RunConfig } from '../config/schema.js';
 import type { RunMetrics } from '../contracts/metrics.js';
 import type { RunProgress } from '../contracts/progress.js';
 import { InterruptedError } from '../errors.js';
-import type { LinkOptions } from '../links/index.js';
+import type { Tap } from '../links/index.js';
 import type { BaseModel } from '../model/index.js';
 import { makeReportObserver } from '../report/observer.js';
 import { type FinishedRun, finishRun } from '../server/finish.js';
@@ -30,7 +30,7 @@ export interface RunOptions {
   readonly signal?: AbortSignal;
   readonly onProgress?: (progress: RunProgress) => void;
   /** Sees every message between server and owners, encoded. */
-  readonly tap?: LinkOptions['tap'];
+  readonly tap?: Tap;
 }
 
 export interface RunResult {

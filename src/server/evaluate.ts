@@ -8,7 +8,7 @@ import {
   type Which,
 } from '../contracts/evaluation.js';
 import type { NllSums, StateTurns } from '../contracts/messages.js';
-import { macroScore, scoreOf, weightedScore } from '../contracts/scores.js';
+import { macroScore, scoreOf, weightedScore } from '../contracts/score.js';
 import { orInterrupted } from './train.js';
 import type { Federation, LoopHost, LoopState, RunClient, Turns } from './types.js';
 

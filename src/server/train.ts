@@ -1,6 +1,6 @@
+import { isFinal } from '../contracts/isFinal.js';
 import type { Arm, TrainRequest, Update } from '../contracts/messages.js';
 import { FedtuneError, InterruptedError } from '../errors.js';
-import { isFinal } from '../links/retry.js';
 import type { Sending } from '../methods/method.js';
 import { byCode } from '../order.js';
 import { deriveSeed } from '../random.js';

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { ClientJob, ClientResult } from '../../src/client/job.js';
+import type { ClientJob, ClientResult } from '../../src/methods/work.js';
 import { normal, randomStream } from '../../src/random.js';
 import { macro, runInline } from './inlineRun.js';
 

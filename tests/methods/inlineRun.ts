@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto';
 import { initialValues } from '../../src/adapter/init.js';
 import type { AdapterLayout } from '../../src/adapter/layout.js';
 import { trainerModules } from '../../src/adapter/shapes.js';
-import type { ClientJob, ClientResult } from '../../src/client/job.js';
+import type { ClientJob, ClientResult } from '../../src/methods/work.js';
 import { runClientJob } from '../../src/client/run.js';
 import { parseConfig } from '../../src/config/parse.js';
 import type { RunConfig } from '../../src/config/schema.js';

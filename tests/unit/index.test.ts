@@ -10,12 +10,15 @@ describe('the public API', () => {
     for (const [name, value] of Object.entries(fedtune)) expect(value, name).toBeDefined();
   });
 
-  it('makes one strategy from one configuration, without an engine', () => {
-    const config = fedtune.parseConfig({ method: 'fedavg', lora_r: 2 });
+  it('makes both halves of a method from one configuration, without an engine', () => {
+    const merge = fedtune.parseConfig({ method: 'fedavg', lora_r: 2 });
     const layout = { modules: [], size: 0 };
+    const init = { layout, initial: new Float32Array(0), seed: 1, numRounds: 1, options: {} };
     const clients = [{ id: 'a', numTrain: 1, numTargets: 1, rank: 2 }];
-    const strategy = fedtune.createStrategy({ layout, initial: new Float32Array(0), clients, seed: 1, config });
-    expect(strategy.id).toBe('fedavg');
+    const method = fedtune.methodOf('fedavg');
+    const server = method.server({ ...init, merge, clients, arithmetic: fedtune.plainArithmetic });
+    const client = method.client(init);
+    expect(client.adapters(server.offer(clients[0]!), undefined, clients[0]!).global).toEqual(server.global());
   });
 
   it('throws errors of the types that it exports', () => {

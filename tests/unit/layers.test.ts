@@ -11,7 +11,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   native: [],
   adapter: ['native'],
   merge: ['adapter'],
-  mutation: ['adapter'],
+  mutation: ['adapter', 'merge'],
   methods: ['adapter', 'merge', 'mutation'],
   config: ['merge', 'methods', 'mutation'],
   contracts: ['adapter', 'config'],
@@ -22,7 +22,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   partition: ['config', 'data'],
   export: ['adapter', 'model', 'native', 'safetensors'],
   client: ['adapter', 'config', 'contracts', 'data', 'export', 'methods', 'model', 'native', 'partition', 'store'],
-  links: ['adapter', 'client', 'config', 'contracts', 'methods', 'model', 'native'],
+  links: ['adapter', 'client', 'config', 'contracts', 'methods', 'model', 'native', 'store'],
   server: ['adapter', 'config', 'contracts', 'links', 'merge', 'methods'],
   report: ['adapter', 'config', 'contracts'],
   run: [

@@ -25,7 +25,7 @@ import { countOnes, intersectMasks, jaccard, maskValues } from '../../../src/ada
 import { layoutFor, loraScale, trainerModules } from '../../../src/adapter/shapes.js';
 import fc from '../../support/properties.js';
 import { makeTinyModel, TINY } from '../../support/tinyModel.js';
-import { denseProducts, maskOf, vector } from '../server/arbitraries.js';
+import { denseProducts, maskOf, vector } from '../methods/arbitraries.js';
 
 /** Two modules of unlike shapes and ranks. */
 const LAYOUT = makeLayout([

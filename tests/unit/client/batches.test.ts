@@ -9,7 +9,7 @@ const example = (index: number): TokenizedExample => ({
   lossMask: Uint8Array.of(0, 1),
 });
 const stream = (indices: readonly number[], seed = 1, purpose = 'train/0') =>
-  exampleStream(indices, example, seed, purpose);
+  exampleStream({ count: indices.length, example: (i) => example(indices[i]!) }, seed, purpose);
 const draw = (from: ReturnType<typeof stream>, count: number) => from.next(count).map(({ id }) => Number(id));
 
 describe('a stream of examples', () => {

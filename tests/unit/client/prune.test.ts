@@ -4,7 +4,7 @@ import { expandRanks } from '../../../src/adapter/init.js';
 import { type AdapterLayout, type LayoutModule, makeLayout } from '../../../src/adapter/layout.js';
 import { countOnes } from '../../../src/adapter/masks.js';
 import { importance, type PruneOptions, pruneStage, stageBudget, topCandidates } from '../../../src/client/prune.js';
-import { vector } from '../server/arbitraries.js';
+import { vector } from '../methods/arbitraries.js';
 
 /** Three modules of unlike shape, of rank 6 each. */
 const layout: AdapterLayout = makeLayout([

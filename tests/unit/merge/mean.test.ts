@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { mergeMean } from '../../../src/merge/mean.js';
-import { rows, vector } from '../server/arbitraries.js';
+import { rows, vector } from '../methods/arbitraries.js';
 
 const SIZE = 12;
 

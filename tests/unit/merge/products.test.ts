@@ -7,7 +7,7 @@ import { aggregationError } from '../../../src/merge/aggregationError.js';
 import { adapterProductNorm } from '../../../src/merge/gram.js';
 import { foldExcessRank, truncatedSvd } from '../../../src/merge/lowRank.js';
 import { mergeMean } from '../../../src/merge/mean.js';
-import { denseProducts, frobenius, LAYOUT, rows, vector } from '../server/arbitraries.js';
+import { denseProducts, frobenius, LAYOUT, rows, vector } from '../methods/arbitraries.js';
 
 const difference = (a: readonly number[], b: readonly number[]) => a.map((x, i) => x - b[i]!);
 const dense = denseProducts;

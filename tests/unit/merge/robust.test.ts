@@ -1,8 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { type MergeRow, mergeMean } from '../../../src/merge/mean.js';
-import { type RobustOptions, robustMerge } from '../../../src/merge/robust.js';
-import { rows, vector } from '../server/arbitraries.js';
+import type { RobustOptions } from '../../../src/merge/options.js';
+import { robustMerge } from '../../../src/merge/robust.js';
+import { rows, vector } from '../methods/arbitraries.js';
 
 const SIZE = 6;
 const options = (robust: RobustOptions['robust'], more: Partial<RobustOptions> = {}): RobustOptions => ({

@@ -1,14 +1,16 @@
 import type { Adapter, AdapterLayout } from '../../../src/adapter/layout.js';
 import { partBytes } from '../../../src/adapter/part.js';
 import type { ClientEnv } from '../../../src/client/env.js';
-import { runClientJob } from '../../../src/client/run.js';
+import type { ExampleList } from '../../../src/client/examples.js';
+import { runTracks } from '../../../src/client/run.js';
 import { methodOptions } from '../../../src/config/methodOptions.js';
 import { parseConfig } from '../../../src/config/parse.js';
 import type { RunConfig } from '../../../src/config/schema.js';
-import { plainArithmetic } from '../../../src/merge/arithmetic.js';
+import { type Arithmetic, plainArithmetic } from '../../../src/merge/arithmetic.js';
 import { methodOf } from '../../../src/methods/index.js';
 import type {
   ClientAdapters,
+  ClientContext,
   ClientHalf,
   ClientInfo,
   ClientUpdate,
@@ -20,7 +22,7 @@ import type {
   StateDocument,
 } from '../../../src/methods/method.js';
 import { makeTrainPhase, stepsOf } from '../../../src/methods/schedule.js';
-import type { Track, TrackResult } from '../../../src/methods/work.js';
+import type { Track, TrackResult, TrainPhase } from '../../../src/methods/work.js';
 import type { NativeTrainer } from '../../../src/native/binding.js';
 import { POOLED } from '../../../src/pooled.js';
 import { deriveSeed, randomStream } from '../../../src/random.js';
@@ -34,6 +36,8 @@ export interface ToyRound {
   readonly results: ReadonlyMap<string, readonly TrackResult[]>;
   readonly metrics: Readonly<Record<string, unknown>>;
   readonly state: StateDocument;
+  /** What clients have kept by now. */
+  readonly kept: ReadonlyMap<string, StateDocument>;
 }
 
 /** A method's two halves around clients that train `work` with. */
@@ -55,6 +59,7 @@ export class Toy {
     readonly initial: Float32Array;
     readonly clients: readonly ClientInfo[];
     readonly train: (tracks: readonly Track[], seed: number, client: string) => TrackResult[];
+    readonly arithmetic?: Arithmetic;
   }) {
     const { config, layout, initial, clients } = params;
     const method = params.method ?? methodOf(config.method);
@@ -68,7 +73,7 @@ export class Toy {
       options: methodOptions(method, config),
     };
     const init = this.init as MethodInit<Record<string, unknown>>;
-    this.server = method.server({ ...init, merge: config, clients, arithmetic: plainArithmetic });
+    this.server = method.server({ ...init, merge: config, clients, arithmetic: params.arithmetic ?? plainArithmetic });
     this.client = method.client(init);
     this.#train = params.train;
   }
@@ -97,6 +102,18 @@ export class Toy {
     };
   }
 
+  #contextOf(id: string, round: number): ClientContext {
+    const client = this.#info(id);
+    const trainPhase = (overrides: Partial<TrainPhase> = {}) =>
+      makeTrainPhase(this.config, round, client.numTrain, overrides);
+    return { client, round, trainPhase };
+  }
+
+  /** The local work of one client. */
+  work(id: string, sending: Sending, round: number): readonly Track[] {
+    return this.client.work(sending, this.kept.get(id), this.#contextOf(id, round));
+  }
+
   /** One round: send, work, keep, merge. */
   round(clients: readonly ClientInfo[] = this.clients): ToyRound {
     const round = this.rounds.length + 1;
@@ -106,15 +123,9 @@ export class Toy {
     const tracks = new Map<string, readonly Track[]>();
     const results = new Map<string, readonly TrackResult[]>();
     for (const [id, sending] of sent) {
-      const client = this.#info(id);
-      const clientContext = {
-        client,
-        round,
-        trainPhase: (overrides = {}) => makeTrainPhase(this.config, round, client.numTrain, overrides),
-      };
-      const work = this.client.work(sending, this.kept.get(id), clientContext);
+      const work = this.work(id, sending, round);
       const done = this.#train(work, deriveSeed(this.config.seed, 'job', round, id), id);
-      const { parts, note, state } = this.client.keep(sending, done, this.kept.get(id), clientContext);
+      const { parts, note, state } = this.client.keep(sending, done, this.kept.get(id), this.#contextOf(id, round));
       if (state !== undefined) this.kept.set(id, structuredClone(state));
       updates.push({ client: id, round, parts: structuredClone(parts), note });
       tracks.set(id, work);
@@ -128,9 +139,18 @@ export class Toy {
       results,
       metrics,
       state: structuredClone(this.server.state()),
+      kept: new Map(this.kept),
     };
     this.rounds.push(done);
     return done;
+  }
+
+  /** Takes up the states of both halves that another run had after `rounds` rounds. */
+  goOn(run: Toy, rounds: number): void {
+    const { state, kept } = run.rounds[rounds - 1]!;
+    this.server.restore(structuredClone(state));
+    for (const [id, own] of kept) this.kept.set(id, structuredClone(own));
+    this.rounds.push(...run.rounds.slice(0, rounds));
   }
 
   /** The adapters that exist for a client now. */
@@ -154,7 +174,7 @@ export function bytesOf(sendings: Iterable<Sending>): number {
 export function quadraticToy(
   settings: Record<string, unknown>,
   quadratics: readonly QuadraticClient[],
-  more: { layout?: AdapterLayout; initial?: Float32Array; method?: Method } = {},
+  more: { layout?: AdapterLayout; initial?: Float32Array; method?: Method; arithmetic?: Arithmetic } = {},
 ): Toy {
   const layout = more.layout ?? toyLayout();
   const config = parseConfig({
@@ -171,15 +191,14 @@ export function quadraticToy(
   const clients = quadratics.map(({ numTrain = 4, rank }, k): ClientInfo => {
     return { id: `client-${k}`, numTrain, numTargets: numTrain, rank: rank ?? config.lora_r };
   });
-  // Client k owns the examples [10 k, 10 k + numTrain).
-  const indicesOf = (k: number) => Array.from({ length: clients[k]!.numTrain }, (_, i) => 10 * k + i);
+  // An example says by its first token whose it is.
+  const ownOf = (k: number) => Array.from({ length: clients[k]!.numTrain }, () => k);
+  const examplesOf = (owners: readonly number[]): ExampleList => ({
+    count: owners.length,
+    example: (i) => ({ id: String(i), tokens: Int32Array.of(owners[i]!, 0), lossMask: Uint8Array.of(0, 1) }),
+  });
   const env: ClientEnv = {
     trainer: (wanted) => new QuadraticTrainer(wanted, quadratics) as unknown as NativeTrainer,
-    example: (index) => ({
-      id: String(index),
-      tokens: Int32Array.of(Math.floor(index / 10), 0),
-      lossMask: Uint8Array.of(0, 1),
-    }),
   };
   return new Toy({
     config,
@@ -187,10 +206,10 @@ export function quadraticToy(
     initial: more.initial ?? Float32Array.from({ length: layout.size }, (_, p) => Math.sin(p + 1)),
     clients,
     ...(more.method ? { method: more.method } : {}),
+    ...(more.arithmetic ? { arithmetic: more.arithmetic } : {}),
     train(tracks, seed, client) {
-      const trainIndices =
-        client === POOLED ? clients.flatMap((_, k) => indicesOf(k)) : indicesOf(Number(client.slice(7)));
-      return [...runClientJob({ client, round: 1, seed, trainIndices, tracks }, env).tracks];
+      const owners = client === POOLED ? clients.flatMap((_, k) => ownOf(k)) : ownOf(Number(client.slice(7)));
+      return runTracks(tracks, { env, examples: examplesOf(owners), seed });
     },
   });
 }

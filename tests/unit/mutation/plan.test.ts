@@ -11,8 +11,8 @@ import {
   planMutation,
 } from '../../../src/mutation/plan.js';
 import { randomStream } from '../../../src/random.js';
-import { denseProducts, frobenius, maskOf, vector } from '../server/arbitraries.js';
-import { toyLayout } from '../server/quadratic.js';
+import { denseProducts, frobenius, maskOf, vector } from '../methods/arbitraries.js';
+import { toyLayout } from '../methods/quadratic.js';
 
 const layout = toyLayout(6, 2, 3);
 
@@ -56,7 +56,7 @@ function plan(
   const moves = (p: MutationPlan) =>
     clients.map(({ id, mask }) => {
       const own = maskValues(theta, mask);
-      return Float64Array.from(p.apply(id, own), (value, at) => value - own[at]!);
+      return Float64Array.from(p.mutantOf(id, own) ?? own, (value, at) => value - own[at]!);
     });
   return { made, moves: made ? moves(made) : [] };
 }

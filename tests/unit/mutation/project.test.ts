@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import quadprog from 'quadprog';
 import { describe, expect, it } from 'vitest';
-import '../server/arbitraries.js';
+import '../methods/arbitraries.js';
 import { cone, dualWeights, halfSpace } from '../../../src/mutation/project.js';
 
 const N = 6;

@@ -1,5 +1,5 @@
 import { type AdapterLayout, makeLayout } from '../../../src/adapter/layout.js';
-import type { ClientEnv } from '../../../src/client/env.js';
+import type { JobEnv } from '../../../src/client/env.js';
 import { runClientJob } from '../../../src/client/run.js';
 import { parseConfig } from '../../../src/config/parse.js';
 import type { RunConfig } from '../../../src/config/schema.js';
@@ -144,7 +144,7 @@ export async function runToy(
     valid: [],
     test: [10 * k],
   }));
-  const env: ClientEnv = {
+  const env: JobEnv = {
     trainer: (wanted) => new QuadraticTrainer(wanted, quadratics) as unknown as NativeTrainer,
     example: (index) => ({
       id: String(index),

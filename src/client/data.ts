@@ -1,0 +1,189 @@
+import { createHash } from 'node:crypto';
+import { createReadStream, existsSync } from 'node:fs';
+import { readdir, readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pipeline } from 'node:stream/promises';
+import type { RunConfig } from '../config/schema.js';
+import type { DescribeRequest } from '../contracts/messages.js';
+import { resolveTemplate, tokenizeExample } from '../data/index.js';
+import type { Split } from '../data/types.js';
+import { DataError, FedtuneError, RunError } from '../errors.js';
+import { writeAtomic } from '../files.js';
+import type { BaseModel } from '../model/index.js';
+import { splitCandidates } from '../partition/split.js';
+import { randomStream, shuffled } from '../random.js';
+import { StateStore } from '../store/index.js';
+import { version } from '../version.js';
+import { hashExamples, type LabelledExample, type OwnerExamples, packExamples } from './examples.js';
+import { readOwnRows, rowsFile } from './rows.js';
+
+/** What an owner has made of its rows, as it is kept in `<home>/tokens`. */
+export interface OwnerData extends OwnerExamples {
+  /** Of everything that it was made from. */
+  readonly inputs: string;
+  readonly numDropped: number;
+  readonly numCut: number;
+  readonly dataSha256: string;
+}
+
+/** There is one state of the tokens, written anew where rows or settings change. */
+const TURN = 1;
+const SPLITS: readonly Split[] = ['train', 'valid', 'test'];
+
+const tokensStore = (home: string): StateStore => StateStore.open(join(home, 'tokens'));
+
+const hash = (content: string | Uint8Array): string => createHash('sha256').update(content).digest('hex');
+
+async function hashFile(path: string): Promise<string> {
+  const whole = createHash('sha256');
+  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), whole);
+  return whole.digest('hex');
+}
+
+/** Files of a Hugging Face folder from which tokenizer and chat template are made; a GGUF file holds all in one. */
+async function tokenizerSha256({ format, path, sha256 }: BaseModel): Promise<string> {
+  if (format === 'gguf') return sha256;
+  const names = (await readdir(path)).filter((name) => /\.(json|jinja|model|txt)$/.test(name)).sort();
+  const lines: string[] = [];
+  for (const name of names) lines.push(`${hash(await readFile(join(path, name)))} ${name}`);
+  return hash(lines.join('\n'));
+}
+
+/** A digest of all that examples and splits are made from: equal inputs give equal tokens. */
+async function inputsOf(home: string, id: string, request: DescribeRequest, model: BaseModel): Promise<string> {
+  const { config, givenSplits } = request;
+  const { seed, template, train_on, on_long, seq_length, valid_fraction, test_fraction } = config;
+  const caps = [config.max_train_examples, config.max_valid_examples, config.max_test_examples];
+  const isFile = existsSync(template);
+  return hash(
+    JSON.stringify([
+      ...[version, id, model.sha256, await tokenizerSha256(model), await hashFile(rowsFile(home))],
+      ...[seed, template, isFile ? hash(await readFile(template)) : null, train_on, on_long, seq_length],
+      ...[valid_fraction, test_fraction, caps, [...givenSplits].sort()],
+    ]),
+  );
+}
+
+/** Shuffles, splits and tokenises an owner's rows. */
+async function makeData(
+  home: string,
+  id: string,
+  { config, givenSplits }: DescribeRequest,
+  model: BaseModel,
+  inputs: string,
+): Promise<OwnerData> {
+  const rows = await readOwnRows(home);
+  const template = await resolveTemplate(config.template, model);
+  const options = {
+    tokenizer: model.tokenizer,
+    template,
+    seqLength: Math.min(config.seq_length, model.description.contextLength),
+    onLong: config.on_long,
+    trainOn: config.train_on,
+  };
+  const made = new Map<number, LabelledExample & { readonly truncated: boolean }>();
+  const fits = (index: number): boolean => {
+    const result = guardRow(rows[index]!.id, () => tokenizeExample(rows[index]!, options));
+    if ('dropped' in result) return false;
+    made.set(index, { ...result, category: rows[index]!.category });
+    return true;
+  };
+  const order = shuffled(
+    rows.map((_, index) => index),
+    randomStream(config.seed, 'split', id),
+  );
+  const split = splitCandidates(
+    order.map((index) => ({ index, split: rows[index]!.split })),
+    new Set(givenSplits),
+    fits,
+    {
+      validFraction: config.valid_fraction,
+      testFraction: config.test_fraction,
+      caps: capsOf(config),
+    },
+  );
+  const used = (name: Split) => split[name].map((index) => made.get(index)!);
+  const examples = packExamples({ train: used('train'), valid: used('valid'), test: used('test') });
+  const numCut = SPLITS.flatMap(used).filter(({ truncated }) => truncated).length;
+  return { ...examples, inputs, numDropped: split.dropped, numCut, dataSha256: hashExamples(examples) };
+}
+
+const capsOf = (config: RunConfig): Record<Split, number | null> => ({
+  train: config.max_train_examples,
+  valid: config.max_valid_examples,
+  test: config.max_test_examples,
+});
+
+/** Stands for an error that may quote a row: its text stays at home. */
+class RowFailure extends Error {
+  constructor(id: string, cause: unknown) {
+    super(`Example ${id}`, { cause });
+  }
+}
+
+function guardRow<T>(id: string, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    throw error instanceof DataError && error.code === 'TOO_LONG' ? error : new RowFailure(id, error);
+  }
+}
+
+/** What may leave the owner of an error: its own errors say nothing of what is in a row, others may quote it. */
+async function sayable(home: string, error: unknown): Promise<unknown> {
+  if (error instanceof FedtuneError || (error as NodeJS.ErrnoException).syscall !== undefined) return error;
+  const path = join(home, 'error.txt');
+  const cause = error instanceof RowFailure ? (error.cause as Error) : (error as Error);
+  await writeAtomic(path, `${(error as Error).message}: ${cause?.stack ?? String(cause)}\n`).catch(() => {});
+  const { name, code } = cause as { name?: string; code?: string };
+  const what = error instanceof RowFailure ? `${error.message} cannot be made into tokens` : 'The rows cannot be read';
+  return new DataError('OWNER_DATA', `${what} (${name ?? 'Error'}${code ? ` ${code}` : ''}). ${path} says why.`);
+}
+
+/**
+ * The data of an owner: from `<home>/tokens`, or made from its rows where these, the base or the settings are others than before.
+ * Leaves the tokens and `split.json`, the ids by split, in its home.
+ *
+ * Throws DataError, RunError WRITE_FAILED.
+ */
+export async function prepareData(
+  home: string,
+  id: string,
+  request: DescribeRequest,
+  model: BaseModel,
+): Promise<OwnerData> {
+  try {
+    const inputs = await inputsOf(home, id, request, model);
+    const kept = loadWhole(home);
+    if (kept?.inputs === inputs) return kept;
+    const data = await makeData(home, id, request, model, inputs);
+    const store = tokensStore(home);
+    store.save(TURN, data);
+    store.keepOnly([TURN]);
+    let next = 0;
+    const ids = SPLITS.map((split) => {
+      next += data.counts[split].examples;
+      return [split, data.ids.slice(next - data.counts[split].examples, next)];
+    });
+    await writeAtomic(join(home, 'split.json'), `${JSON.stringify(Object.fromEntries(ids), null, 2)}\n`);
+    return data;
+  } catch (error) {
+    throw await sayable(home, error);
+  }
+}
+
+/** What is kept and whole; undefined where it has to be made again. */
+function loadWhole(home: string): OwnerData | undefined {
+  try {
+    const store = tokensStore(home);
+    return store.turns().includes(TURN) ? (store.load(TURN) as OwnerData) : undefined;
+  } catch (error) {
+    if (error instanceof RunError) return undefined;
+    throw error;
+  }
+}
+
+/** The data that `prepareData` left. Throws RunError STATE_DAMAGED. */
+export function loadData(home: string): OwnerData {
+  return tokensStore(home).load(TURN) as OwnerData;
+}

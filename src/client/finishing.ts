@@ -1,0 +1,124 @@
+import { compactAdapter } from '../adapter/components.js';
+import type { Adapter } from '../adapter/layout.js';
+import { EVAL_SPLITS, type EvalSplit, type Scores, WHICH, type Which } from '../contracts/evaluation.js';
+import { isFinal } from '../contracts/isFinal.js';
+import type { Finished, FinishRequest, NllSum, NllSums } from '../contracts/messages.js';
+import { scoreOf } from '../contracts/score.js';
+import { toWireError } from '../contracts/wireError.js';
+import { InterruptedError } from '../errors.js';
+import { writePeftAdapter } from '../export/index.js';
+import { writeFileAtomically } from '../files.js';
+import type { ClientAdapters } from '../methods/method.js';
+import { makeTrainPhase, stepsOfEpochs } from '../methods/schedule.js';
+import { adaptersOf, candidatesOf, type SplitScores, scoreCandidates } from './candidates.js';
+import { examplesOf } from './examples.js';
+import type { OpenOwner } from './openOwner.js';
+import { runTracks } from './run.js';
+import { checkFinite } from './training.js';
+
+/** Where an owner leaves what it ends with. */
+export interface FinishPaths {
+  /** The scores of its examples, one a line. */
+  readonly scores: string;
+  /** Folder of the adapter that it takes home. */
+  readonly takeHome: string;
+}
+
+/** An adapter after fine-tuning, or why there is none. */
+type Tuned = { readonly adapter?: Adapter; readonly tokens: number; readonly failure?: unknown };
+
+/** Fine-tunes what the owner has (its own adapter, else the global one) on its own examples. */
+function tune({ client, setup, train }: OpenOwner, adapters: ClientAdapters, seed: number): Tuned {
+  const { config, engine } = setup;
+  const { finetune_steps: wanted, finetune_epochs: epochs } = config;
+  const adapter = adapters.personalized ?? adapters.global ?? adapters.local;
+  if ((wanted === 0 && epochs === 0) || adapter === undefined) return { tokens: 0 };
+  const steps = wanted > 0 ? wanted : stepsOfEpochs(client.numTrain, epochs, config);
+  const phase = makeTrainPhase(config, 1, client.numTrain, {
+    steps,
+    learningRates: new Array<number>(steps).fill(config.learning_rate),
+    trainable: adapters.trainable ?? null,
+  });
+  for (let attempt = 0; ; attempt++) {
+    try {
+      const tracks = [{ name: 'main', adapter, phases: [phase] }];
+      const [result] = runTracks(tracks, { env: engine.env, examples: train, seed });
+      checkFinite(result!.adapter.values, client.id, 'fine-tuned adapter');
+      return { adapter: result!.adapter, tokens: result!.tokens.train };
+    } catch (failure) {
+      if (failure instanceof InterruptedError) throw failure;
+      if (isFinal(failure) || attempt >= config.retries) return { tokens: 0, failure };
+    }
+  }
+}
+
+/**
+ * What an owner takes home: what the run file names, or whichever its own validation split prefers (ties go to the
+ * earlier of base, local, global, personalized, tuned). Without validation examples: the most personal one there is.
+ */
+export function chooseTakeHome(
+  wanted: Which | 'best_on_validation',
+  valid: Scores,
+  available: readonly Which[],
+): Which {
+  if (wanted !== 'best_on_validation') return available.includes(wanted) ? wanted : available.at(-1)!;
+  const scored = available.filter((which) => valid[which] !== undefined);
+  if (scored.length === 0) return available.at(-1)!;
+  return scored.reduce((best, which) => (valid[which]!.nll < valid[best]!.nll ? which : best));
+}
+
+const scoresOf = (sums: NllSums): Scores =>
+  Object.fromEntries(Object.entries(sums).map(([which, sum]) => [which, scoreOf(sum as NllSum)]));
+
+/** One line an example: id, split, category (where it has one), target tokens, and the sum of its NLL by what was scored. */
+function scoreLine({ examples }: OpenOwner, split: EvalSplit, { perExample }: SplitScores, i: number): string {
+  const scored = WHICH.filter((which) => perExample[which] !== undefined);
+  const place = examplesOf(examples, split).place(i);
+  const category = examples.categories[place];
+  return `${JSON.stringify({
+    id: examples.ids[place],
+    split,
+    ...(category === null ? {} : { category }),
+    targets: perExample[scored[0]!]!.targets[i],
+    nll: Object.fromEntries(scored.map((which) => [which, perExample[which]!.nll[i]])),
+  })}\n`;
+}
+
+async function writeScores(path: string, owner: OpenOwner, scores: Readonly<Record<EvalSplit, SplitScores>>) {
+  await writeFileAtomically(path, async (file) => {
+    for (const split of EVAL_SPLITS) {
+      const { count } = examplesOf(owner.examples, split);
+      for (let i = 0; i < count; i++) await file.write(scoreLine(owner, split, scores[split], i));
+    }
+  });
+}
+
+/**
+ * The end of a run at its owner: fine-tuning, the scores of everything on validation and test, the choice of what it takes home, which
+ * is written in PEFT's form (the fresh adapter, which changes nothing, where that is the base).
+ */
+export async function finishOwner(owner: OpenOwner, request: FinishRequest, paths: FinishPaths): Promise<Finished> {
+  const { setup } = owner;
+  const { config, model, layout, initial } = setup;
+  owner.throwIfStopped();
+  const adapters = adaptersOf(owner, request);
+  const tuned = tune(owner, adapters, request.seed);
+  const candidates = { ...candidatesOf(adapters), ...(tuned.adapter ? { tuned: tuned.adapter } : {}) };
+  const valid = scoreCandidates(owner, candidates, 'valid');
+  const test = scoreCandidates(owner, candidates, 'test');
+  const available = WHICH.filter((which) => candidates[which] !== undefined);
+  const takeHome = chooseTakeHome(config.take_home, scoresOf(valid.sums), available);
+  owner.throwIfStopped();
+  await writeScores(paths.scores, owner, { valid, test });
+  // Whole rank components that a mask prunes are left out: `prune: rank` gives a plain adapter of the client's rank.
+  const taken = compactAdapter(candidates[takeHome] ?? { layout, values: initial, mask: null });
+  await writePeftAdapter(paths.takeHome, taken, model, { loraDropout: config.lora_dropout });
+  return {
+    kind: 'finished',
+    valid: valid.sums,
+    test: test.sums,
+    takeHome,
+    tokens: { eval: valid.tokens + test.tokens, tune: tuned.tokens },
+    tuneFailure: tuned.failure === undefined ? null : toWireError(tuned.failure),
+  };
+}

@@ -1,0 +1,38 @@
+import type { Arm } from '../contracts/messages.js';
+import type { ClientInfo, StateDocument } from '../methods/method.js';
+import type { ExampleList, OwnerExamples } from './examples.js';
+import type { OwnerSetup } from './setup.js';
+
+/** Where the states of one arm are kept, by turn; a StateStore. */
+export interface OwnerStates {
+  save(turn: number, document: unknown): void;
+  load(turn: number): unknown;
+  keepOnly(turns: readonly number[]): void;
+}
+
+/** One owner, ready for work: what each of its requests is done with. */
+export interface OpenOwner {
+  readonly client: ClientInfo;
+  readonly setup: OwnerSetup;
+  /** Its training examples; of all owners where it stands for them (`centralized`). */
+  readonly train: ExampleList;
+  /** All of its own examples. */
+  readonly examples: OwnerExamples;
+  readonly states: Readonly<Record<Arm, OwnerStates>>;
+  throwIfStopped(): void;
+}
+
+/** What is saved of a turn; `state` is absent where the method keeps nothing. */
+interface SavedTurn {
+  readonly state?: StateDocument;
+}
+
+/** The kept state after a turn; undefined before the first (0), and where the method keeps nothing. */
+export function loadState(states: OwnerStates, turn: number): StateDocument | undefined {
+  return turn === 0 ? undefined : (states.load(turn) as SavedTurn).state;
+}
+
+/** Saves the state after a turn, also that nothing is kept: a turn without a saved state was not done. */
+export function saveState(states: OwnerStates, turn: number, state: StateDocument | undefined): void {
+  states.save(turn, (state === undefined ? {} : { state }) satisfies SavedTurn);
+}

@@ -1,0 +1,95 @@
+import type { Adapter, AdapterLayout } from '../adapter/layout.js';
+import type { NllSum } from '../contracts/messages.js';
+import { packBatch } from '../data/pack.js';
+import type { TokenizedExample } from '../data/types.js';
+import type { NativeTrainer } from '../native/binding.js';
+import type { ClientEnv } from './env.js';
+import type { ExampleList } from './examples.js';
+
+/** One entry an example, in order. */
+export interface ExampleScores {
+  /** Sum of the NLL over the example's target tokens, in nats. */
+  readonly nll: Float64Array;
+  /** Target tokens of the example. */
+  readonly targets: Int32Array;
+  /** Tokens that passed through the model. */
+  readonly tokens: number;
+}
+
+/** Tokens scored in one call, unless one example alone has more; bounds the memory of an evaluation. */
+const MAX_BATCH_TOKENS = 1024;
+
+function* batches(examples: ExampleList): Generator<[number, TokenizedExample[]]> {
+  let first = 0;
+  let group: TokenizedExample[] = [];
+  let tokens = 0;
+  for (let i = 0; i < examples.count; i++) {
+    const example = examples.example(i);
+    if (group.length > 0 && tokens + example.tokens.length > MAX_BATCH_TOKENS) {
+      yield [first, group];
+      first = i;
+      group = [];
+      tokens = 0;
+    }
+    group.push(example);
+    tokens += example.tokens.length;
+  }
+  if (group.length > 0) yield [first, group];
+}
+
+function scoreBatch(
+  trainer: NativeTrainer,
+  group: readonly TokenizedExample[],
+  adapter: boolean,
+  put: (i: number, nll: number, targets: number) => void,
+): void {
+  const { nll } = trainer.evaluate(packBatch(group), { adapter, all: false });
+  let at = 0;
+  group.forEach(({ tokens, lossMask }, i) => {
+    let sum = 0;
+    let targets = 0;
+    for (let t = 1; t < tokens.length; t++) {
+      if (lossMask[t] !== 1) continue;
+      sum += nll[at + t]!;
+      targets++;
+    }
+    put(i, sum, targets);
+    at += tokens.length;
+  });
+}
+
+/**
+ * Scores an adapter (null: the bare base) on each example token by token, batched in a fixed way. `baseLayout` is the layout
+ * of the trainer that scores the bare base.
+ */
+export function scoreExamples(
+  adapter: Adapter | null,
+  examples: ExampleList,
+  env: ClientEnv,
+  baseLayout: AdapterLayout,
+): ExampleScores {
+  const trainer = env.trainer(adapter?.layout ?? baseLayout);
+  if (adapter) trainer.setValues(adapter.values);
+  const nll = new Float64Array(examples.count);
+  const targets = new Int32Array(examples.count);
+  let tokens = 0;
+  for (const [first, group] of batches(examples)) {
+    scoreBatch(trainer, group, adapter !== null, (i, sum, count) => {
+      nll[first + i] = sum;
+      targets[first + i] = count;
+    });
+    for (const example of group) tokens += example.tokens.length;
+  }
+  return { nll, targets, tokens };
+}
+
+/** The sums over the examples, in order. */
+export function sumScores({ nll, targets }: ExampleScores): NllSum {
+  let sum = 0;
+  let tokens = 0;
+  for (let i = 0; i < nll.length; i++) {
+    sum += nll[i]!;
+    tokens += targets[i]!;
+  }
+  return { nll: sum, tokens };
+}

@@ -1,0 +1,21 @@
+import type { MeanScore, Score } from './evaluation.js';
+import type { NllSum } from './messages.js';
+
+/** The score of a sum of NLLs over target tokens. */
+export function scoreOf({ nll, tokens }: NllSum): Score {
+  const mean = tokens === 0 ? 0 : nll / tokens;
+  return { nll: mean, ppl: Math.exp(mean), tokens };
+}
+
+/** Mean over clients of nll and of ppl, each client counting once. */
+export function macroScore(scores: readonly Score[]): MeanScore {
+  const mean = (pick: (score: Score) => number) => scores.reduce((sum, score) => sum + pick(score), 0) / scores.length;
+  return { nll: mean(({ nll }) => nll), ppl: mean(({ ppl }) => ppl) };
+}
+
+/** Mean over target tokens of all clients; ppl is its exponential. */
+export function weightedScore(scores: readonly Score[]): MeanScore {
+  const tokens = scores.reduce((sum, score) => sum + score.tokens, 0);
+  const nll = scores.reduce((sum, score) => sum + score.nll * score.tokens, 0) / tokens;
+  return { nll, ppl: Math.exp(nll) };
+}

@@ -1,0 +1,43 @@
+import type { OwnerHome } from '../client/owner.js';
+import { InterruptedError } from '../errors.js';
+import { joinMessage } from './codec.js';
+import { EngineHost } from './engineHost.js';
+import { exchange, homeOf } from './exchange.js';
+import type { Link, Tap } from './link.js';
+import { OwnerServer } from './serve.js';
+
+export interface InlineOptions {
+  readonly homes: readonly OwnerHome[];
+  /** @default 1 */
+  readonly threads?: number;
+  readonly tap?: Tap;
+}
+
+/** Owners on the calling thread, one request after the other, with the same messages in between. */
+export function createInlineLink({ homes, threads = 1, tap }: InlineOptions): Link {
+  let isClosed = false;
+  const throwIfStopped = () => {
+    if (isClosed) throw new InterruptedError('Interrupted.');
+  };
+  const host = new EngineHost({ threads, throwIfStopped });
+  const server = new OwnerServer(host);
+  const byId = new Map(homes.map((home) => [home.id, home]));
+  let last: Promise<unknown> = Promise.resolve();
+  return {
+    workers: 1,
+    ask: (owner, request) => {
+      const carry = (home: OwnerHome, bytes: Uint8Array) => {
+        const answer = last.then(() => server.answer(home, bytes));
+        last = answer;
+        return answer;
+      };
+      throwIfStopped();
+      return exchange(owner, request, (message) => carry(homeOf(byId, owner), joinMessage(message)), tap);
+    },
+    close: async () => {
+      isClosed = true;
+      await last;
+      host.dispose();
+    },
+  };
+}

@@ -1,0 +1,146 @@
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import type { OwnerHome } from '../client/owner.js';
+import { FedtuneError, InterruptedError } from '../errors.js';
+import { joinMessage } from './codec.js';
+import { exchange, homeOf } from './exchange.js';
+import type { Link, Tap } from './link.js';
+import { Slots } from './slots.js';
+import { compiled } from './threads.js';
+
+/** What a child is told in its environment, as JSON. */
+export interface ChildSetup {
+  readonly home: OwnerHome;
+  readonly threads: number;
+  /** Process id of the server; a child whose parent is another has lost it. */
+  readonly parent: number;
+}
+export const CHILD_SETUP = 'FEDTUNE_OWNER';
+
+export interface ProcessesOptions {
+  readonly homes: readonly OwnerHome[];
+  /** Requests that run at the same time, each in a process of its own. */
+  readonly workers: number;
+  /** Compute threads of each. */
+  readonly threads: number;
+  readonly tap?: Tap;
+}
+
+/** How much of what a child says last is kept for an error. */
+const MAX_SAID = 2000;
+
+/** One owner's process, and how it ended. */
+class OwnerProcess {
+  readonly #child: ChildProcess;
+  readonly #id: string;
+  #said = '';
+  #ended: FedtuneError | undefined;
+  #reject: ((error: FedtuneError) => void) | undefined;
+
+  constructor(home: OwnerHome, threads: number) {
+    this.#id = home.id;
+    const setup: ChildSetup = { home, threads, parent: process.pid };
+    this.#child = fork(compiled('ownerProcess'), [], {
+      cwd: home.home,
+      env: { ...process.env, [CHILD_SETUP]: JSON.stringify(setup) },
+      execArgv: [],
+      serialization: 'advanced',
+      stdio: ['ignore', 'ignore', 'pipe', 'ipc'],
+    });
+    this.#child.stderr!.setEncoding('utf8').on('data', (text: string) => {
+      this.#said = (this.#said + text).slice(-MAX_SAID);
+    });
+    this.#child.on('error', (cause) => this.#end(`cannot be started: ${cause.message}`, cause));
+    this.#child.on('close', (code, signal) => this.#end(`ended with ${signal ?? `code ${code}`}`));
+  }
+
+  get ended(): boolean {
+    return this.#ended !== undefined;
+  }
+
+  #end(how: string, cause?: unknown): void {
+    const said = this.#said.trim();
+    this.#ended ??= new FedtuneError(
+      'WORKER',
+      `Expected a reply from the process of ${this.#id} but it ${how}${said === '' ? '.' : `, saying: ${said}`}`,
+      { cause },
+    );
+    this.#reject?.(this.#ended);
+  }
+
+  /** Sends one request and waits for its reply. One at a time. */
+  async ask(bytes: Uint8Array): Promise<Uint8Array> {
+    if (this.#ended) throw this.#ended;
+    let take: ((reply: Uint8Array) => void) | undefined;
+    try {
+      return await new Promise<Uint8Array>((resolve, reject) => {
+        this.#reject = reject;
+        take = resolve;
+        this.#child.once('message', take);
+        this.#child.send(bytes, (cause) => {
+          if (cause) this.#end(`takes no message: ${cause.message}`, cause);
+        });
+      });
+    } finally {
+      this.#reject = undefined;
+      if (take) this.#child.off('message', take);
+    }
+  }
+
+  /** Its states are whole whenever that happens. */
+  async kill(): Promise<void> {
+    if (this.#ended) return;
+    const closed = once(this.#child, 'close');
+    this.#child.kill('SIGKILL');
+    await closed;
+  }
+}
+
+/**
+ * Owners in processes of their own, each with its home as its working folder and a base of its own: started at the first request, and
+ * again at the next where it died. They see of the server its messages alone. Paths in the configuration must be absolute.
+ */
+export function createProcessesLink({ homes, workers, threads, tap }: ProcessesOptions): Link {
+  const byId = new Map(homes.map((home) => [home.id, home]));
+  const processes = new Map<string, OwnerProcess>();
+  const turns = new Map<string, Slots>();
+  const slots = new Slots(workers);
+  let isClosed = false;
+  const throwIfClosed = () => {
+    if (isClosed) throw new InterruptedError('Interrupted.');
+  };
+  const processOf = (home: OwnerHome): OwnerProcess => {
+    const known = processes.get(home.id);
+    if (known && !known.ended) return known;
+    const started = new OwnerProcess(home, threads);
+    processes.set(home.id, started);
+    return started;
+  };
+  const carry = async (home: OwnerHome, bytes: Uint8Array): Promise<Uint8Array> => {
+    const turn = turns.get(home.id) ?? new Slots(1);
+    turns.set(home.id, turn);
+    try {
+      return await turn.run(() =>
+        slots.run(async () => {
+          throwIfClosed();
+          return processOf(home).ask(bytes);
+        }),
+      );
+    } catch (error) {
+      // It was ended by `close`, and not by a fault of its own.
+      throwIfClosed();
+      throw error;
+    }
+  };
+  return {
+    workers,
+    ask: async (owner, request) => {
+      throwIfClosed();
+      return exchange(owner, request, (message) => carry(homeOf(byId, owner), joinMessage(message)), tap);
+    },
+    close: async () => {
+      isClosed = true;
+      await Promise.all([...processes.values()].map((one) => one.kill()));
+    },
+  };
+}

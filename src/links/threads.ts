@@ -1,0 +1,87 @@
+import { existsSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
+import type { OwnerModel } from '../client/host.js';
+import type { OwnerHome } from '../client/owner.js';
+import { FedtuneError } from '../errors.js';
+import type { Tensor } from '../store/document.js';
+import type { EncodedMessage } from './codec.js';
+import { exchange, homeOf } from './exchange.js';
+import type { Link, Tap } from './link.js';
+import { ThreadPool } from './threadPool.js';
+
+/** A request on its way into a thread; memory that threads share is not copied for each. */
+export interface ThreadTask {
+  readonly home: OwnerHome;
+  readonly head: Uint8Array;
+  readonly tensors: readonly Tensor[];
+  readonly bytes: number;
+}
+
+/** What every thread starts from. */
+export interface ThreadSetup {
+  readonly threads: number;
+  readonly model: OwnerModel;
+}
+
+export interface ThreadsOptions {
+  readonly homes: readonly OwnerHome[];
+  /** Threads, each working for one owner at a time. */
+  readonly workers: number;
+  /** Compute threads of each. */
+  readonly threads: number;
+  /** The base, as the run has loaded it. */
+  readonly model: OwnerModel;
+  readonly tap?: Tap;
+}
+
+/** The compiled module of that name beside this one. Throws FedtuneError NOT_BUILT. */
+export function compiled(name: string): string {
+  const file = fileURLToPath(new URL(`./${name}.js`, import.meta.url));
+  if (existsSync(file)) return file;
+  throw new FedtuneError(
+    'NOT_BUILT',
+    `Expected the compiled ${name} at ${file} but it is not there. Run "npm run build:ts" and use dist/.`,
+  );
+}
+
+/** Without what threads cannot be given, whatever came along. */
+function plainModel(model: OwnerModel): OwnerModel {
+  const { tokenizer: _, ...plain } = model as OwnerModel & { readonly tokenizer?: unknown };
+  return plain;
+}
+
+/** The same content in memory that threads share. */
+function shared(tensor: Tensor): Tensor {
+  const buffer = new SharedArrayBuffer(tensor.byteLength);
+  new Uint8Array(buffer).set(new Uint8Array(tensor.buffer, tensor.byteOffset, tensor.byteLength));
+  return new (tensor.constructor as new (buffer: SharedArrayBuffer) => Tensor)(buffer);
+}
+
+/**
+ * Owners on worker threads over one base in memory: any thread works for any owner, whose data and state it finds in the owner's
+ * home.
+ */
+export function createThreadsLink({ homes, workers, threads, model, tap }: ThreadsOptions): Link {
+  const byId = new Map(homes.map((home) => [home.id, home]));
+  const pool = new ThreadPool<ThreadTask, Uint8Array>({
+    filename: compiled('threadWorker'),
+    workers,
+    workerData: { threads, model: plainModel(model) } satisfies ThreadSetup,
+  });
+  // A part that many owners get is put into shared memory once, and goes when the server lets go of it.
+  const known = new WeakMap<Tensor, Tensor>();
+  const share = (tensor: Tensor): Tensor => {
+    const before = known.get(tensor);
+    if (before !== undefined) return before;
+    const made = shared(tensor);
+    known.set(tensor, made);
+    return made;
+  };
+  const carry = ({ head, tensors, bytes }: EncodedMessage, home: OwnerHome): Promise<Uint8Array> =>
+    pool.run({ home, head, tensors: tensors.map(share), bytes });
+  return {
+    workers,
+    ask: (owner, request) => exchange(owner, request, async (message) => carry(message, homeOf(byId, owner)), tap),
+    close: () => pool.close(),
+  };
+}

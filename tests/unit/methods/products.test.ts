@@ -1,0 +1,227 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { Adapter } from '../../../src/adapter/layout.js';
+import { parseConfig } from '../../../src/config/parse.js';
+import type { ClientInfo } from '../../../src/methods/method.js';
+import type { Track, TrackResult } from '../../../src/methods/work.js';
+import { randomStream } from '../../../src/random.js';
+import { denseProducts, frobenius } from './arbitraries.js';
+import { bytesOf, Toy } from './federate.js';
+import { toyLayout } from './quadratic.js';
+
+/** Two modules of 3 inputs and 2 outputs: no product has a rank above 2. */
+const layout = toyLayout();
+const NUM_TRAIN = [6, 1, 3];
+const SHARES = NUM_TRAIN.map((n) => n / 10);
+/** Of what clients "train" to: numbers in [-1, 1) for every entry that may train, in each of three rounds. */
+const noise = fc.nat().map((seed) =>
+  [1, 2, 3].map((round) => {
+    const random = randomStream(seed, 'noise', round);
+    return Float32Array.from({ length: 3 * 4 * layout.size }, () => 2 * random() - 1);
+  }),
+);
+
+/** Of what a client's main track "trains" to: noise wherever its phase lets it train. */
+function trained({ name, adapter, phases }: Track, random: Float32Array, place: number): TrackResult {
+  const trainable = phases[0]!.kind === 'train' ? phases[0]!.trainable : null;
+  const values = adapter.values.map((value, p) =>
+    trainable === null || trainable[p] === 1 ? random[(7 * place + p) % random.length]! : value,
+  );
+  const tokens = { train: 0, search: 0, targets: 0 };
+  return { name, adapter: { ...adapter, values }, losses: [1], meanGradient: null, tokens };
+}
+
+/** A method with clients that return the noise of each round. */
+function makeFederation(
+  method: string,
+  ranks: readonly number[],
+  random: readonly Float32Array[],
+  settings: Record<string, unknown> = {},
+): Toy {
+  const config = parseConfig({
+    method,
+    ...settings,
+    seed: 5,
+    lora_r: 2,
+    num_rounds: 3,
+    rank_per_client: ranks.every((r) => r === 2) ? null : [...ranks],
+  });
+  const clients = ranks.map((rank, i): ClientInfo => ({ id: `c${i}`, rank, numTrain: NUM_TRAIN[i]!, numTargets: 1 }));
+  const initial = Float32Array.from({ length: layout.size }, (_, p) => Math.sin(p + 1));
+  // As a fresh adapter: B = 0.
+  for (const { offsetB, outDim, rank } of layout.modules) initial.fill(0, offsetB, offsetB + outDim * rank);
+  const toy: Toy = new Toy({
+    config,
+    layout,
+    initial,
+    clients,
+    train: (tracks, _seed, client) => [trained(tracks[0]!, random[toy.rounds.length]!, Number(client.slice(1)))],
+  });
+  return toy;
+}
+
+interface Round {
+  /** What the clients trained, in the order of their ids. */
+  readonly results: readonly Adapter[];
+  readonly after: Adapter;
+  readonly metrics: Readonly<Record<string, unknown>>;
+}
+
+/** As many rounds of a method as there is noise for. */
+function runRounds(toy: Toy, random: readonly Float32Array[]): Round[] {
+  return random.map(() => {
+    const { results, metrics } = toy.round();
+    const after = toy.global();
+    return {
+      results: [...results.values()].map(([main]) => main!.adapter),
+      after: { ...after, values: after.values.slice() },
+      metrics,
+    };
+  });
+}
+
+/** sum of weights times the products of the clients, module by module. */
+function meanProduct(results: readonly Adapter[], weights: readonly number[]): number[][] {
+  const products = results.map(({ layout: own, values }) => denseProducts(own, values));
+  return products[0]!.map((product, m) =>
+    product.map((_, e) => products.reduce((sum, own, i) => sum + weights[i]! * own[m]![e]!, 0)),
+  );
+}
+
+const worst = (a: readonly number[][], b: readonly number[][]) =>
+  Math.max(...a.map((product, m) => frobenius(product.map((x, e) => x - b[m]![e]!))));
+
+/** What the clients' main tracks would start from in a round. */
+function startsOf(toy: Toy, round: number): Adapter[] {
+  const sent = toy.server.send(toy.context(round));
+  return toy.clients.map(({ id }) => toy.work(id, sent.get(id)!, round)[0]!.adapter);
+}
+
+describe('what a merge makes of the product s B A', () => {
+  it.each([
+    ['flora', [2, 2, 2]],
+    ['flora', [1, 2, 3]],
+    ['fedex-lora', [2, 2, 2]],
+    // Rank 2 holds every product of these shapes, so cutting back to it loses nothing.
+    ['flexlora', [2, 2, 2]],
+    ['ffa-lora', [2, 2, 2]],
+    ['rolora', [2, 2, 2]],
+  ])('%s with ranks %o: exactly the weighted mean of the clients’ products, round after round', (method, ranks) => {
+    fc.assert(
+      fc.property(noise, (random) => {
+        const toy = makeFederation(method, ranks, random);
+        for (const { results, after, metrics } of runRounds(toy, random)) {
+          expect(worst(denseProducts(after.layout, after.values), meanProduct(results, SHARES))).toBeLessThan(1e-4);
+          if (method !== 'fedex-lora') expect(metrics.aggregationError as number).toBeLessThan(1e-4);
+        }
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('fedavg: not; the error that it logs is the distance to that mean', () => {
+    fc.assert(
+      fc.property(noise, (random) => {
+        const toy = makeFederation('fedavg', [2, 2, 2], random);
+        for (const { results, after, metrics } of runRounds(toy, random)) {
+          const exact = meanProduct(results, SHARES);
+          const size = Math.hypot(...exact.map(frobenius));
+          fc.pre(size > 0.1);
+          const missed = Math.hypot(
+            ...denseProducts(after.layout, after.values).map((product, m) =>
+              frobenius(product.map((x, e) => x - exact[m]![e]!)),
+            ),
+          );
+          expect(metrics.aggregationError as number).toBeCloseTo(missed / size, 4);
+        }
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('flora and fedex-lora fold what grows past min(d, k) components, 2 here, and say its bytes', () => {
+    for (const method of ['flora', 'fedex-lora']) {
+      const random = fc.sample(noise, 1)[0]!;
+      const toy = makeFederation(method, [2, 2, 2], random);
+      const rounds = runRounds(toy, random);
+      expect(rounds.map(({ metrics }) => metrics.branchRank)).toEqual([2, 2, 2]);
+      // Two modules of 2 x (3 + 2) float32 values.
+      expect(rounds.map(({ metrics }) => metrics.branchBytes)).toEqual([80, 80, 80]);
+      const down = [...toy.server.send(toy.context(3)).values()].map((sending) => bytesOf([sending]));
+      expect(down).toEqual(method === 'flora' ? [80, 80, 80] : [160, 160, 160]);
+    }
+  });
+});
+
+describe('hetlora', () => {
+  it('pads with zeros to the largest rank, weighs by ||B_i A_i||, and cuts on the way down', () => {
+    fc.assert(
+      fc.property(noise, (random) => {
+        const ranks = [1, 2, 3];
+        const toy = makeFederation('hetlora', ranks, random);
+        const [{ results, after }] = runRounds(toy, random.slice(0, 1)) as [Round];
+        const norms = results.map(({ layout: own, values }) =>
+          Math.hypot(...denseProducts(own, values).map(frobenius)),
+        );
+        const total = norms.reduce((a, b) => a + b, 0);
+        fc.pre(total > 0.1);
+        after.layout.modules.forEach((wide, m) => {
+          for (let c = 0; c < 3; c++) {
+            for (let i = 0; i < wide.inDim; i++) {
+              const mean = results.reduce((sum, { layout: own, values }, k) => {
+                return c < ranks[k]!
+                  ? sum + (norms[k]! / total) * values[own.modules[m]!.offsetA + c * wide.inDim + i]!
+                  : sum;
+              }, 0);
+              expect(after.values[wide.offsetA + c * wide.inDim + i]).toBeCloseTo(mean, 4);
+            }
+          }
+        });
+        const next = startsOf(toy, 2);
+        toy.clients.forEach(({ rank }, k) => {
+          next[k]!.layout.modules.forEach((module, m) => {
+            const { offsetA } = after.layout.modules[m]!;
+            const first = next[k]!.values.subarray(module.offsetA, module.offsetA + rank * module.inDim);
+            expect(first).toEqual(after.values.subarray(offsetA, offsetA + rank * module.inDim));
+          });
+        });
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('mutates a client inside its own ranks, and there never against the global step', () => {
+    fc.assert(
+      fc.property(noise, (random) => {
+        const settings = { mutation: 'fedqp', momentum_cap: null };
+        const toy = makeFederation('hetlora', [1, 3, 3], random, settings);
+        const before = toy.global().values.slice();
+        runRounds(toy, random.slice(0, 1));
+        const { layout: wide, values: now } = toy.global();
+        const team: number[] = [];
+        for (const [k, { layout: own, values }] of startsOf(toy, 2).entries()) {
+          let along = 0;
+          let moved = 0;
+          own.modules.forEach((module, m) => {
+            const { offsetB, rank } = wide.modules[m]!;
+            // Even rounds mutate B.
+            for (let row = 0; row < module.outDim; row++) {
+              for (let c = 0; c < module.rank; c++) {
+                const p = offsetB + row * rank + c;
+                const x = values[module.offsetB + row * module.rank + c]! - now[p]!;
+                along += x * (now[p]! - before[p]!);
+                moved += Math.abs(x);
+              }
+            }
+          });
+          expect(along).toBeGreaterThan(-1e-5);
+          if (moved > 0) team.push(k);
+        }
+        // Clients of equal rank overlap most, so 1 and 2 are the pair; one whose signs are all -1 is projected to nothing.
+        expect(team).not.toContain(0);
+        expect(team.length).toBeGreaterThan(0);
+      }),
+      { numRuns: 30 },
+    );
+  });
+});

@@ -3,9 +3,9 @@
 #include <napi.h>
 
 #include "../engine/ggml_reader.h"
-#include "../engine/merge.h"
 #include "base_handle.h"
 #include "convert.h"
+#include "merge_calls.h"
 #include "trainer_handle.h"
 
 namespace ft {
@@ -57,29 +57,6 @@ Napi::Value dequantize(const Napi::CallbackInfo& info) {
   });
 }
 
-Napi::Value merge_mean_js(const Napi::CallbackInfo& info) {
-  return guard(info.Env(), [&]() -> Napi::Value {
-    const Napi::Array list = array(info[0], "rows");
-    const auto fallback = typed<Napi::Float32Array>(info[1], "fallback");
-    const int64_t n = static_cast<int64_t>(fallback.ElementLength());
-    const int threads = static_cast<int>(count(info[2], "threads", 1, 64));
-    std::vector<MergeRow> rows;
-    for (uint32_t i = 0; i < list.Length(); i++) {
-      const Napi::Object o = object(list.Get(i), "a row");
-      MergeRow r;
-      r.values = typed<Napi::Float32Array>(o.Get("values"), "values", n).Data();
-      const Napi::Value mask = o.Get("mask");
-      if (!mask.IsNull()) r.mask = typed<Napi::Uint8Array>(mask, "mask", n).Data();
-      r.weight = number(o, "weight");
-      if (r.weight < 0) throw Error("BAD_ARGUMENT", "Expected weights of at least 0.");
-      rows.push_back(r);
-    }
-    Napi::Float32Array out = Napi::Float32Array::New(info.Env(), n);
-    merge_mean(rows, fallback.Data(), out.Data(), n, threads);
-    return out;
-  });
-}
-
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   const Napi::Function base = BaseHandle::define(env);
   // what TrainerHandle checks its base against
@@ -89,7 +66,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("cpu", Napi::Function::New(env, cpu));
   exports.Set("ggmlVersion", Napi::Function::New(env, ggml_version));
   exports.Set("dequantize", Napi::Function::New(env, dequantize));
-  exports.Set("mergeMean", Napi::Function::New(env, merge_mean_js));
+  define_merges(env, exports);
   return exports;
 }
 

@@ -10,7 +10,7 @@
 #include "ggml.h"  // from the release bundle inside the node-llama-cpp package
 
 #ifdef _WIN32
-#include "wide.h"
+#include "windows_path.h"
 #else
 #include <dlfcn.h>
 #endif

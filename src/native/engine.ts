@@ -1,51 +1,17 @@
-import { EngineError, FedtuneError, ModelError } from '../errors.js';
 import type {
   EvalResult,
   KernelSet,
   LoraModuleSpec,
-  MergeRow,
   ModelDescription,
   NativeBase,
-  NativeErrorCode,
   NativeTrainer,
   PackedBatch,
   Precision,
   StepOptions,
   StepResult,
 } from './binding.js';
+import { guard, guardAsync } from './guard.js';
 import { findGgmlLibrary, loadBinding } from './load.js';
-
-const MODEL_CODES: ReadonlySet<string> = new Set<NativeErrorCode>([
-  'BAD_MODEL',
-  'MISSING_TENSOR',
-  'BAD_SHAPE',
-  'UNSUPPORTED_TYPE',
-  'TRUNCATED',
-]);
-
-/** The typed error for one that the addon threw; others pass through. */
-function typed(error: unknown): unknown {
-  const code = (error as { code?: unknown } | null)?.code;
-  if (error instanceof FedtuneError || !(error instanceof Error) || typeof code !== 'string') return error;
-  const type = MODEL_CODES.has(code) ? ModelError : EngineError;
-  return new type(code, error.message, { cause: error });
-}
-
-function guard<T>(call: () => T): T {
-  try {
-    return call();
-  } catch (error) {
-    throw typed(error);
-  }
-}
-
-async function guardAsync<T>(call: () => Promise<T>): Promise<T> {
-  try {
-    return await call();
-  } catch (error) {
-    throw typed(error);
-  }
-}
 
 export interface OpenBaseOptions {
   readonly description: ModelDescription;
@@ -211,9 +177,4 @@ export function cpuInfo(): { kernels: Exclude<KernelSet, 'auto'>[]; features: st
 /** Turns `count` values of a ggml type (0 = F32, 1 = F16, 3 = Q4_1, ...) into floats. Throws ModelError UNSUPPORTED_TYPE. */
 export function dequantize(type: number, bytes: Uint8Array, count: number): Float32Array {
   return guard(() => loadBinding().dequantize(findGgmlLibrary(), type, bytes, count));
-}
-
-/** Weighted mean of adapters in the engine, bit-equal to the TypeScript form in src/server/merge. */
-export function mergeMean(rows: readonly MergeRow[], fallback: Float32Array, threads = 1): Float32Array {
-  return guard(() => loadBinding().mergeMean(rows, fallback, threads));
 }

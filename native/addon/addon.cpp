@@ -57,6 +57,21 @@ Napi::Value dequantize(const Napi::CallbackInfo& info) {
   });
 }
 
+Napi::Value quantize(const Napi::CallbackInfo& info) {
+  return guard(info.Env(), [&]() -> Napi::Value {
+    const auto& reader = GgmlReader::open(text(info[0], "ggmlLibrary"));
+    const int type = static_cast<int>(count(info[1], "type", 0, 1 << 16));
+    const auto values = typed<Napi::Float32Array>(info[2], "values");
+    const int64_t n = static_cast<int64_t>(values.ElementLength()), block = reader.block_size(type);
+    if (n % block)
+      throw Error("BAD_SHAPE", "Expected a multiple of " + std::to_string(block) + " values for type " +
+                                   std::to_string(type) + " but received " + std::to_string(n) + ".");
+    Napi::Uint8Array out = Napi::Uint8Array::New(info.Env(), static_cast<size_t>(n / block) * reader.type_size(type));
+    if (n > 0) reader.quantize(type, values.Data(), out.Data(), n);
+    return out;
+  });
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
   const Napi::Function base = BaseHandle::define(env);
   // what TrainerHandle checks its base against
@@ -66,6 +81,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("cpu", Napi::Function::New(env, cpu));
   exports.Set("ggmlVersion", Napi::Function::New(env, ggml_version));
   exports.Set("dequantize", Napi::Function::New(env, dequantize));
+  exports.Set("quantize", Napi::Function::New(env, quantize));
   define_merges(env, exports);
   return exports;
 }

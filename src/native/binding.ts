@@ -238,6 +238,8 @@ export interface NativeBinding {
   ggmlVersion(ggmlLibrary: string): string;
   /** Dequantises `count` values of ggml `type` from `bytes`. */
   dequantize(ggmlLibrary: string, type: number, bytes: Uint8Array, count: number): Float32Array;
+  /** Quantises finite values, a multiple of the type's block, as llama.cpp does without an importance matrix. */
+  quantize(ggmlLibrary: string, type: number, values: Float32Array): Uint8Array;
 }
 
 /** `code` of the errors that the addon throws. */

@@ -178,3 +178,12 @@ export function cpuInfo(): { kernels: Exclude<KernelSet, 'auto'>[]; features: st
 export function dequantize(type: number, bytes: Uint8Array, count: number): Float32Array {
   return guard(() => loadBinding().dequantize(findGgmlLibrary(), type, bytes, count));
 }
+
+/**
+ * Turns floats into a ggml type with ggml's own code, so the bits are llama.cpp's: F32, F16, BF16, Q4_0 .. Q8_0, Q2_K .. Q6_K,
+ * IQ4_NL, IQ4_XS. Throws ModelError UNSUPPORTED_TYPE on others, BAD_SHAPE where the values are no whole blocks; EngineError
+ * NON_FINITE.
+ */
+export function quantize(type: number, values: Float32Array): Uint8Array {
+  return guard(() => loadBinding().quantize(findGgmlLibrary(), type, values));
+}

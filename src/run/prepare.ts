@@ -32,24 +32,6 @@ export interface PreparedRun {
   readonly dataSha256: string;
 }
 
-async function readAll(config: RunConfig): Promise<{ examples: Example[]; numBadRows: number }> {
-  const specs = typeof config.data === 'string' ? [config.data] : config.data;
-  const examples: Example[] = [];
-  let numBadRows = 0;
-  for (const [i, spec] of specs.entries()) {
-    const loaded = await loadExamples(spec, {
-      format: config.data_format,
-      onBadRow: config.on_bad_row,
-      revision: config.data_revision,
-    });
-    numBadRows += loaded.numBadRows;
-    // Ids are unique within one data set only.
-    for (const example of loaded.examples)
-      examples.push(specs.length > 1 ? { ...example, id: `${i}/${example.id}` } : example);
-  }
-  return { examples, numBadRows };
-}
-
 function hashExamples(examples: readonly TokenizedExample[]): string {
   const hash = createHash('sha256');
   for (const { id, tokens, lossMask } of examples) {
@@ -61,14 +43,14 @@ function hashExamples(examples: readonly TokenizedExample[]): string {
 }
 
 /** Puts the examples in use one after the other and lets the clients' indices count in that list. */
-function compact(partition: Partition, tokenized: ReadonlyMap<number, TokenizedExample>) {
+function compact(partition: Partition, tokenized: ReadonlyMap<number, readonly TokenizedExample[]>) {
   const used: TokenizedExample[] = [];
-  const place = (index: number): number => used.push(tokenized.get(index)!) - 1;
+  const place = (index: number): number[] => tokenized.get(index)!.map((sequence) => used.push(sequence) - 1);
   const clients = partition.clients.map(({ id, train, valid, test }) => ({
     id,
-    train: train.map(place),
-    valid: valid.map(place),
-    test: test.map(place),
+    train: train.flatMap(place),
+    valid: valid.flatMap(place),
+    test: test.flatMap(place),
   }));
   return { used, clients };
 }
@@ -93,8 +75,14 @@ const countTargets = (examples: readonly TokenizedExample[], indices: readonly n
 export async function prepareRun(config: RunConfig): Promise<PreparedRun> {
   const model = await loadModel(config.model, { revision: config.model_revision });
   const template = await resolveTemplate(config.template, model);
-  const { examples, numBadRows } = await readAll(config);
-  const tokenized = new Map<number, TokenizedExample>();
+  const { examples, numBadRows } = await loadExamples(config.data, {
+    format: config.data_format,
+    columns: config.columns,
+    encoding: config.encoding,
+    onBadRow: config.on_bad_row,
+    revision: config.data_revision,
+  });
+  const tokenized = new Map<number, readonly TokenizedExample[]>();
   const fits = (index: number): boolean => {
     if (tokenized.has(index)) return true;
     const result = tokenizeExample(examples[index]!, {
@@ -103,9 +91,10 @@ export async function prepareRun(config: RunConfig): Promise<PreparedRun> {
       seqLength: Math.min(config.seq_length, model.description.contextLength),
       onLong: config.on_long,
       trainOn: config.train_on,
+      onBadRow: config.on_bad_row,
     });
     if ('dropped' in result) return false;
-    tokenized.set(index, result.example);
+    tokenized.set(index, [result.example, ...result.more]);
     return true;
   };
   const partition = partitionExamples(examples, config, fits);

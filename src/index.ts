@@ -77,7 +77,7 @@ export {
   tokenizeExample,
   tokenizeExamples,
 } from './data/index.js';
-export { macroScore, makeScore, weightedScore } from './eval/score.js';
+export { macroScore, makeScore, weightedScore } from './contracts/score.js';
 
 // Methods of your own: the parts that the built-in ones are made of.
 

@@ -41,7 +41,7 @@ export async function runFederation(testCase, settings) {
   const { loadModel } = await library('model/index.js');
   const { createWorkerPool } = await library('runtime/workerPool.js');
   const { shareExamples } = await library('runtime/sharedExamples.js');
-  const { mergeMean } = await library('native/engine.js');
+  const { mergeMean } = await library('native/merges.js');
   const { initialValues } = await library('adapter/init.js');
   const start = performance.now();
   const { description } = await loadModel(settings.model);

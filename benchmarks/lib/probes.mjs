@@ -39,7 +39,7 @@ async function load({ model: path, precision, threads }) {
 
 /** Merging many adapters: seconds, bytes read and memory above the inputs. */
 async function merge({ adapters, values, masked, threads, repeats }) {
-  const { mergeMean } = await library('native/engine.js');
+  const { mergeMean } = await library('native/merges.js');
   const random = makeRandom(9);
   const rows = Array.from({ length: adapters }, () => {
     const row = { values: new Float32Array(values), weight: 1, mask: masked ? new Uint8Array(values) : null };

@@ -3,9 +3,9 @@
 #include <napi.h>
 
 #include "../engine/ggml_reader.h"
-#include "../engine/merge.h"
 #include "base_handle.h"
 #include "convert.h"
+#include "merge_calls.h"
 #include "trainer_handle.h"
 
 namespace ft {
@@ -57,25 +57,17 @@ Napi::Value dequantize(const Napi::CallbackInfo& info) {
   });
 }
 
-Napi::Value merge_mean_js(const Napi::CallbackInfo& info) {
+Napi::Value quantize(const Napi::CallbackInfo& info) {
   return guard(info.Env(), [&]() -> Napi::Value {
-    const Napi::Array list = array(info[0], "rows");
-    const auto fallback = typed<Napi::Float32Array>(info[1], "fallback");
-    const int64_t n = static_cast<int64_t>(fallback.ElementLength());
-    const int threads = static_cast<int>(count(info[2], "threads", 1, 64));
-    std::vector<MergeRow> rows;
-    for (uint32_t i = 0; i < list.Length(); i++) {
-      const Napi::Object o = object(list.Get(i), "a row");
-      MergeRow r;
-      r.values = typed<Napi::Float32Array>(o.Get("values"), "values", n).Data();
-      const Napi::Value mask = o.Get("mask");
-      if (!mask.IsNull()) r.mask = typed<Napi::Uint8Array>(mask, "mask", n).Data();
-      r.weight = number(o, "weight");
-      if (r.weight < 0) throw Error("BAD_ARGUMENT", "Expected weights of at least 0.");
-      rows.push_back(r);
-    }
-    Napi::Float32Array out = Napi::Float32Array::New(info.Env(), n);
-    merge_mean(rows, fallback.Data(), out.Data(), n, threads);
+    const auto& reader = GgmlReader::open(text(info[0], "ggmlLibrary"));
+    const int type = static_cast<int>(count(info[1], "type", 0, 1 << 16));
+    const auto values = typed<Napi::Float32Array>(info[2], "values");
+    const int64_t n = static_cast<int64_t>(values.ElementLength()), block = reader.block_size(type);
+    if (n % block)
+      throw Error("BAD_SHAPE", "Expected a multiple of " + std::to_string(block) + " values for type " +
+                                   std::to_string(type) + " but received " + std::to_string(n) + ".");
+    Napi::Uint8Array out = Napi::Uint8Array::New(info.Env(), static_cast<size_t>(n / block) * reader.type_size(type));
+    if (n > 0) reader.quantize(type, values.Data(), out.Data(), n);
     return out;
   });
 }
@@ -89,7 +81,8 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   exports.Set("cpu", Napi::Function::New(env, cpu));
   exports.Set("ggmlVersion", Napi::Function::New(env, ggml_version));
   exports.Set("dequantize", Napi::Function::New(env, dequantize));
-  exports.Set("mergeMean", Napi::Function::New(env, merge_mean_js));
+  exports.Set("quantize", Napi::Function::New(env, quantize));
+  define_merges(env, exports);
   return exports;
 }
 

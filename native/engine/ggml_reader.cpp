@@ -1,5 +1,6 @@
 #include "ggml_reader.h"
 
+#include <cmath>
 #include <cstring>
 #include <map>
 #include <memory>
@@ -10,7 +11,7 @@
 #include "ggml.h"  // from the release bundle inside the node-llama-cpp package
 
 #ifdef _WIN32
-#include "wide.h"
+#include "windows_path.h"
 #else
 #include <dlfcn.h>
 #endif
@@ -21,6 +22,29 @@ namespace {
 
 using GetTraits = const ggml_type_traits* (*)(ggml_type);
 using GetVersion = const char* (*)();
+using QuantizeChunk = size_t (*)(ggml_type, const float*, void*, int64_t, int64_t, int64_t, const float*);
+
+// Of what ggml can quantise to, the types that want nothing but the values. It ends the process on others.
+bool can_quantize(int type) {
+  switch (type) {
+    case GGML_TYPE_F32:
+    case GGML_TYPE_F16:
+    case GGML_TYPE_BF16:
+    case GGML_TYPE_Q4_0:
+    case GGML_TYPE_Q4_1:
+    case GGML_TYPE_Q5_0:
+    case GGML_TYPE_Q5_1:
+    case GGML_TYPE_Q8_0:
+    case GGML_TYPE_Q2_K:
+    case GGML_TYPE_Q3_K:
+    case GGML_TYPE_Q4_K:
+    case GGML_TYPE_Q5_K:
+    case GGML_TYPE_Q6_K:
+    case GGML_TYPE_IQ4_NL:
+    case GGML_TYPE_IQ4_XS: return true;
+    default: return false;
+  }
+}
 
 void* symbol(void* handle, const char* name) {
 #ifdef _WIN32
@@ -46,9 +70,11 @@ GgmlReader::GgmlReader(const std::string& library) {
         "Could not open ggml's base library \"" + library + "\" (" + why + "). Reinstall node-llama-cpp: npm ci");
   get_traits_ = symbol(handle, "ggml_get_type_traits");
   auto version = reinterpret_cast<GetVersion>(symbol(handle, "ggml_version"));
-  if (!get_traits_ || !version)
-    throw Error("GGML_LOAD",
-        "\"" + library + "\" lacks ggml_get_type_traits or ggml_version. Reinstall node-llama-cpp: npm ci");
+  quantize_chunk_ = symbol(handle, "ggml_quantize_chunk");
+  if (!get_traits_ || !version || !quantize_chunk_)
+    throw Error("GGML_LOAD", "\"" + library +
+                                 "\" lacks ggml_get_type_traits, ggml_version or ggml_quantize_chunk. Reinstall "
+                                 "node-llama-cpp: npm ci");
   version_ = version();
 }
 
@@ -87,6 +113,19 @@ void GgmlReader::dequantize(int type, const void* from, float* to, int64_t count
     const std::vector<uint8_t> copy(bytes, bytes + count / t->blck_size * t->type_size);
     t->to_float(copy.data(), to, count);
   }
+}
+
+void GgmlReader::quantize(int type, const float* from, void* to, int64_t count) const {
+  if (!can_quantize(type))
+    throw Error("UNSUPPORTED_TYPE",
+        "Expected a type to quantise to (F32, F16, BF16, Q4_0 .. Q8_0, Q2_K .. Q6_K, IQ4_NL, "
+        "IQ4_XS) but received type " +
+            std::to_string(type) + ".");
+  for (int64_t i = 0; i < count; i++)
+    if (!std::isfinite(from[i]))
+      throw Error("NON_FINITE", "Expected finite values to quantise but received " + std::to_string(from[i]) +
+                                    " at entry " + std::to_string(i) + ".");
+  reinterpret_cast<QuantizeChunk>(quantize_chunk_)(static_cast<ggml_type>(type), from, to, 0, 1, count, nullptr);
 }
 
 }  // namespace ft

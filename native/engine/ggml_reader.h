@@ -1,5 +1,5 @@
-// The part of ggml that the engine uses: dequantising rows of any GGUF weight type. The library is the one that
-// node-llama-cpp ships; nothing of ggml is compiled here.
+// The part of ggml that the engine uses: dequantising rows of any GGUF weight type, and quantising to some. The library
+// is the one that node-llama-cpp ships; nothing of ggml is compiled here.
 #pragma once
 #include <cstddef>
 #include <cstdint>
@@ -18,12 +18,16 @@ class GgmlReader {
   size_t type_size(int type) const;
   // Dequantises `count` values (a multiple of the block size).
   void dequantize(int type, const void* from, float* to, int64_t count) const;
+  // Quantises `count` finite values (a multiple of the block size) into count / block_size * type_size bytes, as
+  // llama.cpp does without an importance matrix. Throws UNSUPPORTED_TYPE for types that need one.
+  void quantize(int type, const float* from, void* to, int64_t count) const;
 
  private:
   explicit GgmlReader(const std::string& library);
   const void* traits(int type) const;
   std::string version_;
   void* get_traits_ = nullptr;
+  void* quantize_chunk_ = nullptr;
 };
 
 }  // namespace ft

@@ -5,7 +5,7 @@
 #include "error.h"
 
 #ifdef _WIN32
-#include "wide.h"
+#include "windows_path.h"
 #else
 #include <fcntl.h>
 #include <sys/mman.h>

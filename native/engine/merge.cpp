@@ -3,21 +3,12 @@
 #include <algorithm>
 #include <cstring>
 
+#include "clones.h"
 #include "pool.h"
 
 namespace ft {
 
 namespace {
-
-constexpr int64_t kChunk = 2048;  // accumulators of a chunk stay in the L1 cache: every input is read once, in passing
-
-// Compiled for wider vectors as well and chosen at run time, where compiler and system can (CMakeLists.txt finds out);
-// element by element, so the bits are the same.
-#ifdef FT_CLONES
-#define FT_WIDE __attribute__((target_clones(FT_CLONES)))
-#else
-#define FT_WIDE
-#endif
 
 FT_WIDE void add_dense(const float* __restrict v, double w, double* __restrict sum, int64_t n) {
   for (int64_t i = 0; i < n; i++) sum[i] += w * static_cast<double>(v[i]);
@@ -45,8 +36,11 @@ void fetch(const T* p, int64_t n) {
   for (int64_t i = 0; i < n; i += 64 / sizeof(T)) __builtin_prefetch(p + i);
 }
 
-void chunk(const std::vector<MergeRow>& rows, const float* fallback, float* out, int64_t at, int64_t n) {
-  double sum[kChunk] = {}, weight[kChunk] = {};
+}  // namespace
+
+void merge_mean_chunk(const std::vector<MergeRow>& rows, const float* fallback, float* out, int64_t at, int64_t n) {
+  // accumulators of a chunk stay in the L1 cache: every input is read once, in passing
+  double sum[kMergeChunk] = {}, weight[kMergeChunk] = {};
   double dense = 0;  // the weight of every entry, as long as no row has a mask
   bool masked = false;
   for (size_t row = 0; row < rows.size(); row++) {
@@ -73,15 +67,13 @@ void chunk(const std::vector<MergeRow>& rows, const float* fallback, float* out,
   }
 }
 
-}  // namespace
-
 void merge_mean(const std::vector<MergeRow>& rows, const float* fallback, float* out, int64_t n, int threads) {
-  Pool pool(static_cast<int>(std::min<int64_t>(threads, n / kChunk + 1)));
+  Pool pool(static_cast<int>(std::min<int64_t>(threads, n / kMergeChunk + 1)));
   // one run of entries a thread: memory likes long runs
-  const int64_t each = (n / pool.threads() / kChunk + 1) * kChunk;
+  const int64_t each = (n / pool.threads() / kMergeChunk + 1) * kMergeChunk;
   pool.run(pool.threads(), [&](int t, int) {
-    for (int64_t at = t * each, to = std::min(n, at + each); at < to; at += kChunk)
-      chunk(rows, fallback, out, at, std::min(kChunk, to - at));
+    for (int64_t at = t * each, to = std::min(n, at + each); at < to; at += kMergeChunk)
+      merge_mean_chunk(rows, fallback, out, at, std::min(kMergeChunk, to - at));
   });
 }
 

@@ -80,12 +80,20 @@ async function makeData(
     seqLength: Math.min(config.seq_length, model.description.contextLength),
     onLong: config.on_long,
     trainOn: config.train_on,
+    onBadRow: config.on_bad_row,
   };
-  const made = new Map<number, LabelledExample & { readonly truncated: boolean }>();
+  // A conversation whose template renders its past anew is several sequences.
+  const made = new Map<number, readonly LabelledExample[]>();
+  let numCut = 0;
   const fits = (index: number): boolean => {
     const result = guardRow(rows[index]!.id, () => tokenizeExample(rows[index]!, options));
     if ('dropped' in result) return false;
-    made.set(index, { ...result, category: rows[index]!.category });
+    const { category } = rows[index]!;
+    made.set(
+      index,
+      [result.example, ...result.more].map((example) => ({ example, category })),
+    );
+    if (result.truncated) numCut++;
     return true;
   };
   const order = shuffled(
@@ -102,9 +110,8 @@ async function makeData(
       caps: capsOf(config),
     },
   );
-  const used = (name: Split) => split[name].map((index) => made.get(index)!);
+  const used = (name: Split) => split[name].flatMap((index) => made.get(index)!);
   const examples = packExamples({ train: used('train'), valid: used('valid'), test: used('test') });
-  const numCut = SPLITS.flatMap(used).filter(({ truncated }) => truncated).length;
   return { ...examples, inputs, numDropped: split.dropped, numCut, dataSha256: hashExamples(examples) };
 }
 

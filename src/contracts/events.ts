@@ -2,7 +2,7 @@ import type { RunConfig } from '../config/schema.js';
 import type { Evaluation, Scores, Which } from './evaluation.js';
 
 /** A new run begins; the hashes say with what. */
-export interface StartEvent {
+interface StartEvent {
   readonly type: 'start';
   readonly config: RunConfig;
   readonly partitionSha256: string;
@@ -13,14 +13,14 @@ export interface StartEvent {
 }
 
 /** A resumed run goes on with another kernel set, which the configuration names. */
-export interface KernelsEvent {
+interface KernelsEvent {
   readonly type: 'kernels';
   readonly before: string;
   readonly after: string;
 }
 
 /** One client's training in a round. */
-export interface ClientEvent {
+interface ClientEvent {
   readonly type: 'client';
   readonly round: number;
   /** Asynchronous mode: which of the jobs handed out this was, from 1; `round` is the merge that it was sent for. */
@@ -33,7 +33,7 @@ export interface ClientEvent {
 }
 
 /** A client whose job failed for good. */
-export interface ClientFailedEvent {
+interface ClientFailedEvent {
   readonly type: 'client_failed';
   readonly round: number | 'tuning';
   readonly dispatch?: number;
@@ -45,7 +45,7 @@ export interface ClientFailedEvent {
 }
 
 /** A merge. */
-export interface RoundEvent {
+interface RoundEvent {
   readonly type: 'round';
   readonly round: number;
   /** Whose updates were merged. */
@@ -68,13 +68,13 @@ export interface RoundEvent {
 }
 
 /** Scores of all clients after a round. */
-export interface EvaluationEvent extends Evaluation {
+interface EvaluationEvent extends Evaluation {
   readonly type: 'evaluation';
   readonly clients: Readonly<Record<string, Scores>>;
 }
 
 /** The end: means on the test examples, and what each owner takes home. */
-export interface FinalEvent extends Evaluation {
+interface FinalEvent extends Evaluation {
   readonly type: 'final';
   readonly take_home: Readonly<Record<string, Which>>;
 }

@@ -19,3 +19,14 @@ export function weightedScore(scores: readonly Score[]): MeanScore {
   const nll = scores.reduce((sum, score) => sum + score.nll * score.tokens, 0) / tokens;
   return { nll, ppl: Math.exp(nll) };
 }
+
+/** Token-exact score of examples from their NLL sums (nats) and target counts, summed in order. */
+export function makeScore(nll: Float64Array, targets: Int32Array): Score {
+  let sum = 0;
+  let tokens = 0;
+  for (let i = 0; i < nll.length; i++) {
+    sum += nll[i]!;
+    tokens += targets[i]!;
+  }
+  return scoreOf({ nll: sum, tokens });
+}

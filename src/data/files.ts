@@ -1,10 +1,12 @@
 import { readdir, stat } from 'node:fs/promises';
-import { basename, dirname, extname, join, relative, resolve, sep } from 'node:path';
+import { basename, dirname, join, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { glob } from 'tinyglobby';
 import { DataError } from '../errors.js';
-import { openSnapshot, parseHubSpec } from '../model/hub/index.js';
-import { DATA_EXTENSIONS } from './rows/index.js';
+import { naturalCompare } from '../order.js';
+import { hubFiles } from './hubFiles.js';
+import { DATA_EXTENSIONS, dataExtension } from './rows/index.js';
+import { placesOf, stemOf } from './splits.js';
 import type { ReadOptions, Split } from './types.js';
 
 /** A data file and what its place says about its rows. */
@@ -15,64 +17,44 @@ export interface DataFile {
   readonly label: string;
   readonly owner?: string;
   readonly split?: Split;
+  /** Which of several data sets it is of. */
+  readonly domain?: string;
 }
 
 /** `datasets/` of this package, from src/data as from dist/data. */
 const DATASETS = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'datasets');
 
-/** Order of people, not of code units: `part_2` before `part_10`. Equal on every machine. */
-export function naturalCompare(a: string, b: string): number {
-  const left = a.split(/(\d+)/);
-  const right = b.split(/(\d+)/);
-  for (let i = 0; i < Math.min(left.length, right.length); i++) {
-    const [x, y] = [left[i]!, right[i]!];
-    const difference = i % 2 === 1 ? Number(x) - Number(y) : 0;
-    if (difference !== 0) return difference;
-    if (x !== y) return x < y ? -1 : 1;
-  }
-  return left.length - right.length;
-}
+/** Folders below the data's that are looked into. */
+const MAX_DEPTH = 4;
 
-const isData = (name: string) => DATA_EXTENSIONS.includes(extname(name).toLowerCase()) && !name.startsWith('.');
-const stem = (path: string) => basename(path, extname(path));
+/** What other tools write beside rows: facts about them, and caches of `datasets`. */
+const NO_ROWS = /^(dataset_infos?|dataset_dict|state|metadata|config)\.json$|^cache-.*\.arrow$/i;
 
-/** `train`, `validation-00000-of-00001`, `global_test`, ...: a split, and no owner. */
-function splitOf(name: string): Split | undefined {
-  const word = /^(?:global_)?(train|training|valid|validation|val|dev|test|testing)(?:-\d+-of-\d+)?$/i.exec(name)?.[1];
-  if (word === undefined) return undefined;
-  if (/^train/i.test(word)) return 'train';
-  return /^test/i.test(word) ? 'test' : 'valid';
-}
-
-/**
- * What the name of a file says: a split; else, where there are several files, whose it is. The files of a client's own
- * folder are the client's.
- */
-function dataFile(base: string, path: string, several: boolean): DataFile {
-  const label = relative(base, path).split(sep).join('/');
-  const folder = label.includes('/') ? label.slice(0, label.indexOf('/')) : undefined;
-  const split = splitOf(stem(path));
-  const owner = folder ?? (several && split === undefined ? stem(path) : undefined);
-  return { path, label, ...(owner === undefined ? {} : { owner }), ...(split === undefined ? {} : { split }) };
-}
+const isData = (name: string) => dataExtension(name) !== undefined && !name.startsWith('.') && !NO_ROWS.test(name);
 
 function toFiles(base: string, paths: readonly string[]): DataFile[] {
-  const sorted = [...paths].sort((a, b) => naturalCompare(relative(base, a), relative(base, b)));
-  return sorted.map((path) => dataFile(base, path, paths.length > 1));
+  const labelled = paths.map((path) => ({ path, label: relative(base, path).split(sep).join('/') }));
+  labelled.sort((a, b) => naturalCompare(a.label, b.label));
+  const places = placesOf(labelled.map(({ label }) => label));
+  return labelled.map((file, i) => ({ ...file, ...places[i]! }));
 }
 
-async function folderFiles(folder: string): Promise<DataFile[]> {
+async function dataPaths(folder: string, depth = 0): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true });
-  const own = entries
-    .filter((entry) => !entry.isDirectory() && isData(entry.name))
-    .map(({ name }) => join(folder, name));
-  const below: string[] = [];
-  for (const entry of entries.filter((item) => item.isDirectory() && !item.name.startsWith('.'))) {
-    const inside = await readdir(join(folder, entry.name), { withFileTypes: true });
-    const files = inside.filter((item) => !item.isDirectory() && isData(item.name));
-    for (const { name } of files) below.push(join(folder, entry.name, name));
+  const paths: string[] = [];
+  for (const entry of entries) {
+    const path = join(folder, entry.name);
+    // What a link leads to is seen by its target.
+    const isFolder = entry.isSymbolicLink()
+      ? (await stat(path).catch(() => undefined))?.isDirectory()
+      : entry.isDirectory();
+    if (isFolder !== true) {
+      if (isData(entry.name)) paths.push(path);
+    } else if (!entry.name.startsWith('.') && depth < MAX_DEPTH) {
+      for (const inner of await dataPaths(path, depth + 1)) paths.push(inner);
+    }
   }
-  return toFiles(folder, [...own, ...below]);
+  return paths;
 }
 
 /** The longest folder that all paths lie in. */
@@ -88,48 +70,62 @@ async function globFiles(pattern: string): Promise<DataFile[]> {
   return paths.length === 0 ? [] : toFiles(commonFolder(paths), paths);
 }
 
-/** Formats in which repositories hold their rows, best first; the first one that is there is taken. */
-const HUB_EXTENSIONS = ['.parquet', '.jsonl', '.json', '.csv'];
-
-async function hubFiles(spec: string, options: ReadOptions): Promise<DataFile[]> {
-  const parsed = parseHubSpec(spec, 'dataset', options.revision);
-  const snapshot = await openSnapshot(parsed, options);
-  if (parsed.file !== undefined) {
-    return [dataFile(dirname(await snapshot.fetchFile(parsed.file)), join(snapshot.folder, parsed.file), false)];
-  }
-  const rows = snapshot.files.filter((file) => !/(^|\/)(\.|dataset_infos\.json|README)/.test(file));
-  const extension = HUB_EXTENSIONS.find((candidate) => rows.some((file) => file.endsWith(candidate)));
-  const wanted = rows.filter((file) => extension !== undefined && file.endsWith(extension)).sort(naturalCompare);
-  const files: DataFile[] = [];
-  for (const file of wanted) {
-    const path = await snapshot.fetchFile(file);
-    const split = splitOf(stem(file));
-    // Folders of a hub data set are configurations, not owners.
-    files.push({ path, label: file, ...(split === undefined ? {} : { split }) });
-  }
-  return files;
+async function filesOf(spec: string, options: ReadOptions): Promise<DataFile[]> {
+  if (spec.startsWith('hf:')) return hubFiles(spec, options);
+  const path = spec === 'embedded' ? join(options.datasetsDir ?? DATASETS, 'owners') : resolve(spec);
+  const found = await stat(path).catch(() => undefined);
+  if (found?.isDirectory()) return toFiles(path, await dataPaths(path));
+  return found === undefined ? globFiles(spec) : toFiles(dirname(path), [path]);
 }
 
-/**
- * The files that a data set consists of, in natural order. `spec` is a file, a glob, a folder (one file or one
- * sub-folder a client), `hf:owner/name[@revision][/file]`, or `embedded`.
- *
- * Throws DataError DATA_NOT_FOUND and those of the hub.
- */
-export async function resolveDataFiles(spec: string, options: ReadOptions = {}): Promise<DataFile[]> {
-  let files: DataFile[];
-  if (spec.startsWith('hf:')) files = await hubFiles(spec, options);
-  else {
-    const path = spec === 'embedded' ? join(options.datasetsDir ?? DATASETS, 'owners') : resolve(spec);
-    const found = await stat(path).catch(() => undefined);
-    if (found?.isDirectory()) files = await folderFiles(path);
-    else if (found !== undefined) files = [dataFile(dirname(path), path, false)];
-    else files = await globFiles(spec);
-  }
-  if (files.length > 0) return files;
-  throw new DataError(
+function missing(spec: string): DataError {
+  return new DataError(
     'DATA_NOT_FOUND',
     `Expected a file, a glob, a folder, hf:owner/name or "embedded" for the data but found no ` +
       `${DATA_EXTENSIONS.join(', ')} file at "${spec}".`,
   );
+}
+
+/** A name for each of several data sets: what its path ends in, with its number where two end alike. */
+function domainNames(specs: readonly string[]): string[] {
+  const names = specs.map((spec) => stemOf(spec.replace(/[/\\]+$/, '')) || spec);
+  return names.map((name, i) => (names.indexOf(name) === names.lastIndexOf(name) ? name : `${name}-${i + 1}`));
+}
+
+/** Whether every spec is one file of its own: then the list is a folder of files in other words. */
+async function areFiles(specs: readonly string[]): Promise<boolean> {
+  const found = await Promise.all(specs.map((spec) => stat(resolve(spec)).catch(() => undefined)));
+  return found.every((entry) => entry?.isFile() === true);
+}
+
+/**
+ * The files that a data set consists of, in natural order. `spec` is a file, a glob, a folder (one file or one
+ * sub-folder a client), `hf:owner/name[@revision][/file or configuration]`, or `embedded`; or a list of those, each a
+ * domain of its own. A list of files is like a folder with those files: each is an owner.
+ *
+ * Throws DataError DATA_NOT_FOUND and those of the hub.
+ */
+export async function resolveDataFiles(
+  spec: string | readonly string[],
+  options: ReadOptions = {},
+): Promise<DataFile[]> {
+  const specs = typeof spec === 'string' ? [spec] : spec;
+  const domains = domainNames(specs);
+  const named = (files: DataFile[], i: number): DataFile[] =>
+    specs.length === 1 ? files : files.map((file) => ({ ...file, domain: domains[i]! }));
+  if (specs.length > 1 && (await areFiles(specs))) {
+    const paths = [...new Set(specs.map((file) => resolve(file)))];
+    const files = toFiles(commonFolder(paths), paths);
+    return files.map((file) => ({ ...file, domain: domains[specs.findIndex((item) => resolve(item) === file.path)]! }));
+  }
+  const all: DataFile[] = [];
+  for (const [i, one] of specs.entries()) {
+    const files = await filesOf(one, options);
+    if (files.length === 0) throw missing(one);
+    // Ids are unique within one data set only.
+    const labelled = specs.length === 1 ? files : files.map((file) => ({ ...file, label: `${i}/${file.label}` }));
+    for (const file of named(labelled, i)) all.push(file);
+  }
+  if (all.length === 0) throw missing(specs.join(', '));
+  return all;
 }

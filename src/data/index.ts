@@ -2,12 +2,14 @@ export { type DataFile, resolveDataFiles } from './files.js';
 export { DATA_FORMATS, detectFormat } from './formats.js';
 export { microBatches, packBatch } from './pack.js';
 export { loadExamples, readExamples } from './read.js';
+export { type DataSummary, DataTally, describeSummary, mergeSummaries, type Reason } from './summary.js';
 export { resolveTemplate, TEMPLATE_IDS } from './templates/resolve.js';
 export type { PromptTemplate, Segment } from './templates/types.js';
 export {
   encodeSegments,
   promptTokens,
   type TokenizedData,
+  type TokenizeFacts,
   type TokenizeOptions,
   type TokenizeResult,
   tokenizeExample,
@@ -15,6 +17,7 @@ export {
 } from './tokenize.js';
 export type {
   BadRow,
+  Columns,
   DataFormat,
   Example,
   LoadedData,
@@ -23,4 +26,5 @@ export type {
   Role,
   Split,
   TokenizedExample,
+  ToolCall,
 } from './types.js';

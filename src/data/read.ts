@@ -1,8 +1,12 @@
+import { stat } from 'node:fs/promises';
 import { DataError } from '../errors.js';
+import { RowError } from './columns.js';
 import { type DataFile, resolveDataFiles } from './files.js';
-import { convertRow, DATA_FORMATS, RowError } from './formats.js';
+import { DATA_FORMATS, type Understood, understandRow } from './formats.js';
 import { readRows } from './rows/index.js';
-import type { RawRow } from './rows/types.js';
+import type { SplitRow } from './rows/json.js';
+import { splitOf } from './splits.js';
+import { DataTally } from './summary.js';
 import type { BadRow, DataFormat, Example, LoadedData, ReadOptions } from './types.js';
 
 /** How many bad rows are kept for the report; all are counted. */
@@ -18,67 +22,126 @@ function parseFormat(format: string | undefined): DataFormat | undefined {
   );
 }
 
-function toExample(file: DataFile, row: RawRow, format: DataFormat | undefined): Example {
-  if (row.error !== undefined) throw new RowError(row.error);
-  const { owner = file.owner, ...content } = convertRow(row.value, format);
+interface Reading {
+  readonly options: ReadOptions;
+  readonly tally: DataTally;
+  /** Columns that any row had: a mapped one that none has is a mistake. */
+  readonly seen: Set<string>;
+}
+
+function toExample(file: DataFile, row: SplitRow, { content }: Understood): Example {
+  const owner = content.owner ?? file.owner;
+  const split = content.split ?? (row.split === undefined ? undefined : splitOf(row.split)) ?? file.split;
   return {
-    id: `${file.label}:${row.line}`,
+    id: `${file.label}:${row.line}${row.part === undefined ? '' : `.${row.part}`}`,
     ...content,
     ...(owner === undefined ? {} : { owner }),
-    ...(file.split === undefined ? {} : { split: file.split }),
+    ...(split === undefined ? {} : { split }),
+    ...(file.domain === undefined ? {} : { domain: file.domain }),
   };
 }
 
-async function* readFile(file: DataFile, options: ReadOptions): AsyncGenerator<Example> {
+async function* readFile(file: DataFile, reading: Reading, onBytes: (bytes: number) => void): AsyncGenerator<Example> {
+  const { options, tally, seen } = reading;
   const format = parseFormat(options.format);
-  for await (const row of readRows(file.path)) {
-    let example: Example;
+  const how = { format, columns: options.columns, labelColumn: options.labelColumn };
+  tally.add('files');
+  for await (const row of readRows({ path: file.path, encoding: options.encoding ?? 'utf-8', onBytes })) {
+    tally.add('rows');
+    let understood: Understood;
     try {
-      example = toExample(file, row, format);
+      if (row.error !== undefined) throw new RowError(row.error);
+      if (typeof row.value === 'object' && row.value !== null) for (const key of Object.keys(row.value)) seen.add(key);
+      understood = understandRow(row.value, how);
     } catch (cause) {
       if (!(cause instanceof RowError)) throw cause;
       const bad = { file: file.label, line: row.line, reason: cause.message };
       if (options.onBadRow === 'fatal') {
         throw new DataError('BAD_ROW', `Row ${bad.line} of ${file.path} cannot be used: ${bad.reason}.`, { cause });
       }
+      tally.bad(bad);
       options.reportBadRow?.(bad);
       continue;
     }
-    yield example;
+    tally.unused(understood.unused);
+    tally.add('turnsLeftOut', understood.turnsLeftOut);
+    if (row.note !== undefined) tally.reason(row.note, `${file.label}:${row.line}`);
+    if (understood.weightless) tally.add('weightless');
+    else yield toExample(file, row, understood);
   }
+}
+
+/** A mapped column that no row has. Throws DataError UNKNOWN_COLUMN. */
+function checkColumns({ options, seen }: Reading): void {
+  const wanted = [...Object.values(options.columns ?? {}).flat(), options.labelColumn];
+  const missing = wanted.filter((name): name is string => typeof name === 'string' && !seen.has(name));
+  if (missing.length === 0 || seen.size === 0) return;
+  throw new DataError(
+    'UNKNOWN_COLUMN',
+    `Expected the data to have the column${missing.length > 1 ? 's' : ''} ${missing.join(', ')} but its rows have: ` +
+      `${[...seen].slice(0, 20).join(', ')}.`,
+  );
+}
+
+async function* readAll(files: readonly DataFile[], reading: Reading): AsyncGenerator<Example> {
+  const { onProgress } = reading.options;
+  const sizes = await Promise.all(
+    files.map(({ path }) =>
+      stat(path).then(
+        ({ size }) => size,
+        () => 0,
+      ),
+    ),
+  );
+  const totalBytes = sizes.reduce((sum, size) => sum + size, 0);
+  let bytes = 0;
+  const onBytes = (more: number): void => {
+    bytes += more;
+    onProgress?.({ bytes: Math.min(bytes, totalBytes), totalBytes });
+  };
+  for (const file of files) yield* readFile(file, reading, onBytes);
+  checkColumns(reading);
 }
 
 /**
  * Reads a data set example by example, file after file in natural order. Rows that do not fit are reported and skipped,
- * or end the reading (`onBadRow: 'fatal'`).
+ * or end the reading (`onBadRow: 'fatal'`). `tally` counts what becomes of the rows.
  *
- * Throws DataError DATA_NOT_FOUND, UNKNOWN_FORMAT, UNKNOWN_EXTENSION, BAD_ROW, BAD_JSON, BAD_CSV, BAD_PARQUET,
- * BAD_ENCODING, TOO_LARGE, LINE_TOO_LONG.
+ * Throws DataError DATA_NOT_FOUND, UNKNOWN_FORMAT, UNKNOWN_EXTENSION, UNKNOWN_COLUMN, BAD_ROW, BAD_JSON, BAD_CSV,
+ * BAD_PARQUET, BAD_ARROW, BAD_ENCODING, BAD_PACKED, TOO_LARGE, LINE_TOO_LONG.
  */
-export async function* readExamples(spec: string, options: ReadOptions = {}): AsyncGenerator<Example> {
+export async function* readExamples(
+  spec: string | readonly string[],
+  options: ReadOptions = {},
+  tally: DataTally = new DataTally(),
+): AsyncGenerator<Example> {
   parseFormat(options.format);
-  for (const file of await resolveDataFiles(spec, options)) yield* readFile(file, options);
+  yield* readAll(await resolveDataFiles(spec, options), { options, tally, seen: new Set() });
 }
 
 /** Reads a whole data set. Besides the errors of readExamples throws DataError NO_EXAMPLES where no row could be used. */
-export async function loadExamples(spec: string, options: ReadOptions = {}): Promise<LoadedData> {
+export async function loadExamples(spec: string | readonly string[], options: ReadOptions = {}): Promise<LoadedData> {
   parseFormat(options.format);
   const files = await resolveDataFiles(spec, options);
   const examples: Example[] = [];
   const badRows: BadRow[] = [];
-  let numBadRows = 0;
+  const tally = new DataTally();
   const reportBadRow = (row: BadRow) => {
-    if (numBadRows++ < MAX_REPORTED) badRows.push(row);
+    if (badRows.length < MAX_REPORTED) badRows.push(row);
     options.reportBadRow?.(row);
   };
-  for (const file of files) {
-    for await (const example of readFile(file, { ...options, reportBadRow })) examples.push(example);
-  }
-  if (examples.length > 0) return { examples, files: files.map(({ path }) => path), numBadRows, badRows };
+  const reading = { options: { ...options, reportBadRow }, tally, seen: new Set<string>() };
+  for await (const example of readAll(files, reading)) examples.push(example);
+  const summary = tally.summary();
+  const numBadRows = summary.bad;
+  if (examples.length > 0) return { examples, files: files.map(({ path }) => path), numBadRows, badRows, summary };
   const first = badRows[0];
   const why =
     first === undefined
-      ? 'it has no rows'
+      ? summary.weightless > 0
+        ? `all of its ${summary.weightless} rows have weight 0`
+        : 'it has no rows'
       : `none of its ${numBadRows} rows can be used; row ${first.line} of ${first.file}: ${first.reason}`;
-  throw new DataError('NO_EXAMPLES', `Expected examples in "${spec}" but ${why}.`);
+  const name = typeof spec === 'string' ? spec : spec.join(', ');
+  throw new DataError('NO_EXAMPLES', `Expected examples in "${name}" but ${why}.`);
 }

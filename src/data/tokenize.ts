@@ -1,7 +1,10 @@
 import { DataError } from '../errors.js';
-import { hasSpecial, splitSpecial, type TextPart, type Tokenizer } from '../model/index.js';
+import { hasSpecial, type Tokenizer } from '../model/index.js';
+import { encodeSegments } from './encode.js';
 import type { PromptTemplate, Segment } from './templates/types.js';
 import type { Example, TokenizedExample } from './types.js';
+
+export { encodeSegments } from './encode.js';
 
 export interface TokenizeOptions {
   readonly tokenizer: Tokenizer;
@@ -12,112 +15,151 @@ export interface TokenizeOptions {
   readonly onLong?: 'drop' | 'truncate' | 'error';
   /** Which tokens are targets. @default 'response': the answers and their end token */
   readonly trainOn?: 'response' | 'all';
-}
-
-/** Stands for a control token's text inside text of a user; a noncharacter, so no text holds it. */
-const QUOTE = '\uFDD0';
-
-/**
- * Ids of segments that belong together. Control tokens are cut out of the template's own text only; the text between two
- * of them is encoded in one piece, as if the whole had been one string.
- */
-function encodeRun(segments: readonly Segment[], tokenizer: Tokenizer): number[] {
-  const special = tokenizer.specialTokens;
-  const guarded = segments.some(({ text, source }) => source === 'user' && hasSpecial(text, special));
-  // Nothing to guard: the tokenizer's own way, which some tokenizers need whole (spaces before the first word).
-  if (!guarded) return tokenizer.encode(segments.map(({ text }) => text).join(''), { special: true });
-  const quoted: string[] = [];
-  const quote = ({ text, id }: TextPart): string => {
-    if (id === undefined) return text;
-    quoted.push(text);
-    return QUOTE;
-  };
-  const joined = segments
-    .map(({ text, source }) =>
-      source === 'template' ? text : splitSpecial(text.replaceAll(QUOTE, '\uFFFD'), special).map(quote).join(''),
-    )
-    .join('');
-  let next = 0;
-  return splitSpecial(joined, special).flatMap((part) =>
-    part.id === undefined ? tokenizer.encode(part.text.replaceAll(QUOTE, () => quoted[next++]!)) : [part.id],
-  );
-}
-
-/** Neighbouring segments of one kind (target or not) as one run. */
-function runsOf(segments: readonly Segment[]): Segment[][] {
-  const runs: Segment[][] = [];
-  for (const segment of segments) {
-    const last = runs.at(-1);
-    if (last !== undefined && last[0]!.target === segment.target) last.push(segment);
-    else runs.push([segment]);
-  }
-  return runs;
-}
-
-/**
- * Ids of rendered segments with one mark a token: 1 where it is a target. Prompt and answers are encoded apart, so that
- * no token straddles the border. Starts with BOS where the tokenizer asks for it; ends with an end token.
- */
-export function encodeSegments(segments: readonly Segment[], tokenizer: Tokenizer): { ids: number[]; marks: number[] } {
-  const ids: number[] = [];
-  const marks: number[] = [];
-  for (const run of runsOf(segments)) {
-    for (const id of encodeRun(run, tokenizer)) {
-      ids.push(id);
-      marks.push(run[0]!.target ? 1 : 0);
-    }
-  }
-  const { bosId, eosId, eotId } = tokenizer;
-  if (tokenizer.addBos && bosId !== undefined && ids[0] !== bosId) {
-    ids.unshift(bosId);
-    marks.unshift(0);
-  }
-  const end = eosId ?? eotId;
-  const last = ids.at(-1);
-  if (segments.at(-1)?.target === true && end !== undefined && last !== eosId && last !== eotId) {
-    ids.push(end);
-    marks.push(1);
-  }
-  return { ids, marks };
+  /** What an example does that the template refuses. @default 'skip' */
+  readonly onBadRow?: 'skip' | 'fatal';
 }
 
 /** Token ids of the text before the answer, to generate from. */
 export function promptTokens(example: Example, options: Pick<TokenizeOptions, 'tokenizer' | 'template'>): Int32Array {
-  const prompt = options.template.prompt(example).map((segment) => ({ ...segment, target: false }));
+  const rendered = templatedSegments(example, options.tokenizer)?.slice(0, 1) ?? options.template.prompt(example);
+  const prompt = rendered.map((segment) => ({ ...segment, target: false }));
   return Int32Array.from(encodeSegments(prompt, options.tokenizer).ids);
 }
 
-/** One example: its sequence and whether it was cut, or why there is none. */
+/** What was done to one example on its way to tokens. Counts. */
+export interface TokenizeFacts {
+  /** Target tokens before cutting, and those that were cut off. */
+  readonly targets: number;
+  readonly targetsLost: number;
+  /** Tokens that were split at the border of prompt and answer. */
+  readonly splits: number;
+  /** Whether the conversation was put into another form, because the template refuses or loses the one given. */
+  readonly reshaped: boolean;
+  /** Whether its text holds control tokens of the base, which are letters there. */
+  readonly controlAsText: boolean;
+}
+
+/** One example: its sequence(s) and whether one was cut, or why there is none. */
 export type TokenizeResult =
-  | { readonly example: TokenizedExample; readonly truncated: boolean }
-  | { readonly dropped: 'long' | 'empty' };
+  | {
+      /** The sequence of the last answer, and of every earlier one that is the same there as at inference. */
+      readonly example: TokenizedExample;
+      /** Sequences of earlier answers, where the template renders them otherwise once a turn follows. */
+      readonly more: readonly TokenizedExample[];
+      readonly truncated: boolean;
+      readonly facts: TokenizeFacts;
+    }
+  | { readonly dropped: 'long' | 'empty' | 'refused'; readonly reason: string };
+
+/** Prompt and completion that are in a chat format already, if it is the format of this base. */
+function templatedSegments(example: Example, { specialTokens }: Tokenizer): Segment[] | undefined {
+  if (example.templated !== true || !hasSpecial(example.instruction, specialTokens)) return undefined;
+  return [
+    { text: example.instruction, source: 'template', target: false },
+    { text: example.output, source: 'template', target: true },
+  ];
+}
+
+function refusal(error: unknown, example: Example, fatal: boolean): { dropped: 'refused'; reason: string } {
+  if (!(error instanceof DataError)) throw error;
+  if (!fatal) return { dropped: 'refused', reason: error.message };
+  throw new DataError(error.code, `Example ${example.id} cannot be used: ${error.message}`, { cause: error });
+}
+
+interface Sequence {
+  readonly tokens: Int32Array;
+  readonly lossMask: Uint8Array;
+  readonly length: number;
+  readonly targets: number;
+  readonly targetsLost: number;
+  readonly splits: number;
+}
+
+function encodeSequence(segments: readonly Segment[], options: TokenizeOptions): Sequence {
+  const { seqLength, tokenizer, trainOn = 'response' } = options;
+  const { ids, marks, splits } = encodeSegments(segments, tokenizer);
+  const mask = Uint8Array.from(marks, (mark) => (trainOn === 'all' ? 1 : mark));
+  if (mask.length > 0) mask[0] = 0;
+  const count = (from: number, to?: number) => mask.subarray(from, to).reduce((sum, mark) => sum + mark, 0);
+  return {
+    tokens: Int32Array.from(ids.slice(0, seqLength)),
+    lossMask: mask.slice(0, seqLength),
+    length: ids.length,
+    targets: count(0),
+    targetsLost: count(seqLength),
+    splits,
+  };
+}
+
+/** The sequences of an example, or why its template has none. */
+function render(
+  example: Example,
+  options: TokenizeOptions,
+): { sequences: readonly Segment[][]; reshaped: boolean } | { dropped: 'refused'; reason: string } {
+  const templated = templatedSegments(example, options.tokenizer);
+  if (templated !== undefined) return { sequences: [templated], reshaped: false };
+  try {
+    return options.template.sequences(example);
+  } catch (error) {
+    return refusal(error, example, options.onBadRow === 'fatal');
+  }
+}
+
+const hasControlText = (segments: readonly Segment[], { specialTokens }: Tokenizer): boolean =>
+  segments.some(({ text, source }) => source === 'user' && hasSpecial(text, specialTokens));
 
 /**
- * Token ids and loss mask of one example, or why it was dropped: `long` (over seqLength), `empty` (no target token).
- * Throws DataError TOO_LONG where `onLong` is `error`.
+ * Token ids and loss mask of one example, or why it was dropped: `long` (over seqLength), `empty` (no target token),
+ * `refused` (the template cannot render it). A conversation whose template renders earlier answers otherwise than at
+ * inference gives a sequence for each of them.
+ *
+ * Throws DataError TOO_LONG where `onLong` is `error`, BAD_TEMPLATE or TEMPLATE_TURNS where `onBadRow` is `fatal`.
  */
 export function tokenizeExample(example: Example, options: TokenizeOptions): TokenizeResult {
-  const { seqLength, onLong = 'drop', trainOn = 'response' } = options;
-  const { ids, marks } = encodeSegments(options.template.render(example), options.tokenizer);
-  const long = ids.length > seqLength;
-  if (long && onLong === 'drop') return { dropped: 'long' };
-  if (long && onLong === 'error') {
+  const { seqLength, onLong = 'drop' } = options;
+  const rendered = render(example, options);
+  if ('dropped' in rendered) return rendered;
+  const all = rendered.sequences.map((segments) => encodeSequence(segments, options));
+  const longest = all.reduce((max, { length }) => Math.max(max, length), 0);
+  if (longest > seqLength && onLong === 'error') {
     throw new DataError(
       'TOO_LONG',
-      `Example ${example.id} has ${ids.length} tokens, over seq_length ${seqLength}. ` +
+      `Example ${example.id} has ${longest} tokens, over seq_length ${seqLength}. ` +
         'Raise seq_length, or set on_long to drop or truncate.',
     );
   }
-  const tokens = Int32Array.from(ids.slice(0, seqLength));
-  const lossMask = Uint8Array.from(marks.slice(0, seqLength), (mark) => (trainOn === 'all' ? 1 : mark));
-  if (lossMask.length > 0) lossMask[0] = 0;
-  if (!lossMask.includes(1)) return { dropped: long ? 'long' : 'empty' };
-  return { example: { id: example.id, tokens, lossMask }, truncated: long };
+  const fitting = onLong === 'drop' ? all.filter(({ length }) => length <= seqLength) : all;
+  const kept = fitting.filter(({ lossMask }) => lossMask.includes(1));
+  if (kept.length === 0) {
+    return longest > seqLength
+      ? { dropped: 'long', reason: `it has ${longest} tokens, over seq_length ${seqLength}` }
+      : { dropped: 'empty', reason: 'it has no target token' };
+  }
+  const sum = (list: readonly Sequence[], key: 'targets' | 'targetsLost' | 'splits') =>
+    list.reduce((total, item) => total + item[key], 0);
+  const [last, ...earlier] = kept.map(({ tokens, lossMask }, i) => ({
+    id: i === 0 ? example.id : `${example.id}#${i}`,
+    tokens,
+    lossMask,
+  }));
+  const targets = sum(all, 'targets');
+  return {
+    example: last!,
+    more: earlier,
+    truncated: longest > seqLength,
+    facts: {
+      targets,
+      targetsLost: targets - (sum(kept, 'targets') - sum(kept, 'targetsLost')),
+      splits: sum(kept, 'splits'),
+      reshaped: rendered.reshaped,
+      controlAsText: rendered.sequences.some((segments) => hasControlText(segments, options.tokenizer)),
+    },
+  };
 }
 
 export interface TokenizedData {
   readonly examples: readonly TokenizedExample[];
-  /** Index into the examples given, one for each of `examples`. */
+  /** Index into the examples given, one for each of `examples`; an example with several sequences has several. */
   readonly indices: readonly number[];
   /** Examples over seqLength that were dropped. */
   readonly numLong: number;
@@ -125,22 +167,40 @@ export interface TokenizedData {
   readonly numTruncated: number;
   /** Examples without a target token. */
   readonly numEmpty: number;
+  /** Examples that the template cannot render. */
+  readonly numRefused: number;
 }
 
-/** Tokenises examples in order, counting what is left out. Throws DataError TOO_LONG where `onLong` is `error`. */
-export function tokenizeExamples(examples: readonly Example[], options: TokenizeOptions): TokenizedData {
+/**
+ * Tokenises examples in order, counting what is left out; `onResult` sees what became of each. Throws the errors of
+ * tokenizeExample.
+ */
+export function tokenizeExamples(
+  examples: readonly Example[],
+  options: TokenizeOptions & { readonly onResult?: (example: Example, result: TokenizeResult) => void },
+): TokenizedData {
   const kept: TokenizedExample[] = [];
   const indices: number[] = [];
-  const counts = { long: 0, empty: 0, truncated: 0 };
+  const counts = { long: 0, empty: 0, refused: 0, truncated: 0 };
   examples.forEach((example, index) => {
     const result = tokenizeExample(example, options);
+    options.onResult?.(example, result);
     if ('dropped' in result) {
       counts[result.dropped]++;
       return;
     }
     if (result.truncated) counts.truncated++;
-    kept.push(result.example);
-    indices.push(index);
+    for (const sequence of [result.example, ...result.more]) {
+      kept.push(sequence);
+      indices.push(index);
+    }
   });
-  return { examples: kept, indices, numLong: counts.long, numTruncated: counts.truncated, numEmpty: counts.empty };
+  return {
+    examples: kept,
+    indices,
+    numLong: counts.long,
+    numTruncated: counts.truncated,
+    numEmpty: counts.empty,
+    numRefused: counts.refused,
+  };
 }

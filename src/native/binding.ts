@@ -181,6 +181,12 @@ export interface MergeRow {
   readonly mask: Uint8Array | null;
 }
 
+/** Entries start .. end - 1 of a flat adapter. */
+export interface EntryRange {
+  readonly start: number;
+  readonly end: number;
+}
+
 export interface NativeBinding {
   Base: new (options: BaseOptions) => NativeBase;
   Trainer: new (options: TrainerOptions) => NativeTrainer;
@@ -190,12 +196,50 @@ export interface NativeBinding {
    * the result is in memory.
    */
   mergeMean(rows: readonly MergeRow[], fallback: Float32Array, threads: number): Float32Array;
+  /**
+   * Mean per entry of the sorted values of the rows whose mask is 1 there, without the lowest and the highest
+   * `cuts[number of those rows]`, added from the lowest to the highest in float64; where that cut is negative the weighted
+   * mean stands. `cuts` has rows.length + 1 entries. NaN sorts last, as in `Float64Array.prototype.sort`.
+   */
+  sortedMean(rows: readonly MergeRow[], fallback: Float32Array, cuts: Int32Array, threads: number): Float32Array;
+  /**
+   * Inner products of all pairs of rows over the entries of each range where the mask is 1 (null: all), as
+   * [range][row][row]. Float64, in the order that native/engine/products.h states, whatever the threads.
+   */
+  gram(
+    rows: readonly Float32Array[],
+    mask: Uint8Array | null,
+    ranges: readonly EntryRange[],
+    threads: number,
+  ): Float64Array;
+  /** Squared distances of all pairs of rows, as [row][row]; the order of `gram`. */
+  squaredDistances(rows: readonly Float32Array[], threads: number): Float64Array;
+  /** Number of entries that are 1 in both masks, for all pairs, as [mask][mask]; on the diagonal the ones. */
+  maskOverlaps(masks: readonly (Uint8Array | null)[], length: number, threads: number): Float64Array;
+  /** The same off the calling thread. The arrays must not be changed, transferred or resized before the promise settles. */
+  mergeMeanAsync(rows: readonly MergeRow[], fallback: Float32Array, threads: number): Promise<Float32Array>;
+  sortedMeanAsync(
+    rows: readonly MergeRow[],
+    fallback: Float32Array,
+    cuts: Int32Array,
+    threads: number,
+  ): Promise<Float32Array>;
+  gramAsync(
+    rows: readonly Float32Array[],
+    mask: Uint8Array | null,
+    ranges: readonly EntryRange[],
+    threads: number,
+  ): Promise<Float64Array>;
+  squaredDistancesAsync(rows: readonly Float32Array[], threads: number): Promise<Float64Array>;
+  maskOverlapsAsync(masks: readonly (Uint8Array | null)[], length: number, threads: number): Promise<Float64Array>;
   /** What this processor has: kernel sets in order of preference, and feature names. */
   cpu(): { kernels: Exclude<KernelSet, 'auto'>[]; features: string[] };
   /** Version of ggml behind `ggmlLibrary`, e.g. `0.25.1`; throws GGML_LOAD. */
   ggmlVersion(ggmlLibrary: string): string;
   /** Dequantises `count` values of ggml `type` from `bytes`. */
   dequantize(ggmlLibrary: string, type: number, bytes: Uint8Array, count: number): Float32Array;
+  /** Quantises finite values, a multiple of the type's block, as llama.cpp does without an importance matrix. */
+  quantize(ggmlLibrary: string, type: number, values: Float32Array): Uint8Array;
 }
 
 /** `code` of the errors that the addon throws. */

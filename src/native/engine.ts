@@ -1,51 +1,17 @@
-import { EngineError, FedtuneError, ModelError } from '../errors.js';
 import type {
   EvalResult,
   KernelSet,
   LoraModuleSpec,
-  MergeRow,
   ModelDescription,
   NativeBase,
-  NativeErrorCode,
   NativeTrainer,
   PackedBatch,
   Precision,
   StepOptions,
   StepResult,
 } from './binding.js';
+import { guard, guardAsync } from './guard.js';
 import { findGgmlLibrary, loadBinding } from './load.js';
-
-const MODEL_CODES: ReadonlySet<string> = new Set<NativeErrorCode>([
-  'BAD_MODEL',
-  'MISSING_TENSOR',
-  'BAD_SHAPE',
-  'UNSUPPORTED_TYPE',
-  'TRUNCATED',
-]);
-
-/** The typed error for one that the addon threw; others pass through. */
-function typed(error: unknown): unknown {
-  const code = (error as { code?: unknown } | null)?.code;
-  if (error instanceof FedtuneError || !(error instanceof Error) || typeof code !== 'string') return error;
-  const type = MODEL_CODES.has(code) ? ModelError : EngineError;
-  return new type(code, error.message, { cause: error });
-}
-
-function guard<T>(call: () => T): T {
-  try {
-    return call();
-  } catch (error) {
-    throw typed(error);
-  }
-}
-
-async function guardAsync<T>(call: () => Promise<T>): Promise<T> {
-  try {
-    return await call();
-  } catch (error) {
-    throw typed(error);
-  }
-}
 
 export interface OpenBaseOptions {
   readonly description: ModelDescription;
@@ -213,7 +179,11 @@ export function dequantize(type: number, bytes: Uint8Array, count: number): Floa
   return guard(() => loadBinding().dequantize(findGgmlLibrary(), type, bytes, count));
 }
 
-/** Weighted mean of adapters in the engine, bit-equal to the TypeScript form in src/server/merge. */
-export function mergeMean(rows: readonly MergeRow[], fallback: Float32Array, threads = 1): Float32Array {
-  return guard(() => loadBinding().mergeMean(rows, fallback, threads));
+/**
+ * Turns floats into a ggml type with ggml's own code, so the bits are llama.cpp's: F32, F16, BF16, Q4_0 .. Q8_0, Q2_K .. Q6_K,
+ * IQ4_NL, IQ4_XS. Throws ModelError UNSUPPORTED_TYPE on others, BAD_SHAPE where the values are no whole blocks; EngineError
+ * NON_FINITE.
+ */
+export function quantize(type: number, values: Float32Array): Uint8Array {
+  return guard(() => loadBinding().quantize(findGgmlLibrary(), type, values));
 }

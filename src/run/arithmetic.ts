@@ -1,8 +1,14 @@
 import { availableParallelism } from 'node:os';
 import type { Arithmetic } from '../merge/arithmetic.js';
-import { mergeMean } from '../native/engine.js';
+import { gram, maskOverlaps, mergeMean, sortedMean, squaredDistances } from '../native/merges.js';
+
+const threads = availableParallelism();
 
 /** The engine's sums over many adapters, on all cores; equal to the plain ones to the bit. */
 export const nativeArithmetic: Arithmetic = {
-  mean: (rows, fallback) => mergeMean(rows, fallback, availableParallelism()),
+  mean: (rows, fallback) => mergeMean(rows, fallback, threads),
+  sortedMean: (rows, fallback, cuts) => sortedMean(rows, fallback, (count) => cuts[count]!, threads),
+  gram: (rows, options) => gram(rows, { ...options, threads }),
+  squaredDistances: (rows) => squaredDistances(rows, threads),
+  maskOverlaps: (masks) => maskOverlaps(masks, masks[0]?.length ?? 0, threads),
 };

@@ -22,28 +22,15 @@ export interface Deal {
   readonly numUnlabelled: number;
 }
 
-async function readAll(config: RunConfig): Promise<{ examples: Example[]; numBadRows: number }> {
-  const specs = typeof config.data === 'string' ? [config.data] : config.data;
-  const examples: Example[] = [];
-  let numBadRows = 0;
-  for (const [i, spec] of specs.entries()) {
-    const loaded = await loadExamples(spec, {
-      format: config.data_format,
-      onBadRow: config.on_bad_row,
-      revision: config.data_revision,
-    });
-    numBadRows += loaded.numBadRows;
-    // Ids are unique within one data set only.
-    for (const example of loaded.examples) {
-      examples.push(specs.length > 1 ? { ...example, id: `${i}/${example.id}` } : example);
-    }
-  }
-  return { examples, numBadRows };
-}
-
 /** Reads the data of a simulation and divides it among its owners. Throws DataError, ConfigError. */
 export async function deal(config: RunConfig): Promise<Deal> {
-  const { examples, numBadRows } = await readAll(config);
+  const { examples, numBadRows } = await loadExamples(config.data, {
+    format: config.data_format,
+    columns: config.columns,
+    encoding: config.encoding,
+    onBadRow: config.on_bad_row,
+    revision: config.data_revision,
+  });
   const { owners, ...rest } = dealExamples(examples, config);
   const folders = ownerFolders(owners.map(({ id }) => id));
   return {

@@ -2,7 +2,8 @@ import { truncateSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { EngineError, ModelError } from '../../src/errors.js';
 import type { ModelDescription } from '../../src/native/binding.js';
-import { Base, mergeMean, Trainer } from '../../src/native/engine.js';
+import { Base, Trainer } from '../../src/native/engine.js';
+import { mergeMean } from '../../src/native/merges.js';
 import { makeTinyModel, tinyBatch } from '../support/tinyModel.js';
 
 const open = (description: ModelDescription = makeTinyModel()) => new Base({ description, precision: 'f32' });

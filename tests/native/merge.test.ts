@@ -1,38 +1,257 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { MergeRow } from '../../src/native/binding.js';
+import * as native from '../../src/native/merges.js';
 import { mergeMean } from '../../src/merge/mean.js';
-import { mergeMean as nativeMergeMean } from '../../src/native/engine.js';
 
-const value = fc.float({ noNaN: true, noDefaultInfinity: true, min: -1000, max: 1000 });
-
-describe('the native merge', () => {
-  it('is equal to the TypeScript one to the bit, for any rows, masks, weights and threads', () => {
-    const rows = fc.integer({ min: 1, max: 9000 }).chain((size) =>
-      fc.tuple(
-        fc.array(
-          fc.record({
-            seed: fc.integer(),
-            weight: fc.double({ min: 0, max: 600, noNaN: true }),
-            masked: fc.boolean(),
-            scale: value,
-          }),
-          { minLength: 1, maxLength: 6 },
-        ),
-        fc.constant(size),
-        fc.integer({ min: 1, max: 3 }),
+/** Adapters of `size` values with weights and, some of them, masks; and the number of threads. */
+const merges = (most: { rows: number; size: number }) =>
+  fc
+    .record({
+      size: fc.integer({ min: 1, max: most.size }),
+      threads: fc.integer({ min: 1, max: 3 }),
+      specs: fc.array(
+        fc.record({
+          seed: fc.integer(),
+          weight: fc.double({ min: 0, max: 600, noNaN: true }),
+          masked: fc.boolean(),
+          scale: fc.float({ noNaN: true, noDefaultInfinity: true, min: -1000, max: 1000 }),
+          // few different values: ties, zeros of both signs
+          coarse: fc.boolean(),
+        }),
+        { minLength: 1, maxLength: most.rows },
       ),
-    );
-    fc.assert(
-      fc.property(rows, ([specs, size, threads]) => {
-        const made = specs.map(({ seed, weight, masked, scale }) => ({
+    })
+    .map(({ size, threads, specs }) => ({
+      threads,
+      rows: specs.map(({ seed, weight, masked, scale, coarse }): MergeRow => {
+        const value = (i: number) =>
+          coarse ? Math.round(2 * Math.sin(i * 1.7 + seed)) : scale * Math.sin(i * 1.7 + seed);
+        return {
           weight,
-          values: Float32Array.from({ length: size }, (_, i) => scale * Math.sin(i * 1.7 + seed)),
+          values: Float32Array.from({ length: size }, (_, i) => value(i)),
           mask: masked ? Uint8Array.from({ length: size }, (_, i) => (Math.imul(i + 1, seed | 1) >>> 7) & 1) : null,
-        }));
-        const fallback = Float32Array.from({ length: size }, (_, i) => i / 3);
-        expect(nativeMergeMean(made, fallback, threads)).toEqual(mergeMean(made, fallback));
+        };
+      }),
+      fallback: Float32Array.from({ length: size }, (_, i) => i / 3),
+    }));
+
+describe('the native mean', () => {
+  it('is equal to the TypeScript one to the bit, for any rows, masks, weights and threads', () => {
+    fc.assert(
+      fc.property(merges({ rows: 6, size: 9000 }), ({ rows, fallback, threads }) => {
+        expect(native.mergeMean(rows, fallback, threads)).toEqual(mergeMean(rows, fallback));
       }),
       { numRuns: 60 },
     );
   });
 });
+
+describe('the native sorted mean', () => {
+  /** Per entry: the covering values sorted, cut at both ends, added in order. */
+  function oracle(rows: readonly MergeRow[], fallback: Float32Array, cutOf: (count: number) => number): Float32Array {
+    const result = mergeMean(rows, fallback);
+    for (let p = 0; p < result.length; p++) {
+      const sorted = Float64Array.from(
+        rows.filter(({ mask }) => mask === null || mask[p] === 1),
+        ({ values }) => values[p]!,
+      ).sort();
+      const cut = sorted.length === 0 ? -1 : cutOf(sorted.length);
+      if (cut < 0) continue;
+      let sum = 0;
+      for (const value of sorted.subarray(cut, sorted.length - cut)) sum += value;
+      result[p] = sum / (sorted.length - 2 * cut);
+    }
+    return result;
+  }
+
+  const median = (count: number) => (count < 3 ? -1 : Math.floor((count - 1) / 2));
+  const trimmed = (share: number) => (count: number) =>
+    count < 3 ? -1 : Math.min(Math.floor((count - 1) / 2), Math.max(1, Math.floor(share * count)));
+
+  it('is equal to sorting in TypeScript to the bit: medians, trimmed means, masks, ties, threads', () => {
+    const cuts = fc.oneof(
+      fc.constant(median),
+      fc.double({ min: 0, max: 0.49, noNaN: true }).map(trimmed),
+      fc.constant(() => 0),
+      fc.constant(() => -1),
+    );
+    fc.assert(
+      fc.property(merges({ rows: 40, size: 700 }), cuts, ({ rows, fallback, threads }, cutOf) => {
+        expect(native.sortedMean(rows, fallback, cutOf, threads)).toEqual(oracle(rows, fallback, cutOf));
+      }),
+      { numRuns: 80 },
+    );
+  });
+
+  it('sorts every number of rows up to 130, and beyond a chunk', () => {
+    const random = (p: number, i: number) => Math.fround(Math.sin(p * 12.9898 + i * 78.233) * 43758.5453) % 1;
+    for (let count = 1; count <= 130; count++) {
+      const size = count % 40 === 0 ? 2100 : 33;
+      const rows = Array.from({ length: count }, (_, i): MergeRow => {
+        return { weight: 1, mask: null, values: Float32Array.from({ length: size }, (_, p) => random(p, i)) };
+      });
+      const fallback = new Float32Array(size);
+      expect(native.sortedMean(rows, fallback, median)).toEqual(oracle(rows, fallback, median));
+    }
+  });
+
+  it('puts NaN and infinities where sort() does', () => {
+    const special = [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY, 0, -0, 1e-45, -3e38];
+    const rows = special.map((_, i): MergeRow => {
+      return { weight: 1, mask: null, values: Float32Array.from(special, (_, p) => special[(i * 3 + p) % 7]!) };
+    });
+    // a NaN with its sign bit set, as processors make it
+    new Uint32Array(rows[2]!.values.buffer)[1] = 0xffc00001;
+    const fallback = new Float32Array(7);
+    for (const cutOf of [median, trimmed(0.3), () => 0]) {
+      expect(native.sortedMean(rows, fallback, cutOf)).toEqual(oracle(rows, fallback, cutOf));
+    }
+  });
+
+  it('refuses cuts that leave nothing', () => {
+    const rows: MergeRow[] = [{ weight: 1, mask: null, values: new Float32Array(3) }];
+    const wanted = expect.objectContaining({ name: 'EngineError', code: 'BAD_ARGUMENT' });
+    expect(() => native.sortedMean(rows, new Float32Array(3), (count) => count)).toThrow(wanted);
+  });
+});
+
+describe('the native products', () => {
+  /** The order of native/engine/products.h in plain loops. */
+  function ordered(part: (p: number) => number, start: number, end: number): number {
+    let sum = 0;
+    for (let group = start; group < end; group += 65536) {
+      let inGroup = 0;
+      for (let block = group; block < Math.min(end, group + 65536); block += 1024) {
+        const s = new Float64Array(8);
+        for (let p = block; p < Math.min(end, group + 65536, block + 1024); p++) s[(p - block) % 8]! += part(p);
+        inGroup += s[0]! + s[4]! + (s[2]! + s[6]!) + (s[1]! + s[5]! + (s[3]! + s[7]!));
+      }
+      sum += inGroup;
+    }
+    return sum;
+  }
+  const plain = (part: (p: number) => number, start: number, end: number) => {
+    let sum = 0;
+    for (let p = start; p < end; p++) sum += part(p);
+    return sum;
+  };
+  it.each([
+    [1, 1],
+    [2, 7],
+    [3, 1023],
+    [5, 1025],
+    [4, 70_003],
+    [9, 140_000],
+  ])('of %i rows of %i entries are equal to loops in the stated order to the bit', (count, size) => {
+    const rows = Array.from({ length: count }, (_, i) => noise(size, i + 1));
+    const mask = Uint8Array.from({ length: size }, (_, p) => ((p * 2654435761) >>> 13) & 1);
+    const third = Math.floor(size / 3);
+    const ranges = [
+      { start: 0, end: third },
+      { start: third, end: third },
+      { start: third, end: size },
+    ];
+    for (const threads of [1, 3]) {
+      const grams = native.gram(rows, { threads });
+      const masked = native.gram(rows, { mask, ranges, threads });
+      const distances = native.squaredDistances(rows, threads);
+      for (let i = 0; i < count; i++) {
+        for (let j = 0; j < count; j++) {
+          const [a, b] = [rows[Math.min(i, j)]!, rows[Math.max(i, j)]!];
+          const product = (p: number) => a[p]! * b[p]!;
+          const square = (p: number) => (a[p]! - b[p]!) * (a[p]! - b[p]!);
+          expect(grams[i * count + j]).toBe(ordered(product, 0, size));
+          expect(distances[i * count + j]).toBe(ordered(square, 0, size));
+          expect(grams[i * count + j]).toBeCloseTo(plain(product, 0, size), 7);
+          expect(distances[i * count + j]).toBeCloseTo(plain(square, 0, size), 7);
+          ranges.forEach(({ start, end }, r) => {
+            const got = masked[(r * count + i) * count + j];
+            expect(got).toBe(ordered((p) => (mask[p] === 1 ? product(p) : 0), start, end));
+          });
+        }
+      }
+    }
+  });
+
+  it('do not look at what a mask leaves out', () => {
+    const rows = [Float32Array.of(1, Number.NaN, 3), Float32Array.of(2, Number.POSITIVE_INFINITY, 5)];
+    expect([...native.gram(rows, { mask: Uint8Array.of(1, 0, 1) })]).toEqual([10, 17, 17, 29]);
+  });
+
+  it('refuse rows of different lengths, and none', () => {
+    const wanted = expect.objectContaining({ name: 'EngineError', code: 'BAD_ARGUMENT' });
+    expect(() => native.gram([new Float32Array(2), new Float32Array(3)])).toThrow(wanted);
+    expect(() => native.squaredDistances([])).toThrow(wanted);
+    expect(() => native.gram([new Float32Array(2)], { ranges: [{ start: 1, end: 3 }] })).toThrow(wanted);
+    expect(() => native.gram([new Float32Array(2)], { ranges: [{ start: 2, end: 1 }] })).toThrow(wanted);
+  });
+});
+
+describe('the native overlaps', () => {
+  it('count what masks share', () => {
+    const mask = (size: number) =>
+      fc.option(fc.array(fc.integer({ min: 0, max: 1 }), { minLength: size, maxLength: size }));
+    const cases = fc
+      .integer({ min: 0, max: 300 })
+      .chain((size) =>
+        fc.tuple(fc.constant(size), fc.array(mask(size), { maxLength: 5 }), fc.integer({ min: 1, max: 3 })),
+      );
+    fc.assert(
+      fc.property(cases, ([size, drawn, threads]) => {
+        const masks = drawn.map((bits) => (bits === null ? null : Uint8Array.from(bits)));
+        const wanted = masks.flatMap((a) =>
+          masks.map(
+            (b) => Array.from({ length: size }, (_, p) => (a?.[p] ?? 1) & (b?.[p] ?? 1)).filter(Boolean).length,
+          ),
+        );
+        expect([...native.maskOverlaps(masks, size, threads)]).toEqual(wanted);
+      }),
+    );
+  });
+});
+
+describe('the asynchronous forms', () => {
+  const rows = [3, 5, 8].map((seed): MergeRow => {
+    const values = Float32Array.from({ length: 5000 }, (_, p) => Math.sin(p + seed));
+    return { weight: seed, values, mask: seed === 5 ? Uint8Array.from(values, (v) => (v > 0 ? 1 : 0)) : null };
+  });
+  const fallback = new Float32Array(5000);
+  const values = rows.map((row) => row.values);
+  const masks = rows.map((row) => row.mask);
+
+  it('give the same', async () => {
+    expect(await native.mergeMeanAsync(rows, fallback, 2)).toEqual(native.mergeMean(rows, fallback));
+    const cutOf = () => 0;
+    expect(await native.sortedMeanAsync(rows, fallback, cutOf, 2)).toEqual(native.sortedMean(rows, fallback, cutOf));
+    expect(await native.gramAsync(values, { mask: masks[1]! })).toEqual(native.gram(values, { mask: masks[1]! }));
+    expect(await native.squaredDistancesAsync(values, 2)).toEqual(native.squaredDistances(values));
+    expect(await native.maskOverlapsAsync(masks, 5000, 2)).toEqual(native.maskOverlaps(masks, 5000));
+  });
+
+  it('leave the calling thread free and keep their arrays from the garbage collector', async () => {
+    let ticks = 0;
+    const timer = setInterval(() => ticks++, 1);
+    const large = Array.from({ length: 40 }, (_, i) => noise(300_000, i));
+    const wanted = native.squaredDistances(large, 2);
+    const pending = native.squaredDistancesAsync(
+      large.map((row) => row.slice()),
+      1,
+    );
+    for (let i = 0; i < 50; i++) new Float32Array(1_000_000).fill(Number.NaN); // makes the collector run
+    ticks = 0;
+    expect(await pending).toEqual(wanted);
+    clearInterval(timer);
+    expect(ticks).toBeGreaterThan(0);
+  });
+
+  it('reject with typed errors', async () => {
+    const wanted = { name: 'EngineError', code: 'BAD_ARGUMENT' };
+    await expect(native.mergeMeanAsync(rows, new Float32Array(3))).rejects.toMatchObject(wanted);
+    await expect(native.gramAsync([])).rejects.toMatchObject(wanted);
+  });
+});
+
+function noise(size: number, seed: number): Float32Array {
+  return Float32Array.from({ length: size }, (_, p) => Math.sin(p * 1.3 + seed * 7.1));
+}

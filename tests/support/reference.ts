@@ -5,8 +5,9 @@ import { fileURLToPath } from 'node:url';
 const here = dirname(fileURLToPath(import.meta.url));
 
 /** Folder of the shared test material beside the checkout; absent for users. */
-export const sharedDir = join(here, '..', '..', '..', 'shared');
-export const referenceDir = process.env.FEDTUNE_REFERENCE ?? join(sharedDir, 'reference');
+const reference = process.env.FEDTUNE_REFERENCE;
+export const sharedDir = reference === undefined ? join(here, '..', '..', '..', 'shared') : dirname(reference);
+export const referenceDir = reference ?? join(sharedDir, 'reference');
 
 /** float64 PyTorch golden values of one model: see the README of the shared material. */
 export interface Golden {

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 
 const fraction = z.number().min(0).max(0.9);
+const column = z.string().min(1);
 const cap = z.int().positive().nullable();
 
 /** Model, data and how rows become tokens. */
@@ -20,6 +21,30 @@ export const dataKeys = {
     .enum(['auto', 'alpaca', 'dolly', 'sharegpt', 'messages', 'completion', 'text'])
     .default('auto')
     .describe('What a row looks like; `auto` finds out from its keys.'),
+  columns: z
+    .strictObject({
+      prompt: column.optional(),
+      input: z.union([column, z.array(column).min(1)]).optional(),
+      system: column.optional(),
+      history: column.optional(),
+      answer: column.optional(),
+      messages: column.optional(),
+      text: column.optional(),
+      weight: column.optional(),
+      category: column.optional(),
+      owner: column.optional(),
+      split: column.optional(),
+    })
+    .nullable()
+    .default(null)
+    .describe(
+      'Which columns are meant where fedtune does not know their names, e.g. `{prompt: Frage, answer: Antwort, owner: clinic}`.',
+    ),
+  encoding: z
+    .string()
+    .min(1)
+    .default('utf-8')
+    .describe('Encoding of text files: `utf-8`, `windows-1252`, `latin1`, `utf-16le` or another that the web knows.'),
   on_bad_row: z.enum(['skip', 'fatal']).default('skip').describe('Skip a row that cannot be used, or stop.'),
   template: z
     .string()

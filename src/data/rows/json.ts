@@ -1,63 +1,150 @@
 import { DataError } from '../../errors.js';
-import { readLines, readWhole } from './text.js';
-import type { RawRow } from './types.js';
+import { parseJson } from './jsonText.js';
+import { jsonValues } from './jsonValues.js';
+import { readLines, readText } from './text.js';
+import type { RawRow, RowSource } from './types.js';
 
-/** One JSON value a line; empty lines are skipped, lines that are no JSON are bad rows. */
-export async function* jsonlRows(path: string): AsyncGenerator<RawRow> {
-  for await (const { line, text } of readLines(path)) {
-    if (text.trim() === '') continue;
-    yield parseLine(line, text);
-  }
-}
-
-function parseLine(line: number, text: string): RawRow {
+function parsed(line: number, text: string): RawRow {
   try {
-    return { line, value: JSON.parse(text) };
+    return { line, value: parseJson(text) };
   } catch (cause) {
     return { line, error: `no valid JSON (${(cause as Error).message})` };
   }
 }
 
-/** Keys below which files of other tools keep their rows. */
-const ROW_KEYS = ['data', 'examples', 'rows', 'train'];
+/** Whether a list is a conversation, and so one row, rather than a list of rows. */
+function isConversation(list: readonly unknown[]): boolean {
+  return list.every((item) => {
+    if (typeof item === 'string') return true;
+    if (typeof item !== 'object' || item === null) return false;
+    return Array.isArray(item) || ['role', 'from', 'content', 'value'].some((key) => Object.hasOwn(item, key));
+  });
+}
+
+/** The rows of one line: an array that is no conversation holds several. */
+function* rowsOfLine(row: RawRow): Generator<RawRow> {
+  if (!Array.isArray(row.value) || row.value.length === 0 || isConversation(row.value)) {
+    yield row;
+    return;
+  }
+  for (const [i, value] of row.value.entries()) yield { line: row.line, part: i + 1, value };
+}
+
+/** How a file called .jsonl is written in truth; the first line says. */
+async function layoutOf(source: RowSource): Promise<'lines' | 'array' | 'values'> {
+  for await (const { text } of readLines({ ...source, onBytes: undefined })) {
+    const line = text.trim();
+    if (line === '') continue;
+    if ('value' in parsed(1, line)) return 'lines';
+    // An array over several lines, or objects as pretty printers write them.
+    return line.startsWith('[') ? 'array' : line === '{' ? 'values' : 'lines';
+  }
+  return 'lines';
+}
+
+/** Values of an array or of a file that is a sequence of values, by their number. */
+async function* numbered(source: RowSource, depth: 0 | 1): AsyncGenerator<RawRow> {
+  let number = 0;
+  for await (const { text } of jsonValues(readText(source), { depth, path: source.path })) yield parsed(++number, text);
+}
 
 /**
- * A JSON array of rows, or an object that holds one under `data`, `examples`, `rows` or `train`; a file of JSON lines
- * that is only called .json is read as such. Throws DataError BAD_JSON.
+ * One JSON value a line; empty lines are skipped, lines that are no JSON are bad rows. A file that is an array, or whose
+ * objects go over several lines, is read as what it is. Throws DataError BAD_JSON and those of the text.
  */
-export async function* jsonRows(path: string): AsyncGenerator<RawRow> {
-  const text = await readWhole(path);
-  if (text.trim() === '') return;
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    if (isJsonLines(text)) {
-      yield* jsonlRows(path);
-      return;
+export async function* jsonlRows(source: RowSource): AsyncGenerator<RawRow> {
+  const layout = await layoutOf(source);
+  if (layout !== 'lines') {
+    yield* numbered(source, layout === 'array' ? 1 : 0);
+    return;
+  }
+  for await (const { line, text } of readLines(source)) {
+    if (text.trim() !== '') yield* rowsOfLine(parsed(line, text.trim()));
+  }
+}
+
+/** Keys below which files of other tools keep their rows. */
+const ROW_KEYS = ['data', 'examples', 'rows', 'instances'];
+/** Keys that are the names of splits; all of them are read. */
+const SPLIT_KEYS = ['train', 'training', 'validation', 'valid', 'val', 'dev', 'test', 'testing', 'eval'];
+
+/** A row whose place in the file says to which split it belongs. */
+export interface SplitRow extends RawRow {
+  readonly split?: string;
+}
+
+const isRows = (value: unknown): value is unknown[] =>
+  Array.isArray(value) && value.every((item) => typeof item === 'object' && item !== null);
+
+/** Rows of the one object that a file is: a container of rows, or a row itself. */
+function* rowsOfObject(value: Record<string, unknown>): Generator<SplitRow> {
+  const keys = Object.keys(value);
+  const splits = keys.filter((key) => SPLIT_KEYS.includes(key.toLowerCase()) && isRows(value[key]));
+  const others = keys.filter((key) => typeof value[key] === 'object' && value[key] !== null && !splits.includes(key));
+  let line = 0;
+  if (splits.length > 0 && others.length === 0) {
+    for (const split of splits) {
+      for (const row of value[split] as unknown[]) yield { line: ++line, value: row, split };
     }
-    const reason = (cause as Error).message;
-    throw new DataError('BAD_JSON', `Expected a JSON array of rows in ${path} but it cannot be read: ${reason}.`, {
-      cause,
-    });
+    return;
   }
-  const rows = rowsOf(value);
-  if (rows === undefined) {
-    throw new DataError('BAD_JSON', `Expected a JSON array of rows in ${path} (or one under ${ROW_KEYS.join(', ')}).`);
-  }
-  for (let i = 0; i < rows.length; i++) yield { line: i + 1, value: rows[i] };
+  const key = ROW_KEYS.find((name) => isRows(value[name]));
+  // A single row in a file of its own is a row, not a container: it has its answer beside the list.
+  const container = key !== undefined && !keys.some((name) => ANSWERS.includes(name));
+  if (!container) yield { line: 1, value };
+  else for (const row of value[key] as unknown[]) yield { line: ++line, value: row };
 }
 
-function isJsonLines(text: string): boolean {
-  const first = text.trimStart().split('\n', 1)[0]!.trim();
-  return first.startsWith('{') && 'value' in parseLine(1, first);
+/** What only a row has. */
+const ANSWERS = ['output', 'response', 'completion', 'answer', 'messages', 'conversations', 'text'];
+
+async function firstCharacter(source: RowSource): Promise<string> {
+  for await (const chunk of readText({ ...source, onBytes: undefined })) {
+    const text = chunk.trimStart();
+    if (text !== '') return text[0]!;
+  }
+  return '';
 }
 
-function rowsOf(value: unknown): unknown[] | undefined {
-  if (Array.isArray(value)) return value;
-  if (typeof value !== 'object' || value === null) return undefined;
-  const record = value as Record<string, unknown>;
-  const key = ROW_KEYS.find((name) => Array.isArray(record[name]));
-  // A single row in a file of its own is a row, not a container.
-  return key === undefined ? [value] : (record[key] as unknown[]);
+/**
+ * A JSON array of rows; an object that holds one under `data`, `examples`, `rows`, `instances` or under the names of
+ * splits; or JSON lines that are only called .json. Throws DataError BAD_JSON.
+ */
+export async function* jsonRows(source: RowSource): AsyncGenerator<SplitRow> {
+  const first = await firstCharacter(source);
+  if (first === '') return;
+  if (first === '[') {
+    yield* numbered(source, 1);
+    return;
+  }
+  if (first !== '{') throw new DataError('BAD_JSON', `Expected a JSON array of rows in ${source.path}.`);
+  if (await isJsonLines(source)) {
+    yield* jsonlRows(source);
+    return;
+  }
+  const rows: RawRow[] = [];
+  for await (const row of numbered(source, 0)) {
+    rows.push(row);
+    if (rows.length === 1) continue;
+    // More than one value: each is a row.
+    yield rows.shift()!;
+  }
+  const last = rows[0]!;
+  if (last.error !== undefined && last.line === 1) {
+    throw new DataError('BAD_JSON', `Expected a JSON array of rows in ${source.path} but it is ${last.error}.`);
+  }
+  if (last.line > 1 || typeof last.value !== 'object' || last.value === null) yield last;
+  else yield* rowsOfObject(last.value as Record<string, unknown>);
+}
+
+/** Whether the first line is a whole object and not the whole file. */
+async function isJsonLines(source: RowSource): Promise<boolean> {
+  let whole = false;
+  for await (const { text } of readLines({ ...source, onBytes: undefined })) {
+    if (text.trim() === '') continue;
+    if (whole) return true;
+    whole = text.trim().startsWith('{') && 'value' in parsed(1, text.trim());
+    if (!whole) return false;
+  }
+  return false;
 }

@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import { DataError } from '../../errors.js';
 import type { BaseModel } from '../../model/index.js';
-import { alpaca, chatml, llama3, plain, promptTemplate } from './builtin.js';
+import { alpaca, chatml, fillTemplate, llama3, plain, promptTemplate } from './builtin.js';
 import { jinjaChatTemplate, jinjaPrompt } from './jinja.js';
 import type { PromptTemplate } from './types.js';
 
@@ -49,7 +49,7 @@ export async function resolveTemplate(name: string, model: TemplateModel): Promi
   });
   if (extname(name) === '.json') return jsonTemplate(name, source);
   if (/\bmessages\b/.test(source)) return jinjaChatTemplate(basename(name), source, model.tokenizer);
-  return promptTemplate(basename(name), jinjaPrompt(basename(name), source));
+  return promptTemplate(basename(name), jinjaPrompt(basename(name), source, model.tokenizer));
 }
 
 /** The form that Alpaca-LoRA and FedIT-style repositories keep their templates in. */
@@ -66,9 +66,5 @@ function jsonTemplate(path: string, source: string): PromptTemplate {
   }
   const { prompt_input: withInput, prompt_no_input: without } = json ?? {};
   if (typeof withInput !== 'string' || typeof without !== 'string') throw bad();
-  return promptTemplate(basename(path), ({ instruction, input }) =>
-    (input === '' ? without : withInput).replace(/\{(instruction|input)\}/g, (_, key: string) =>
-      key === 'input' ? input : instruction,
-    ),
-  );
+  return fillTemplate(basename(path), { withInput, without });
 }

@@ -9,11 +9,21 @@ export interface Segment {
   readonly target: boolean;
 }
 
+/** An example as the sequences that it is trained as. */
+export interface Rendering {
+  /** The one of the last answer first. */
+  readonly sequences: readonly Segment[][];
+  /** Whether turns were joined or renamed, because the template refuses or loses them as they are. */
+  readonly reshaped: boolean;
+}
+
 /** Turns an example into text. */
 export interface PromptTemplate {
   readonly id: string;
-  /** The whole example; what the model has to say is marked as target, its end token included. */
+  /** The sequence of the last answer; what the model has to say is marked as target, its end token included. */
   render(example: Example): Segment[];
+  /** Every sequence: more than one where the template renders earlier answers otherwise than at inference. */
+  sequences(example: Example): Rendering;
   /** Only what goes before the (last) answer, for generating one. */
   prompt(example: Example): Segment[];
 }

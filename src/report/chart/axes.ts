@@ -80,7 +80,7 @@ export function xAxis(
 ): Markup {
   const base = frame.height - frame.bottom;
   return html`<line class="axis" x1="${frame.left}" x2="${frame.width - frame.right}" y1="${base}" y2="${base}"/>${ticks.map(
-    (tick) => html`<text x="${scale(tick).toFixed(1)}" y="${base + 14}" text-anchor="middle">${format(tick)}</text>`,
+    (tick) => html`<text x="${scale(tick).toFixed(1)}" y="${base + 16}" text-anchor="middle">${format(tick)}</text>`,
   )}<text x="${(frame.left + frame.width - frame.right) / 2}" y="${frame.height - 3}" text-anchor="middle">${label}</text>`;
 }
 

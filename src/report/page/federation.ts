@@ -20,6 +20,7 @@ const STATES: readonly BarPart[] = [
   { label: 'took no part', color: 'p-none' },
 ];
 const NO_PART = STATES.length - 1;
+const NOT_MERGED: BarPart = { label: 'no update merged', color: 'p-none' };
 /** Failures that are listed. */
 const MAX_FAILURES = 50;
 /** Owners whose device is named. */
@@ -46,10 +47,12 @@ function participation(record: RunRecord): Markup | undefined {
   const seen = new Set(rows.flatMap((row) => row.rounds));
   if (seen.size === 1 && seen.has(0)) return html`<p class="intro">Every owner took part in every round.</p>`;
   if (seen.size === 0 || (seen.size === 1 && seen.has(NO_PART))) return undefined;
+  // In asynchronous mode everybody works all the time: an owner is seen where its update comes in.
+  const states = record.config.async_buffer === null ? STATES : STATES.with(NO_PART, NOT_MERGED);
   return figure(
     `Who took part, round by round.${shownOf(rows.length, owners.length)}${hasColumns(rounds.length) ? ' A column is what was so in most of its rounds; resting the pointer on a row tells the count.' : ''}`,
-    timeline('Who took part in which round', STATES, rows),
-    swatches(STATES.filter((_, state) => seen.has(state))),
+    timeline('Who took part in which round', states, rows),
+    swatches(states.filter((_, state) => seen.has(state))),
   );
 }
 
@@ -93,11 +96,11 @@ function devices(record: RunRecord): Markup | undefined {
   const owners = ownersOf(record).slice(0, MAX_DEVICE_OWNERS);
   const rows = config.devices.map((device) => {
     const having = owners.filter((owner) => deviceOf(owner, config)?.name === device.name);
-    return html`<tr><th scope="row">${device.name}</th><td>${device.tokens_per_second}</td><td>${device.upload_mbps}</td><td>${device.download_mbps}</td><td class="names">${having.map((owner) => shown(owner, 48)).join(', ') || 'nobody'}</td></tr>`;
+    return html`<tr><th scope="row">${device.name}</th><td>${device.tokens_per_second}</td><td class="aside">${device.upload_mbps}</td><td class="aside">${device.download_mbps}</td><td class="names">${having.map((owner) => shown(owner, 48)).join(', ') || 'nobody'}</td></tr>`;
   });
   return figure(
     'Simulated devices, and who has them',
-    html`<div class="scroll" tabindex="0" role="region" aria-label="Simulated devices"><table><thead><tr><th scope="col">device</th><th scope="col">tokens/s</th><th scope="col">Mbit/s up</th><th scope="col">down</th><th scope="col" class="names">owners</th></tr></thead><tbody>${rows}</tbody></table></div>`,
+    html`<div class="scroll" tabindex="0" role="region" aria-label="Simulated devices"><table><thead><tr><th scope="col">device</th><th scope="col">tokens/s</th><th scope="col" class="aside">Mbit/s up</th><th scope="col" class="aside">down</th><th scope="col" class="names">owners</th></tr></thead><tbody>${rows}</tbody></table></div>`,
   );
 }
 

@@ -13,7 +13,7 @@ function machine({ metrics, events, config }: RunRecord): Markup {
     const count = (value: number) => value.toLocaleString('en-US');
     rows.push(
       ['time', formatSeconds(timing.seconds)],
-      ['workers', `${timing.workers} of ${plural(timing.threads, 'thread')}`],
+      ['workers', `${timing.workers} of ${plural(timing.threads, 'thread')} each`],
       ['training speed', `${count(Math.round(timing.tokens_per_second))} tokens/s`],
       ['memory at most', formatBytes(timing.peak_rss_bytes)],
       ['tokens trained on', count(tokens.train + tokens.search + (tokens.local ?? 0) + (tokens.tune ?? 0))],

@@ -5,10 +5,10 @@
 export const STYLE = `
 :root{color-scheme:light dark;--paper:#f6f6f3;--card:#fff;--ink:#1b1f24;--muted:#59616b;--rule:#e2e4e1;--accent:#0072b2;
 --base:#6b7280;--local:#c26a00;--global:#0072b2;--personalized:#00805d;--tuned:#b0508a;
---c0:#0072b2;--c1:#e69f00;--c2:#009e73;--c3:#cc79a7;--c4:#56b4e9;--c5:#d55e00;--c6:#8a7a00;--c7:#8b9099;--none:#ecedea;--warn:#fff4d6;--warnink:#5f4700}
+--c0:#0072b2;--c1:#e69f00;--c2:#009e73;--c3:#cc79a7;--c4:#56b4e9;--c5:#d55e00;--c6:#8a7a00;--c7:#8b9099;--none:#ecedea;--warn:#fff4d6;--warnink:#5f4700;--shade:#1b1f2433}
 @media (prefers-color-scheme:dark){:root{--paper:#121417;--card:#1a1d21;--ink:#e7eaee;--muted:#9aa4af;--rule:#2d3238;--accent:#6cbdf0;
 --base:#9aa3ad;--local:#f0a92e;--global:#5ab6ee;--personalized:#2cc799;--tuned:#e79bc8;
---c0:#3d9bd8;--c1:#e69f00;--c2:#1fb98c;--c3:#dc94ba;--c4:#8fd0f7;--c5:#ea7a2c;--c6:#c9b83a;--c7:#8b929b;--none:#262a2f;--warn:#3a2f10;--warnink:#f6dc95}}
+--c0:#3d9bd8;--c1:#e69f00;--c2:#1fb98c;--c3:#dc94ba;--c4:#8fd0f7;--c5:#ea7a2c;--c6:#c9b83a;--c7:#8b929b;--none:#262a2f;--warn:#3a2f10;--warnink:#f6dc95;--shade:#000b}}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%}
 body{margin:0;background:var(--paper);color:var(--ink);font:16px/1.5 system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif}
@@ -56,8 +56,8 @@ g:hover>.mark{stroke:var(--ink)}
 .grid2>.legend{flex-direction:column;justify-content:center;gap:10px;font-size:.92rem}
 .legend svg{width:auto;flex:none}
 .grid2+.scroll{margin-top:18px}
-.scroll{overflow-x:auto;max-width:100%}
-.paper{background:#fff;border-radius:8px}
+.scroll{overflow-x:auto;max-width:100%;background:linear-gradient(to left,var(--card) 40%,transparent) right/48px 100% no-repeat local,linear-gradient(to left,var(--shade),transparent) right/16px 100% no-repeat scroll}
+.scroll.paper{background:#fff;border-radius:8px}
 .paper img{display:block;width:100%;min-width:820px;height:auto}
 table{border-collapse:collapse;width:100%;font-size:.88rem;font-variant-numeric:tabular-nums}
 th,td{padding:6px 9px;text-align:right;border-bottom:1px solid var(--rule);white-space:nowrap}
@@ -81,6 +81,6 @@ details{margin-top:18px}
 summary{cursor:pointer;font-size:.92rem;color:var(--accent);margin-bottom:8px}
 code{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:.88em}
 footer{margin-top:24px}
-@media (max-width:560px){main{padding:20px 12px 40px}section{padding:16px 14px;border-radius:10px}.tiles{grid-template-columns:1fr 1fr}.multiples{grid-template-columns:repeat(2,minmax(0,1fr));gap:14px 12px}.multiples figcaption{white-space:normal}svg text{font-size:13px}.aside{display:none}table{font-size:.82rem}th,td{padding:6px 5px}th:first-child{min-width:6.8em}}
+@media (max-width:560px){main{padding:20px 12px 40px}section{padding:16px 14px;border-radius:10px}.tiles{grid-template-columns:1fr 1fr}.multiples{grid-template-columns:repeat(2,minmax(0,1fr));gap:14px 12px}.multiples figcaption{white-space:normal}svg text{font-size:13px}.aside{display:none}table{font-size:.82rem}th,td{padding:6px 5px}th:first-child{min-width:8em}.grid2 .names{min-width:8em}}
 @media print{section{break-inside:avoid}body{background:#fff}}
 `;

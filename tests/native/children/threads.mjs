@@ -1,5 +1,6 @@
 // Asks for threads that the system does not give (native/tests/fail_threads.cpp is preloaded); prints what came of it.
-import { Base, mergeMean, Trainer } from '../../../dist/native/engine.js';
+import { Base, Trainer } from '../../../dist/native/engine.js';
+import { mergeMean } from '../../../dist/native/merges.js';
 import { batch, description, modules } from './setup.mjs';
 
 function withoutThreads(call) {

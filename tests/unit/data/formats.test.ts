@@ -93,7 +93,8 @@ describe('a row that does not fit', () => {
     [{ prompt: 'a' }, 'completion', /"completion" is missing/],
     [{ messages: [turn('user', 'a')] }, undefined, /no question with an answer/],
     [{ messages: [turn('robot', 'a')] }, undefined, /role "robot" is not known/],
-    [{ messages: ['a'] }, undefined, /a message is not an object/],
+    [{ messages: [3] }, undefined, /a message is not an object/],
+    [{ messages: ['a'] }, undefined, /no question with an answer/],
     [{ messages: 'a' }, 'messages', /"messages" is not a list/],
     [{ conversations: [said('constructor', 'a')] }, undefined, /role "constructor" is not known/],
   ])('%#: says why', (row, format, reason) => {

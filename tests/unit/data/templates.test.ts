@@ -63,7 +63,10 @@ describe('built-in templates', () => {
     ];
     expect(textOf(template.render(chat(brief, ...turns)))).toContain('### Instruction:\nBe brief.\na\n');
     expect(() => template.render(chat(...turns, ...turns))).toThrow(
-      expect.objectContaining({ code: 'TEMPLATE_TURNS', message: expect.stringContaining('x:1 has 4 turns') }),
+      expect.objectContaining({
+        code: 'TEMPLATE_TURNS',
+        message: expect.stringContaining('the conversation has 4 turns'),
+      }),
     );
   });
 });

@@ -1,7 +1,7 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { encoderOf, floatToHalf, GGML_Q8_0 } from '../../../src/export/encode.js';
+import { encoderOf, GGML_Q8_0 } from '../../../src/export/encode.js';
 import { writeGguf } from '../../../src/export/ggufFile.js';
 import { readGgufAdapter, writeGgufAdapter, writeMergedGguf } from '../../../src/export/index.js';
 import type { Dequantize, ExportModel } from '../../../src/export/types.js';
@@ -146,18 +146,5 @@ describe('writeMergedGguf', () => {
     const file = join(await temporaryFolder(), 'merged.gguf');
     const work = writeMergedGguf(file, makeAdapter(llama), { ...llama, format: 'hf' }, { dequantize });
     await expect(work).rejects.toMatchObject({ code: 'NOT_GGUF' });
-  });
-});
-
-describe('floatToHalf', () => {
-  it('gives back every half, and rounds to the nearest, ties to even', () => {
-    for (let bits = 0; bits < 0x7c00; bits++) {
-      expect(floatToHalf(halfToFloat(bits))).toBe(bits);
-      const next = halfToFloat(bits + 1);
-      const middle = (halfToFloat(bits) + next) / 2;
-      if (bits + 1 < 0x7c00) expect(floatToHalf(middle)).toBe(bits % 2 === 0 ? bits : bits + 1);
-    }
-    expect(floatToHalf(-2)).toBe(0xc000);
-    expect(floatToHalf(1e6)).toBe(0x7c00);
   });
 });

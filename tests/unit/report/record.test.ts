@@ -1,6 +1,8 @@
 import { truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { parseConfig } from '../../../src/config/parse.js';
+import type { RunEvent } from '../../../src/contracts/events.js';
 import { readEvents } from '../../../src/report/events.js';
 import { readRecord } from '../../../src/report/record.js';
 import { eventLines, runFolder } from './runFolder.js';
@@ -32,6 +34,43 @@ describe('events.jsonl', () => {
     expect(torn).toBe(false);
     expect(events.round.map((event) => event.round)).toEqual([1, 2]);
     expect(events.round[0]).toMatchObject({ dropped: [], late: [], joined_late: [], ages: {} });
+  });
+
+  it('is read as the run writes it, every kind and field', async () => {
+    const scores = { base: { nll: 1, ppl: Math.E, tokens: 3 } };
+    const means = { round: 1, split: 'valid', macro: scores, weighted: scores } as const;
+    // Typed by the contract: a field that the run renames or drops is an error here, or left out of what is read.
+    const written: readonly RunEvent[] = [
+      {
+        type: 'start',
+        config: parseConfig({}),
+        ...{ partitionSha256: '1', modelSha256: '2', dataSha256: '3', kernels: 'avx2' },
+        clients: [{ id: 'a', numTrain: 4 }],
+      },
+      { type: 'kernels', before: 'avx2', after: 'amx' },
+      { type: 'client', round: 1, dispatch: 7, client: 'a', losses: [2, 1], seconds: 3 },
+      { type: 'client_failed', round: 'tuning', dispatch: 8, client: 'a', code: 'X', message: 'm' },
+      {
+        type: 'round',
+        round: 1,
+        ...{ clients: ['a'], dropped: ['b'], late: ['c'], joined_late: ['d'], ages: { a: 2 }, loss: 1.5 },
+        ...{ bytes_up: 10, bytes_down: 20, metrics: { mine: 1 }, virtual_seconds: 3 },
+      },
+      { type: 'evaluation', ...means, clients: { a: scores } },
+      { type: 'final', ...means, take_home: { a: 'base' } },
+    ];
+    const { events } = await read(eventLines(...written));
+    const took = <T extends keyof typeof events>(type: T, ...keys: (keyof (typeof events)[T][number])[]) => {
+      const whole = written.find((event) => event.type === type) as unknown as Record<string, unknown>;
+      expect(events[type][0]).toMatchObject(Object.fromEntries(keys.map((key) => [key, whole[key as string]])));
+    };
+    took('start', 'kernels', 'clients');
+    took('client', 'round', 'dispatch', 'client', 'losses');
+    took('client_failed', 'round', 'dispatch', 'client', 'code', 'message');
+    took('round', 'clients', 'dropped', 'late', 'joined_late', 'ages', 'loss', 'metrics', 'virtual_seconds');
+    took('round', 'bytes_up', 'bytes_down');
+    took('final', 'take_home');
+    expect(events.evaluation[0]!.clients.a!.base).toEqual({ nll: 1, ppl: Math.E });
   });
 
   it.each(['{"type":"rou', '\ud83d\ude00'])('may end in the middle of a line, or of a character: %s', async (rest) => {

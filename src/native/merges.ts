@@ -1,0 +1,86 @@
+import type { EntryRange, MergeRow } from './binding.js';
+import { guard, guardAsync } from './guard.js';
+import { loadBinding } from './load.js';
+
+// Arithmetic over many adapters in the engine. The bits depend neither on threads nor on the machine; binding.ts states each
+// order. The `...Async` forms leave the calling thread free: their arrays must not be changed or transferred before the
+// promise settles. `threads` beyond the cores of the machine are not started. Throws EngineError BAD_ARGUMENT on lengths
+// that differ, THREADS, OUT_OF_MEMORY.
+
+/** Weighted mean of adapters, bit-equal to the TypeScript form in src/server/merge. */
+export function mergeMean(rows: readonly MergeRow[], fallback: Float32Array, threads = 1): Float32Array {
+  return guard(() => loadBinding().mergeMean(rows, fallback, threads));
+}
+export function mergeMeanAsync(rows: readonly MergeRow[], fallback: Float32Array, threads = 1): Promise<Float32Array> {
+  return guardAsync(() => loadBinding().mergeMeanAsync(rows, fallback, threads));
+}
+
+/**
+ * Coordinate-wise median or trimmed mean. `cutOf(count)` says how many of `count` covering rows' values fall away at each
+ * end (all but the middle one or two: the median), negative where the weighted mean stands.
+ */
+export function sortedMean(
+  rows: readonly MergeRow[],
+  fallback: Float32Array,
+  cutOf: (count: number) => number,
+  threads = 1,
+): Float32Array {
+  return guard(() => loadBinding().sortedMean(rows, fallback, cutsFor(rows.length, cutOf), threads));
+}
+export function sortedMeanAsync(
+  rows: readonly MergeRow[],
+  fallback: Float32Array,
+  cutOf: (count: number) => number,
+  threads = 1,
+): Promise<Float32Array> {
+  return guardAsync(() => loadBinding().sortedMeanAsync(rows, fallback, cutsFor(rows.length, cutOf), threads));
+}
+
+function cutsFor(count: number, cutOf: (count: number) => number): Int32Array {
+  return Int32Array.from({ length: count + 1 }, (_, covering) => (covering === 0 ? -1 : cutOf(covering)));
+}
+
+/** Which entries count in a product; all of them by default. */
+export interface GramOptions {
+  /** Entries where this is 1. @default null: all */
+  readonly mask?: Uint8Array | null;
+  /** One table of products for each of these. @default one range of all entries */
+  readonly ranges?: readonly EntryRange[];
+  /** @default 1 */
+  readonly threads?: number;
+}
+
+/** Inner products <a, b> of all pairs of rows in float64, flat as [range][row][row]. */
+export function gram(rows: readonly Float32Array[], options: GramOptions = {}): Float64Array {
+  return guard(() => loadBinding().gram(...gramArguments(rows, options)));
+}
+export function gramAsync(rows: readonly Float32Array[], options: GramOptions = {}): Promise<Float64Array> {
+  return guardAsync(() => loadBinding().gramAsync(...gramArguments(rows, options)));
+}
+
+function gramArguments(rows: readonly Float32Array[], { mask = null, ranges, threads = 1 }: GramOptions) {
+  return [rows, mask, ranges ?? [{ start: 0, end: rows[0]?.length ?? 0 }], threads] as const;
+}
+
+/** Squared Euclidean distances of all pairs of rows in float64, flat as [row][row]. */
+export function squaredDistances(rows: readonly Float32Array[], threads = 1): Float64Array {
+  return guard(() => loadBinding().squaredDistances(rows, threads));
+}
+export function squaredDistancesAsync(rows: readonly Float32Array[], threads = 1): Promise<Float64Array> {
+  return guardAsync(() => loadBinding().squaredDistancesAsync(rows, threads));
+}
+
+/**
+ * Overlaps of all pairs of masks of `length` entries (null: all ones), flat as [mask][mask]: the number of entries that
+ * both have. With n = count[i][i] and m = count[j][j], `n + m - count[i][j]` entries are in either.
+ */
+export function maskOverlaps(masks: readonly (Uint8Array | null)[], length: number, threads = 1): Float64Array {
+  return guard(() => loadBinding().maskOverlaps(masks, length, threads));
+}
+export function maskOverlapsAsync(
+  masks: readonly (Uint8Array | null)[],
+  length: number,
+  threads = 1,
+): Promise<Float64Array> {
+  return guardAsync(() => loadBinding().maskOverlapsAsync(masks, length, threads));
+}

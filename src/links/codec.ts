@@ -59,7 +59,7 @@ export function encodeMessage(message: Request | Reply): EncodedMessage {
   };
   let json: string;
   try {
-    const document = encodeDocument(message, place);
+    const document = encodeDocument(message, place as never);
     const list = tensors.map((tensor) => [kindOf(tensor)!, tensor.length] as const);
     json = JSON.stringify({ version: MESSAGE_VERSION, tensors: list, message: document } satisfies Header);
   } catch (cause) {

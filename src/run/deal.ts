@@ -45,6 +45,10 @@ export async function deal(config: RunConfig): Promise<Deal> {
   };
 }
 
+/** JSON without the two other line ends of Unicode, at which readers of lines cut. */
+const jsonLine = (example: Example): string =>
+  JSON.stringify(example).replace(/[\u2028\u2029]/g, (end) => (end === '\u2028' ? '\\u2028' : '\\u2029'));
+
 /** Lines written at once. */
 const CHUNK = 1000;
 
@@ -58,7 +62,7 @@ export async function writeHomes(dir: string, { owners }: Deal): Promise<void> {
     await makeFolder(home);
     await writeFileAtomically(join(home, 'rows.jsonl'), async (file) => {
       for (let at = 0; at < examples.length; at += CHUNK) {
-        const lines = examples.slice(at, at + CHUNK).map((example) => `${JSON.stringify(example)}\n`);
+        const lines = examples.slice(at, at + CHUNK).map((example) => `${jsonLine(example)}\n`);
         await file.write(lines.join(''));
       }
     });

@@ -99,20 +99,26 @@ export function writeAtomic(path: string, content: string | Uint8Array, temporar
 }
 
 /**
- * `writeFileAtomically` for code that may not wait, but for the sync of the folder: whoever writes many files does that once.
+ * `writeFileAtomically` in steps, without waiting, but for the sync of the folder: whoever writes many files does that once.
+ * `check` is called before the rename.
  *
- * Throws RunError WRITE_FAILED, and what `write` throws.
+ * Throws RunError WRITE_FAILED, and what `write` and `check` throw.
  */
-export function writeFileAtomicallySync(path: string, write: (fd: number) => void): void {
+export function* writeFileInSteps(
+  path: string,
+  write: (fd: number) => Iterable<void>,
+  check: () => void = () => {},
+): Generator<void, void> {
   const temporary = `${path}.tmp`;
   try {
     const fd = openSync(temporary, 'w');
     try {
-      write(fd);
+      yield* write(fd);
       fsyncSync(fd);
     } finally {
       closeSync(fd);
     }
+    check();
     renameSync(temporary, path);
   } catch (error) {
     removeQuietly(temporary);

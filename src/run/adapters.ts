@@ -12,16 +12,24 @@ export function adapterFolder(dir: string, name: string): string {
   return join(dir, 'adapters', name);
 }
 
+/** A run folder, and who throws where it is another run's by now. */
+export interface RunPlace {
+  readonly dir: string;
+  requireOwnership(): void;
+}
+
 /**
  * Writes adapters/<client>/ (what each owner takes home) and adapters/global/ in PEFT's form, first beside the final
  * place: adapters/ is complete or not there. An owner whose best is the base gets the fresh adapter, which changes nothing.
  */
-export async function writeAdapters(dir: string, prepared: PreparedRun, finished: FinishedRun): Promise<void> {
+export async function writeAdapters(run: RunPlace, prepared: PreparedRun, finished: FinishedRun): Promise<void> {
+  const { dir } = run;
   const { config, model, layout, initial } = prepared;
   const options = { loraDropout: config.lora_dropout };
   const fresh: Adapter = { layout, values: initial, mask: null };
   const temporary = join(dir, 'adapters.tmp');
   const final = join(dir, 'adapters');
+  run.requireOwnership();
   try {
     await rm(temporary, { recursive: true, force: true });
     await mkdir(temporary, { recursive: true });
@@ -32,13 +40,19 @@ export async function writeAdapters(dir: string, prepared: PreparedRun, finished
     }
     if (finished.global) await writePeftAdapter(join(temporary, 'global'), finished.global, model, options);
     await syncFolder(temporary);
+    run.requireOwnership();
     // metrics.json goes first and comes last: where it is, it belongs to the adapters beside it.
     await rm(join(dir, 'metrics.json'), { force: true });
     await rm(final, { recursive: true, force: true });
     await rename(temporary, final);
     await syncFolder(dir);
   } catch (cause) {
-    await rm(temporary, { recursive: true, force: true }).catch(() => {});
+    // Not where it may be another run's by now.
+    const tidyUp = async () => {
+      run.requireOwnership();
+      await rm(temporary, { recursive: true, force: true });
+    };
+    await tidyUp().catch(() => {});
     if ((cause as NodeJS.ErrnoException).syscall === undefined) throw cause;
     throw writeError(final, cause);
   }

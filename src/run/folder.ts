@@ -1,21 +1,25 @@
-import { createHash, type Hash } from 'node:crypto';
-import { appendFileSync, closeSync, fsyncSync, openSync } from 'node:fs';
-import { readdir, readFile, rm, stat, truncate } from 'node:fs/promises';
+import { createHash } from 'node:crypto';
+import { readdir, readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dumpConfig } from '../config/dump.js';
 import type { RunConfig } from '../config/schema.js';
 import type { RunEvent } from '../contracts/events.js';
 import { RunError } from '../errors.js';
-import { makeFolder, syncFolder, writeAtomic, writeError } from '../files.js';
+import { makeFolder, writeAtomic, writeError } from '../files.js';
 import type { LoopState } from '../server/types.js';
+import { StateStore } from '../store/index.js';
+import { EventLog, type EventsMark } from './eventLog.js';
 import { lockRun, type RunLock } from './lock.js';
-import { decodeState, encodeState } from './state.js';
 
 /** States kept: the newest, and the one before it to go back to. */
 const KEPT_STATES = 2;
-const STATE_NAME = /^round-(\d{6})\.state$/;
 
-/** All that a run puts into its folder, but for `state/`, which marks a folder as a run's. */
+/** Version of the form of a run folder. */
+const FOLDER_VERSION = 2;
+/** Says that a run wrote this folder. */
+const MARKER = 'run.json';
+
+/** All else that a run puts into its folder, but for `state/`. */
 const CONTENT = [
   'config.yaml',
   'events.jsonl',
@@ -26,12 +30,8 @@ const CONTENT = [
   'report.html',
   'adapters',
 ] as const;
-
-/** How far events.jsonl had come, and what it was. */
-export interface EventsMark {
-  readonly bytes: number;
-  readonly sha256: string;
-}
+/** What version 1 also put there. */
+const OLD_CONTENT = ['scores.jsonl'];
 
 /** What a state file holds besides the loop's own state. */
 export interface SavedRun {
@@ -49,17 +49,61 @@ export interface SavedRun {
   readonly loop: LoopState;
 }
 
-export const runFile = (dir: string, name: Exclude<(typeof CONTENT)[number], 'adapters' | 'owners'>): string =>
-  join(dir, name);
+type FileName = Exclude<(typeof CONTENT)[number], 'adapters' | 'owners'>;
+
+export const runFile = (dir: string, name: FileName): string => join(dir, name);
+
+const namesIn = (dir: string): Promise<string[]> => readdir(dir).catch(() => []);
+
+const stateFolder = (dir: string): string => join(dir, 'state');
+
+/** What the marker says; undefined where it is missing, torn or something else's. */
+async function markedVersion(dir: string): Promise<number | undefined> {
+  try {
+    const version: unknown = JSON.parse(await readFile(join(dir, MARKER), 'utf8')).fedtune_run;
+    return typeof version === 'number' ? version : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a run wrote this folder, of this version or, as its states say, of version 1. */
+async function isRunFolder(dir: string): Promise<boolean> {
+  if ((await markedVersion(dir)) !== undefined) return true;
+  return (await namesIn(dir)).includes('config.yaml') && StateStore.open(stateFolder(dir)).holdsVersion1();
+}
 
 /** Throws RunError EXISTS where files would be overwritten that no run has written. */
 async function refuseForeign(dir: string): Promise<void> {
-  const names = await readdir(dir).catch(() => [] as string[]);
-  const foreign = CONTENT.filter((name) => names.includes(name));
-  if (foreign.length === 0 || names.includes('state')) return;
+  const names = await namesIn(dir);
+  const foreign = [...CONTENT, ...OLD_CONTENT, MARKER].filter((name) => names.includes(name));
+  if (foreign.length === 0 || (await isRunFolder(dir))) return;
   throw new RunError(
     'EXISTS',
-    `Expected a new folder or that of a run but ${dir} holds ${foreign.join(', ')} and no run's state. Choose another --output-dir.`,
+    `Expected a new folder or that of a run but ${dir} holds ${foreign.join(', ')} and no ${MARKER} that a run wrote. ` +
+      'Choose another --output-dir.',
+  );
+}
+
+/** Throws RunError NOT_A_RUN, or STATE_VERSION where another version of fedtune wrote the folder. */
+async function requireRun(dir: string): Promise<void> {
+  await stat(runFile(dir, 'config.yaml')).catch((cause: unknown) => {
+    throw new RunError('NOT_A_RUN', `Expected a run folder with config.yaml at ${dir} but there is none.`, { cause });
+  });
+  StateStore.open(stateFolder(dir)).turns();
+  const version = await markedVersion(dir);
+  if (version === FOLDER_VERSION) return;
+  if (version === undefined) {
+    throw new RunError(
+      'NOT_A_RUN',
+      `Expected a run folder at ${dir} but ${join(dir, MARKER)}, which a run writes, is missing or was altered. ` +
+        'Put it back, or choose the folder of a run.',
+    );
+  }
+  throw new RunError(
+    'STATE_VERSION',
+    `${dir} is a run folder of version ${version} but this fedtune reads version ${FOLDER_VERSION}. ` +
+      'Go on with the fedtune that wrote it, or start the run anew (--overwrite replaces it).',
   );
 }
 
@@ -67,34 +111,34 @@ async function refuseForeign(dir: string): Promise<void> {
 export class RunFolder {
   readonly dir: string;
   readonly #lock: RunLock;
-  #events: number | undefined;
-  #eventsHash: Hash = createHash('sha256');
+  readonly #states: StateStore;
+  readonly #events: EventLog;
 
   private constructor(dir: string, lock: RunLock) {
     this.dir = dir;
     this.#lock = lock;
+    this.#states = StateStore.open(stateFolder(dir), { keep: KEPT_STATES, check: () => this.requireOwnership() });
+    this.#events = new EventLog(runFile(dir, 'events.jsonl'));
   }
 
   /**
    * A new run's folder. Throws RunError EXISTS where a run is there already (unless `overwrite`) or files that are not a
-   * run's, LOCKED, WRITE_FAILED.
+   * run's, LOCKED, WRITE_FAILED; what was there is as it was then.
    */
   static async create(dir: string, config: RunConfig, overwrite = false): Promise<RunFolder> {
     await refuseForeign(dir);
-    await makeFolder(join(dir, 'state'));
+    await makeFolder(dir);
     const folder = new RunFolder(dir, await lockRun(dir));
     try {
-      const before = await readdir(dir);
-      const begun = before.includes('metrics.json') || (await folder.#stateNames()).length > 0;
-      if (begun && !overwrite) {
+      await refuseForeign(dir);
+      const names = await namesIn(dir);
+      if (!overwrite && (names.includes('metrics.json') || folder.#states.turns().length > 0)) {
         throw new RunError(
           'EXISTS',
           `${dir} holds a run already. Go on with it by --resume ${dir}, or choose another --output-dir.`,
         );
       }
-      for (const name of await folder.#stateNames()) await rm(join(dir, 'state', name), { force: true });
-      for (const name of CONTENT) await rm(join(dir, name), { recursive: true, force: true });
-      await writeAtomic(runFile(dir, 'config.yaml'), dumpConfig(config));
+      await folder.#begin(config);
     } catch (error) {
       await folder.close();
       throw error;
@@ -102,92 +146,83 @@ export class RunFolder {
     return folder;
   }
 
-  /** The folder of a run that was begun. Throws RunError NOT_A_RUN, LOCKED. */
+  /** Empties the folder of what a run before left. Cut short, it is a run's folder at every moment, or holds nothing. */
+  async #begin(config: RunConfig): Promise<void> {
+    this.requireOwnership();
+    await writeAtomic(join(this.dir, MARKER), `${JSON.stringify({ fedtune_run: FOLDER_VERSION })}\n`);
+    this.#states.remove();
+    for (const name of [...CONTENT, ...OLD_CONTENT]) {
+      await rm(join(this.dir, name), { recursive: true, force: true }).catch((cause: unknown) => {
+        throw writeError(join(this.dir, name), cause);
+      });
+    }
+    await writeAtomic(runFile(this.dir, 'config.yaml'), dumpConfig(config));
+  }
+
+  /** The folder of a run that was begun. Throws RunError NOT_A_RUN, STATE_VERSION, LOCKED. */
   static async open(dir: string): Promise<RunFolder> {
-    await stat(runFile(dir, 'config.yaml')).catch((cause: unknown) => {
-      throw new RunError('NOT_A_RUN', `Expected a run folder with config.yaml at ${dir} but there is none.`, { cause });
-    });
+    await requireRun(dir);
     const folder = new RunFolder(dir, await lockRun(dir));
-    // A run that was killed just after it saved its last state has left one too many.
-    await folder.#dropOldStates();
+    try {
+      // A run that was killed just after it saved its last state has left one too many, or half of the next.
+      folder.#states.keepOnly(folder.#states.turns().slice(-KEPT_STATES));
+    } catch (error) {
+      await folder.close();
+      throw error;
+    }
     return folder;
+  }
+
+  /** Throws RunError LOCKED where the folder is another run's by now. To be called before anything is replaced or removed. */
+  requireOwnership(): void {
+    if (this.#lock.isHeld()) return;
+    throw new RunError(
+      'LOCKED',
+      `Another run took ${this.dir} over while this one did not move for minutes, or its .lock was removed. ` +
+        'Nothing of this run is written any more; let the other one finish.',
+    );
   }
 
   /** Appends one event; `syncEvents` makes it durable. */
   emit(event: RunEvent): void {
-    this.#requireLock();
-    const path = runFile(this.dir, 'events.jsonl');
-    const line = `${JSON.stringify({ time: new Date().toISOString(), ...event })}\n`;
-    try {
-      this.#events ??= openSync(path, 'a');
-      appendFileSync(this.#events, line);
-      this.#eventsHash.update(line);
-    } catch (cause) {
-      throw writeError(path, cause);
-    }
+    this.requireOwnership();
+    this.#events.append(event);
   }
 
   /** Makes the events so far durable. */
   async syncEvents(): Promise<EventsMark> {
-    if (this.#events !== undefined) fsyncSync(this.#events);
-    const bytes = (await stat(runFile(this.dir, 'events.jsonl')).catch(() => undefined))?.size ?? 0;
-    return { bytes, sha256: this.#eventsHash.copy().digest('hex') };
+    return this.#events.sync();
   }
 
   /** Throws RunError STATE_DAMAGED where the events before a saved state are not the ones that were written. */
-  async checkEvents(mark: EventsMark): Promise<void> {
-    const path = runFile(this.dir, 'events.jsonl');
-    const content = await readFile(path).catch(() => Buffer.alloc(0));
-    const kept = content.subarray(0, mark.bytes);
-    this.#eventsHash = createHash('sha256').update(kept);
-    if (kept.length === mark.bytes && this.#eventsHash.copy().digest('hex') === mark.sha256) return;
-    throw new RunError(
-      'STATE_DAMAGED',
-      `${path} is missing or was altered: its first ${mark.bytes} bytes are not those that the saved state knows of. ` +
-        'Put it back, or start the run anew.',
-    );
+  checkEvents(mark: EventsMark): Promise<void> {
+    return this.#events.check(mark);
   }
 
-  /** Cuts off events behind a saved state: their rounds are done again. */
-  async cutEvents(bytes: number): Promise<void> {
-    await truncate(runFile(this.dir, 'events.jsonl'), bytes);
+  /** Cuts off events behind the ones that `checkEvents` went through: their rounds are done again. */
+  async cutEvents(): Promise<void> {
+    this.requireOwnership();
+    await this.#events.cut();
   }
 
   /** Forgets the events of a run that was cut before its first state. Throws RunError STATE_DAMAGED where there was one. */
   async dropEvents(): Promise<void> {
-    const path = runFile(this.dir, 'events.jsonl');
-    const content = await readFile(path, 'utf8').catch(() => '');
     // The state before the first round is saved before any round is.
-    if (content.includes('"type":"round"')) {
+    if (await this.#events.tellsOfRounds()) {
       throw new RunError(
         'STATE_DAMAGED',
-        `${join(this.dir, 'state')} holds no saved state but ${path} tells of finished rounds. Put the states back, or start the run anew.`,
+        `${this.#states.dir} holds no saved state but ${runFile(this.dir, 'events.jsonl')} tells of finished rounds. ` +
+          'Put the states back, or start the run anew.',
       );
     }
-    await rm(path, { force: true });
+    this.requireOwnership();
+    await this.#events.remove();
   }
 
   /** Saves the state after a round, atomically, and forgets the ones before the last. */
   async saveState(saved: SavedRun): Promise<void> {
-    this.#requireLock();
-    const folder = join(this.dir, 'state');
-    const name = `round-${String(saved.loop.round).padStart(6, '0')}.state`;
-    await writeAtomic(join(folder, name), encodeState(saved));
-    await this.#dropOldStates();
-    await syncFolder(folder);
-  }
-
-  /** Removes all but the newest states. */
-  async #dropOldStates(): Promise<void> {
-    const names = await this.#stateNames();
-    for (const old of names.slice(0, Math.max(0, names.length - KEPT_STATES))) {
-      await rm(join(this.dir, 'state', old), { force: true });
-    }
-  }
-
-  async #stateNames(): Promise<string[]> {
-    const names = await readdir(join(this.dir, 'state')).catch(() => [] as string[]);
-    return names.filter((name) => STATE_NAME.test(name)).sort();
+    this.requireOwnership();
+    await this.#states.saveInTurns(saved.loop.round, saved);
   }
 
   /**
@@ -195,22 +230,17 @@ export class RunFolder {
    * Throws RunError STATE_DAMAGED.
    */
   async loadState(upTo = Number.POSITIVE_INFINITY): Promise<SavedRun | undefined> {
-    const names = (await this.#stateNames()).filter((name) => Number(STATE_NAME.exec(name)?.[1]) <= upTo);
-    const newest = names.at(-1);
-    if (newest === undefined) return undefined;
-    const path = join(this.dir, 'state', newest);
-    return decodeState(await readFile(path), path) as SavedRun;
+    const newest = this.#states.turns().findLast((round) => round <= upTo);
+    return newest === undefined ? undefined : ((await this.#states.loadInTurns(newest)) as SavedRun);
   }
 
   /** Throws away states after a round, which a longer run does again. */
   async dropStatesAfter(round: number): Promise<void> {
-    for (const name of await this.#stateNames()) {
-      if (Number(STATE_NAME.exec(name)?.[1]) > round) await rm(join(this.dir, 'state', name), { force: true });
-    }
+    this.#states.keepOnly(this.#states.turns().filter((turn) => turn <= round));
   }
 
   /** Throws RunError STATE_DAMAGED where a file is not the one that was written. */
-  async checkFile(name: Parameters<typeof runFile>[1], sha256: string): Promise<void> {
+  async checkFile(name: FileName, sha256: string): Promise<void> {
     const path = runFile(this.dir, name);
     const content = await readFile(path).catch(() => undefined);
     if (content && createHash('sha256').update(content).digest('hex') === sha256) return;
@@ -220,22 +250,13 @@ export class RunFolder {
     );
   }
 
-  async write(name: Parameters<typeof runFile>[1], content: string): Promise<void> {
-    this.#requireLock();
+  async write(name: FileName, content: string): Promise<void> {
+    this.requireOwnership();
     await writeAtomic(runFile(this.dir, name), content);
   }
 
-  #requireLock(): void {
-    if (!this.#lock.isLost()) return;
-    throw new RunError(
-      'LOCKED',
-      `Another run took ${this.dir} over while this one did not move for minutes. Let that one finish.`,
-    );
-  }
-
   async close(): Promise<void> {
-    if (this.#events !== undefined) closeSync(this.#events);
-    this.#events = undefined;
+    this.#events.close();
     await this.#lock.release();
   }
 }

@@ -1,72 +1,71 @@
-import { readFile, rm, writeFile } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { randomUUID } from 'node:crypto';
+import { readFileSync, statSync, writeFileSync } from 'node:fs';
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { Worker } from 'node:worker_threads';
 import lockfile from 'proper-lockfile';
 import { RunError } from '../errors.js';
-import { writeError } from '../files.js';
+import { removeQuietly, writeError } from '../files.js';
+import { identify, type ProcessIdentity, stateOf } from './process.js';
 
-/** Long, because a busy main thread may not get to renew the lock; a dead owner on this machine is found by its id. */
-const STALE_MS = 120_000;
+/** The owner touches its lock this often; on another machine it counts as dead when it has not for `STALE_MS`. */
+const BEAT_MS = 5000;
+const STALE_MS = 60_000;
 
 /** The guard is held for milliseconds; one that is this old belongs to a process that was killed meanwhile. */
 const GUARD_STALE_MS = 10_000;
-/** Looked at this often, so that a guard that went stale is waited for. */
-const GUARD_LOOKS = 400;
-const GUARD_PAUSE_MS = 50;
+/** Looked at this often, so that a guard that went stale is waited for; and so is an owner that was killed but lingers. */
+const LOOKS = 400;
+const PAUSE_MS = 50;
 
-interface Owner {
-  readonly pid: number;
-  readonly host: string;
-  /** When the process began, in milliseconds: a container gives the same id again. */
-  readonly started: number;
+/** What stands in the lock. */
+interface Owner extends ProcessIdentity {
+  /** Of one taking: the same process may take a folder twice. */
+  readonly token: string;
 }
-
-const self = (): Owner => ({ pid: process.pid, host: hostname(), started: Math.round(performance.timeOrigin) });
 
 /** A run folder taken for this process. */
 export interface RunLock {
-  /** Whether another process took it over, because this one did not move for minutes (a suspended machine). */
-  isLost(): boolean;
+  /** Whether this process still has it: asks the file itself. */
+  isHeld(): boolean;
   /** Lets go of it; never throws, as a lock that stays is taken over once its process is gone. */
   release(): Promise<void>;
 }
 
-/** Who holds the lock; undefined where its process ended before it could say so. */
-async function readOwner(path: string): Promise<Owner | undefined> {
+/** Who holds the lock; undefined where nobody does, or its process ended before it could say so. */
+function readOwner(path: string): Owner | undefined {
+  let text: string;
   try {
-    return JSON.parse(await readFile(path, 'utf8')) as Owner;
+    text = readFileSync(path, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    // A folder is what fedtune 0.1.0 made.
+    if (code === 'ENOENT' || code === 'EISDIR') return undefined;
+    throw error;
+  }
+  try {
+    const owner = JSON.parse(text) as Owner | null;
+    return typeof owner?.token === 'string' && typeof owner.pid === 'number' ? owner : undefined;
   } catch {
     return undefined;
   }
 }
 
-function isGone(owner: Owner | undefined): boolean {
-  if (!owner) return true;
-  if (owner.host !== hostname()) return false;
-  if (owner.pid === process.pid) return owner.started !== self().started;
-  try {
-    process.kill(owner.pid, 0);
-    return false;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ESRCH';
-  }
+function isStale(path: string): boolean {
+  const touched = statSync(path, { throwIfNoEntry: false })?.mtimeMs ?? 0;
+  return Date.now() - touched > STALE_MS;
 }
 
 /** Takes the guard, as soon as no other process has it. */
-async function takeGuard(dir: string, ownerPath: string): Promise<() => Promise<void>> {
-  const lockfilePath = join(dir, '.lock.guard');
+async function takeGuard(dir: string): Promise<() => Promise<void>> {
+  const options = { stale: GUARD_STALE_MS, realpath: false, onCompromised: () => {} };
   for (let look = 1; ; look++) {
     try {
-      return await lockfile.lock(ownerPath, {
-        lockfilePath,
-        stale: GUARD_STALE_MS,
-        realpath: false,
-        onCompromised: () => {},
-      });
+      return await lockfile.lock(dir, { ...options, lockfilePath: join(dir, '.lock.guard') });
     } catch (error) {
-      if ((error as NodeJS.ErrnoException).code !== 'ELOCKED' || look === GUARD_LOOKS) throw error;
-      await sleep(GUARD_PAUSE_MS);
+      if ((error as NodeJS.ErrnoException).code !== 'ELOCKED' || look === LOOKS) throw error;
+      await sleep(PAUSE_MS);
     }
   }
 }
@@ -75,8 +74,8 @@ async function takeGuard(dir: string, ownerPath: string): Promise<() => Promise<
  * Does `work` while no other process looks at or changes who owns the folder. Without it, two starts that find the same dead
  * owner would both take over, the second from the first.
  */
-async function guarded<T>(dir: string, ownerPath: string, work: () => Promise<T>): Promise<T> {
-  const letGo = await takeGuard(dir, ownerPath);
+async function guarded<T>(dir: string, work: () => Promise<T>): Promise<T> {
+  const letGo = await takeGuard(dir);
   try {
     return await work();
   } finally {
@@ -84,44 +83,80 @@ async function guarded<T>(dir: string, ownerPath: string, work: () => Promise<T>
   }
 }
 
+/** Puts `mine` into the lock; or returns the owner that has it, and whether that was killed and is about to go. */
+async function take(
+  path: string,
+  mine: Owner,
+): Promise<{ readonly owner: Owner; readonly dying: boolean } | undefined> {
+  const owner = readOwner(path);
+  if (owner) {
+    const state = stateOf(owner);
+    if (state === 'elsewhere' ? !isStale(path) : state !== 'gone') return { owner, dying: state === 'dying' };
+  }
+  await rm(path, { recursive: true, force: true });
+  try {
+    writeFileSync(path, JSON.stringify(mine));
+  } catch (error) {
+    removeQuietly(path);
+    throw error;
+  }
+  return undefined;
+}
+
+// In a thread of its own: this one may compute for minutes. Plain JavaScript, as it runs from a string.
+const HEART = `
+const { readFileSync, utimesSync } = require('node:fs');
+const { path, token, beat } = require('node:worker_threads').workerData;
+setInterval(() => {
+  try {
+    if (JSON.parse(readFileSync(path, 'utf8')).token === token) utimesSync(path, new Date(), new Date());
+  } catch {}
+}, beat);
+`;
+
+function startHeart(path: string, token: string, beat: number): () => Promise<unknown> {
+  const heart = new Worker(HEART, { eval: true, execArgv: [], workerData: { path, token, beat } });
+  heart.unref();
+  // On this machine the process itself is looked at, so that a lock without a heart still holds.
+  heart.on('error', () => {});
+  return () => heart.terminate();
+}
+
 /**
- * Takes the run folder for this process. A lock whose process is gone (kill -9) is taken over.
+ * Takes the run folder for this process: `.lock` says whose it is. One whose process is gone (kill -9, a zombie, an id that
+ * another process has now) is taken over at once, and one of another machine when it was not touched for a minute.
  * Throws RunError LOCKED where another run has it, WRITE_FAILED.
  */
-export async function lockRun(dir: string): Promise<RunLock> {
-  const lockfilePath = join(dir, '.lock');
-  const ownerPath = join(dir, '.owner');
-  let lost = false;
-  const onCompromised = () => {
-    lost = true;
-  };
-  const lock = () => lockfile.lock(dir, { lockfilePath, stale: STALE_MS, update: 10_000, onCompromised });
-  const take = async () => {
-    const letGo = await lock().catch(async (error: NodeJS.ErrnoException) => {
-      if (error.code !== 'ELOCKED') throw error;
-      const owner = await readOwner(ownerPath);
-      if (isGone(owner)) {
-        await rm(lockfilePath, { recursive: true, force: true });
-        return lock();
-      }
-      const who = `process ${owner?.pid} on ${owner?.host}`;
-      throw new RunError('LOCKED', `Another run is using ${dir} (${who}). Wait for it, or choose another output_dir.`, {
-        cause: error,
-      });
+export async function lockRun(dir: string, beat: number = BEAT_MS): Promise<RunLock> {
+  const path = join(dir, '.lock');
+  const mine: Owner = { ...identify(), token: randomUUID() };
+  for (let look = 1; ; look++) {
+    const other = await guarded(dir, () => take(path, mine)).catch((cause: unknown) => {
+      throw writeError(path, cause);
     });
-    await writeFile(ownerPath, JSON.stringify(self())).catch(async (error: unknown) => {
-      await letGo();
-      throw error;
-    });
-    return letGo;
+    if (!other) break;
+    if (!other.dying || look === LOOKS) {
+      const who = `process ${other.owner.pid} on ${other.owner.host}`;
+      throw new RunError('LOCKED', `Another run is using ${dir} (${who}). Wait for it, or choose another output_dir.`);
+    }
+    await sleep(PAUSE_MS);
+  }
+  const stopHeart = startHeart(path, mine.token, beat);
+  const isHeld = (): boolean => {
+    try {
+      return readOwner(path)?.token === mine.token;
+    } catch {
+      return false;
+    }
   };
-  const letGo = await guarded(dir, ownerPath, take).catch((cause: unknown) => {
-    throw cause instanceof RunError ? cause : writeError(lockfilePath, cause);
-  });
   const release = async () => {
-    if (lost) return;
-    await rm(ownerPath, { force: true });
-    await letGo();
+    if (isHeld()) await rm(path, { force: true });
   };
-  return { isLost: () => lost, release: () => guarded(dir, ownerPath, release).catch(() => {}) };
+  return {
+    isHeld,
+    release: async () => {
+      await stopHeart();
+      await guarded(dir, release).catch(() => {});
+    },
+  };
 }

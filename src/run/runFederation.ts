@@ -95,7 +95,7 @@ class RunSession {
     await this.#folder.checkEvents(saved.events);
     await this.#folder.write('config.yaml', dumpConfig(config));
     await this.#folder.dropStatesAfter(saved.loop.round);
-    await this.#folder.cutEvents(saved.events.bytes);
+    await this.#folder.cutEvents();
     this.#before = saved.seconds;
     this.#trainSeconds = saved.trainSeconds;
     if (inputs.kernels !== saved.kernels) {
@@ -178,7 +178,8 @@ class RunSession {
     const { prepared, engine } = this.#ready;
     const folder = this.#folder;
     this.#progress({ kind: 'writing', dir: folder.dir });
-    await writeAdapters(folder.dir, prepared, finished);
+    await writeAdapters(folder, prepared, finished);
+    folder.requireOwnership();
     await writeScores(folder.dir, prepared, finished);
     await this.#observer.attempt('Drawing perfit.svg', async () => {
       const picture = maskPicture(finished);

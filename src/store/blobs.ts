@@ -1,15 +1,9 @@
 import { createHash } from 'node:crypto';
 import { closeSync, ftruncateSync, openSync, readdirSync, readSync, rmdirSync, rmSync, statSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import {
-  makeFolderSync,
-  removeQuietly,
-  syncFolderSync,
-  writeAllSync,
-  writeError,
-  writeFileAtomicallySync,
-} from '../files.js';
+import { makeFolderSync, removeQuietly, syncFolderSync, writeAllSync, writeError, writeFileInSteps } from '../files.js';
 import { kindOf, TENSOR_TYPES, type Tensor, type TensorKind } from './document.js';
+import type { Steps } from './steps.js';
 
 /** Tensors pass in pieces of this many bytes, so that no other memory is taken. */
 const PIECE_BYTES = 1 << 20;
@@ -29,9 +23,12 @@ function* pieces(bytes: Uint8Array): Generator<readonly [number, Uint8Array]> {
   for (let at = 0; at < bytes.length; at += PIECE_BYTES) yield [at, bytes.subarray(at, at + PIECE_BYTES)];
 }
 
-function sha256Of(bytes: Uint8Array): string {
+function* sha256Of(bytes: Uint8Array): Steps<string> {
   const hash = createHash('sha256');
-  for (const [, piece] of pieces(bytes)) hash.update(piece);
+  for (const [, piece] of pieces(bytes)) {
+    hash.update(piece);
+    yield;
+  }
   return hash.digest('hex');
 }
 
@@ -78,29 +75,32 @@ export class BlobFolder {
    * Writes a tensor, unless it is there already; `isNew` tells. Pieces of zeros (half of a fresh adapter) stay holes in the
    * file. Durable after `sync`. Throws RunError WRITE_FAILED.
    */
-  put(tensor: Tensor): { readonly entry: BlobEntry; readonly isNew: boolean } {
+  *put(tensor: Tensor): Steps<{ readonly entry: BlobEntry; readonly isNew: boolean }> {
     const bytes = bytesOf(tensor);
-    const sha256 = sha256Of(bytes);
+    const sha256 = yield* sha256Of(bytes);
     const entry = { sha256, kind: kindOf(tensor)!, length: tensor.length };
-    if (this.#whole.has(sha256) || this.#isWhole(sha256, bytes.length)) return { entry, isNew: false };
+    if (this.#whole.has(sha256) || (yield* this.#isWhole(sha256, bytes.length))) return { entry, isNew: false };
     makeFolderSync(this.dir);
-    writeFileAtomicallySync(this.path(sha256), (fd) => {
-      for (const [at, piece] of pieces(bytes)) {
-        if (!this.#isZero(piece)) writeAllSync(fd, piece, at);
-      }
-      ftruncateSync(fd, bytes.length);
-    });
+    yield* writeFileInSteps(this.path(sha256), (fd) => this.#write(fd, bytes));
     this.#whole.add(sha256);
     return { entry, isNew: true };
   }
 
-  #isWhole(sha256: string, bytes: number): boolean {
+  *#write(fd: number, bytes: Uint8Array): Steps<void> {
+    for (const [at, piece] of pieces(bytes)) {
+      if (!this.#isZero(piece)) writeAllSync(fd, piece, at);
+      yield;
+    }
+    ftruncateSync(fd, bytes.length);
+  }
+
+  *#isWhole(sha256: string, bytes: number): Steps<boolean> {
     if (statSync(this.path(sha256), { throwIfNoEntry: false })?.size !== bytes) return false;
-    return this.#read({ sha256, kind: 'u8', length: bytes }, () => {}) === undefined;
+    return (yield* this.#read({ sha256, kind: 'u8', length: bytes }, () => {})) === undefined;
   }
 
   /** Reads a blob in pieces; returns what is wrong with it. */
-  #read(entry: BlobEntry, take: (at: number, piece: Uint8Array) => void): string | undefined {
+  *#read(entry: BlobEntry, take: (at: number, piece: Uint8Array) => void): Steps<string | undefined> {
     const path = this.path(entry.sha256);
     const bytes = entry.length * TENSOR_TYPES[entry.kind].BYTES_PER_ELEMENT;
     const piece = new Uint8Array(Math.min(PIECE_BYTES, Math.max(bytes, 1)));
@@ -114,6 +114,7 @@ export class BlobFolder {
         if (at + read > bytes) return 'it is too long';
         hash.update(piece.subarray(0, read));
         take(at, piece.subarray(0, read));
+        yield;
       }
       if (at < bytes) return `it ends after ${at} of ${bytes} bytes`;
     } catch (error) {
@@ -129,10 +130,10 @@ export class BlobFolder {
   }
 
   /** The tensor of an entry, in memory of its own; or what is wrong with its file. */
-  get(entry: BlobEntry): Tensor | string {
+  *get(entry: BlobEntry): Steps<Tensor | string> {
     const tensor = new TENSOR_TYPES[entry.kind](entry.length);
     const bytes = bytesOf(tensor);
-    const problem = this.#read(entry, (at, piece) => {
+    const problem = yield* this.#read(entry, (at, piece) => {
       // Memory that is zero already is not touched, and so not taken.
       if (!this.#isZero(piece)) bytes.set(piece, at);
     });

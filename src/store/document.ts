@@ -33,6 +33,13 @@ function refuse(value: unknown, path: string): never {
   );
 }
 
+/** The tensor, made now where it is a lazy one. Throws RunError STATE_INVALID. */
+export function madeTensor(tensor: Tensor | LazyTensor): Tensor {
+  if (!('$lazy' in tensor)) return tensor;
+  const made = tensor.$lazy();
+  return kindOf(made) ? made : refuse(made, 'what a lazy tensor gave');
+}
+
 /**
  * A document as JSON has it. `place` gets each tensor and says by which number it is to be found again. Our own marks begin
  * with one `$`; keys of the document that do get another.
@@ -40,7 +47,7 @@ function refuse(value: unknown, path: string): never {
  * Throws RunError STATE_INVALID for what would not come back as it was: Maps, class instances, functions, bigints, ...
  * Properties that are undefined are left out, as in JSON.
  */
-export function encodeDocument(value: unknown, place: (tensor: Tensor) => number, path = ''): unknown {
+export function encodeDocument(value: unknown, place: (tensor: Tensor | LazyTensor) => number, path = ''): unknown {
   if (value === null || typeof value === 'string' || typeof value === 'boolean') return value;
   if (typeof value === 'number') {
     return inJson(value) ? value : { $number: Object.is(value, -0) ? '-0' : String(value) };
@@ -51,10 +58,7 @@ export function encodeDocument(value: unknown, place: (tensor: Tensor) => number
   }
   if (kindOf(value)) return { $tensor: place(value as Tensor) };
   if (!isPlain(value)) refuse(value, path);
-  if (typeof (value as LazyTensor).$lazy === 'function') {
-    const tensor = (value as LazyTensor).$lazy();
-    return { $tensor: kindOf(tensor) ? place(tensor) : refuse(tensor, path) };
-  }
+  if (typeof (value as LazyTensor).$lazy === 'function') return { $tensor: place(value as LazyTensor) };
   return Object.fromEntries(
     Object.entries(value)
       .filter(([, item]) => item !== undefined)

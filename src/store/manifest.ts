@@ -26,8 +26,7 @@ export function formatManifest(manifest: Manifest): string {
   return `${HEAD}${sha256(rest)}",${rest}`;
 }
 
-/** Whether a file begins as a manifest does. */
-export const beginsAsManifest = (text: string): boolean => /^\{"sha256":"[0-9a-f]{64}","version":\d+,/.test(text);
+const BEGINNING = /^\{"sha256":"[0-9a-f]{64}","version":\d+,/;
 
 /** The manifest of a file; or what is wrong with it. */
 export function readManifest(path: string): Manifest | string {
@@ -38,7 +37,7 @@ export function readManifest(path: string): Manifest | string {
     return (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'it is missing' : (error as Error).message;
   }
   const text = bytes.toString();
-  if (!beginsAsManifest(text)) return 'it does not begin as a saved state does';
+  if (!BEGINNING.test(text)) return 'it does not begin as a saved state does';
   // Bytes, as those that are no UTF-8 would all read as the same character.
   const rest = createHash('sha256').update(bytes.subarray(HEAD_LENGTH)).digest('hex');
   if (rest !== text.slice(HEAD.length, HEAD.length + 64)) return 'its checksum does not hold';

@@ -1,9 +1,10 @@
 import { join } from 'node:path';
 import { RunError } from '../errors.js';
-import { makeFolderSync, syncFolderSync, writeAllSync, writeFileAtomicallySync } from '../files.js';
+import { makeFolderSync, syncFolderSync, writeAllSync, writeFileInSteps } from '../files.js';
 import { type BlobEntry, BlobFolder, namesIn, removeEmptyFolder, removeFile } from './blobs.js';
-import { decodeDocument, encodeDocument, type Tensor } from './document.js';
+import { decodeDocument, encodeDocument, type LazyTensor, madeTensor, type Tensor } from './document.js';
 import { formatManifest, type Manifest, readManifest, STATE_VERSION } from './manifest.js';
+import { atOnce, inTurns, type Steps } from './steps.js';
 
 const MANIFEST_NAME = /^(\d{6,16})\.json$/;
 const MANIFEST_TEMPORARY = /^\d{6,16}\.json\.tmp$/;
@@ -22,6 +23,8 @@ const otherVersion = (path: string, version: number): RunError =>
 export interface StateStoreOptions {
   /** Newest states that `save` keeps. @default all */
   readonly keep?: number;
+  /** Called before anything is replaced or removed; it throws where this process may not (any more). */
+  readonly check?: () => void;
 }
 
 /**
@@ -29,22 +32,24 @@ export interface StateStoreOptions {
  * round), and `blobs/<sha256>` are its tensors. A tensor is written once however many states have it. The manifest comes last
  * and atomically: a state is there whole, or not at all, whenever the power goes. Nothing is made before the first `save`.
  *
- * All calls are synchronous, and one process at a time may write.
+ * Calls are synchronous, but for those that end in `InTurns`. One process at a time may write.
  */
 export class StateStore {
   readonly dir: string;
   readonly #blobs: BlobFolder;
   readonly #keep: number;
+  readonly #check: () => void;
 
-  private constructor(dir: string, keep: number) {
+  private constructor(dir: string, { keep = Number.POSITIVE_INFINITY, check = () => {} }: StateStoreOptions) {
     this.dir = dir;
     this.#blobs = new BlobFolder(join(dir, 'blobs'));
     this.#keep = keep;
+    this.#check = check;
   }
 
   /** The store in a folder, which may be missing. */
-  static open(dir: string, { keep = Number.POSITIVE_INFINITY }: StateStoreOptions = {}): StateStore {
-    return new StateStore(dir, keep);
+  static open(dir: string, options: StateStoreOptions = {}): StateStore {
+    return new StateStore(dir, options);
   }
 
   /** Path of the manifest of a state. */
@@ -63,6 +68,11 @@ export class StateStore {
       .sort((a, b) => a - b);
   }
 
+  /** Whether fedtune 0.1.0 saved states here. */
+  holdsVersion1(): boolean {
+    return namesIn(this.dir).some((name) => OLD_STATE_NAME.test(name));
+  }
+
   /**
    * Saves the state after a turn, and forgets all but the newest `keep`. `document` is a JSON value with numbers of every kind and
    * tensors anywhere in it, also as `LazyTensor`. Memory beyond them is a few megabytes.
@@ -70,6 +80,15 @@ export class StateStore {
    * Throws RunError WRITE_FAILED, with the states before as they were; STATE_INVALID for what cannot be saved; STATE_VERSION.
    */
   save(turn: number, document: unknown): void {
+    atOnce(this.#save(turn, document));
+  }
+
+  /** `save`, while others have their turn; tensors must not change before it is done. */
+  saveInTurns(turn: number, document: unknown): Promise<void> {
+    return inTurns(this.#save(turn, document));
+  }
+
+  *#save(turn: number, document: unknown): Steps<void> {
     if (!Number.isSafeInteger(turn) || turn < 0) {
       throw new RunError('STATE_INVALID', `Expected a turn of 0 or more but received ${turn}.`);
     }
@@ -77,9 +96,10 @@ export class StateStore {
     makeFolderSync(this.dir);
     const added: string[] = [];
     try {
-      const manifest = this.#putTensors(turn, document, added);
+      const manifest = yield* this.#putTensors(turn, document, added);
       if (added.length > 0) this.#blobs.sync();
-      writeFileAtomicallySync(this.path(turn), (fd) => writeAllSync(fd, Buffer.from(formatManifest(manifest))));
+      const text = Buffer.from(formatManifest(manifest));
+      yield* writeFileInSteps(this.path(turn), (fd) => [writeAllSync(fd, text)], this.#check);
     } catch (error) {
       this.#blobs.discard(added);
       throw error;
@@ -90,19 +110,23 @@ export class StateStore {
     this.keepOnly([...now.slice(-this.#keep), turn]);
   }
 
-  #putTensors(turn: number, document: unknown, added: string[]): Manifest {
-    const tensors: BlobEntry[] = [];
+  *#putTensors(turn: number, document: unknown, added: string[]): Steps<Manifest> {
+    const found: (Tensor | LazyTensor)[] = [];
     // What was one tensor comes back as one; what only has the same content does not.
-    const places = new WeakMap<Tensor, number>();
-    const place = (tensor: Tensor): number => {
-      const known = places.get(tensor);
-      if (known !== undefined) return known;
-      const { entry, isNew } = this.#blobs.put(tensor);
-      if (isNew) added.push(entry.sha256);
-      places.set(tensor, tensors.length);
-      return tensors.push(entry) - 1;
+    const places = new Map<Tensor | LazyTensor, number>();
+    const place = (tensor: Tensor | LazyTensor): number => {
+      const known = places.get(tensor) ?? found.push(tensor) - 1;
+      places.set(tensor, known);
+      return known;
     };
-    return { version: STATE_VERSION, turn, document: encodeDocument(document, place), tensors };
+    const json = encodeDocument(document, place);
+    const tensors: BlobEntry[] = [];
+    for (const tensor of found) {
+      const { entry, isNew } = yield* this.#blobs.put(madeTensor(tensor));
+      if (isNew) added.push(entry.sha256);
+      tensors.push(entry);
+    }
+    return { version: STATE_VERSION, turn, document: json, tensors };
   }
 
   #damaged(turn: number, path: string, problem: string): RunError {
@@ -129,17 +153,28 @@ export class StateStore {
    * to do; STATE_VERSION.
    */
   load(turn: number): unknown {
+    return atOnce(this.#load(turn));
+  }
+
+  /** `load`, while others have their turn. */
+  loadInTurns(turn: number): Promise<unknown> {
+    return inTurns(this.#load(turn));
+  }
+
+  *#load(turn: number): Steps<unknown> {
     const { document, tensors } = this.#manifest(turn);
-    const read = tensors.map((entry) => {
-      const tensor = this.#blobs.get(entry);
+    const read: Tensor[] = [];
+    for (const entry of tensors) {
+      const tensor = yield* this.#blobs.get(entry);
       if (typeof tensor === 'string') throw this.#damaged(turn, this.#blobs.path(entry.sha256), tensor);
-      return tensor;
-    });
+      read.push(tensor);
+    }
     return decodeDocument(document, (place) => read[place]!);
   }
 
   /** Forgets all other states, their tensors, and what a killed process left half-written. Throws RunError WRITE_FAILED. */
   keepOnly(turns: readonly number[]): void {
+    this.#check();
     const kept = this.turns().filter((turn) => turns.includes(turn));
     let removed = false;
     for (const name of namesIn(this.dir)) {
@@ -160,6 +195,7 @@ export class StateStore {
 
   /** Removes every state, also those of version 1, and the folder where nothing else is in it. Throws RunError WRITE_FAILED. */
   remove(): void {
+    this.#check();
     for (const name of namesIn(this.dir)) {
       if (MANIFEST_NAME.test(name) || MANIFEST_TEMPORARY.test(name) || OLD_STATE_NAME.test(name)) {
         removeFile(join(this.dir, name));

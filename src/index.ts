@@ -56,6 +56,7 @@ export {
 
 // Data, prompts, packed batches and scores.
 
+export { macroScore, makeScore, weightedScore } from './contracts/score.js';
 export {
   type BadRow,
   type DataFormat,
@@ -77,7 +78,6 @@ export {
   tokenizeExample,
   tokenizeExamples,
 } from './data/index.js';
-export { macroScore, makeScore, weightedScore } from './contracts/score.js';
 
 // Methods of your own: the parts that the built-in ones are made of.
 

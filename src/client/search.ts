@@ -1,7 +1,7 @@
 import type { Adapter } from '../adapter/layout.js';
 import { maskValues } from '../adapter/masks.js';
-import { exampleStream, microBatchesOf } from './batches.js';
 import type { SearchPhase } from '../methods/work.js';
+import { exampleStream, microBatchesOf } from './batches.js';
 import { importance, pruneStage } from './prune.js';
 import type { WorkInput } from './run.js';
 import { trainAdapter } from './train.js';

@@ -7,11 +7,11 @@ import {
 import type { Adapter } from '../adapter/layout.js';
 import { intersectMasks } from '../adapter/masks.js';
 import { EngineError } from '../errors.js';
+import type { TrainPhase } from '../methods/work.js';
 import type { NativeTrainer } from '../native/binding.js';
 import { deriveSeed } from '../random.js';
 import { type ExampleStream, microBatchesOf } from './batches.js';
 import type { ClientEnv } from './env.js';
-import type { TrainPhase } from '../methods/work.js';
 
 /** What a training phase needs besides its settings. */
 export interface TrainInput {

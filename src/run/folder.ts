@@ -3,8 +3,6 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { dumpConfig } from '../config/dump.js';
-import { parseRunFile } from '../config/load.js';
-import { parseConfig } from '../config/parse.js';
 import type { RunConfig } from '../config/schema.js';
 import type { RunEvent } from '../contracts/events.js';
 import { RunError } from '../errors.js';
@@ -28,12 +26,13 @@ const CONTENT = [
   'events.jsonl',
   'partition.json',
   'metrics.json',
-  'scores.jsonl',
+  'owners',
   'perfit.svg',
   'report.html',
   'adapters',
-  'owners',
 ] as const;
+/** What version 1 also put there. */
+const OLD_CONTENT = ['scores.jsonl'];
 
 /** The owners' homes, and those of the run before while a new one is not sure of itself. */
 const OWNERS = 'owners';
@@ -95,7 +94,7 @@ async function isRunFolder(dir: string): Promise<boolean> {
 /** Throws RunError EXISTS where files would be overwritten that no run has written. */
 async function refuseForeign(dir: string): Promise<void> {
   const names = await namesIn(dir);
-  const foreign = [...CONTENT, MARKER].filter((name) => names.includes(name));
+  const foreign = [...CONTENT, ...OLD_CONTENT, MARKER].filter((name) => names.includes(name));
   if (foreign.length === 0 || (await isRunFolder(dir))) return;
   throw new RunError(
     'EXISTS',
@@ -126,23 +125,15 @@ async function requireRun(dir: string): Promise<void> {
   );
 }
 
-/** The configuration that a run was started with. Throws RunError NOT_A_RUN. */
-export async function readRunConfig(dir: string): Promise<RunConfig> {
-  const path = runFile(dir, 'config.yaml');
-  const text = await readFile(path, 'utf8').catch((cause: unknown) => {
-    throw new RunError('NOT_A_RUN', `Expected a run folder with config.yaml at ${dir} but there is none.`, { cause });
-  });
-  return parseConfig(parseRunFile(text, path), path);
-}
-
 /** A run's folder, locked for this process until `close`. */
 export class RunFolder {
   readonly dir: string;
   readonly #lock: RunLock;
   readonly #states: StateStore;
   readonly #events: EventLog;
-  /** Made by `claim`. */
+  /** The folder, and the marker in it, made by `claim`. */
   readonly #isNew: boolean;
+  #isMarked = false;
 
   private constructor(dir: string, lock: RunLock, isNew = false) {
     this.dir = dir;
@@ -171,6 +162,11 @@ export class RunFolder {
           `${dir} holds a run already. Go on with it by --resume ${dir}, or choose another --output-dir.`,
         );
       }
+      if ((await markedVersion(dir)) === undefined) {
+        // Said before the owners come, so that a start that is killed here is known for what it was.
+        folder.#isMarked = true;
+        await folder.#mark();
+      }
       await folder.#restoreOwners();
       await moveIfThere(join(dir, OWNERS), join(dir, OWNERS_BEFORE));
     } catch (error) {
@@ -186,11 +182,10 @@ export class RunFolder {
    */
   async begin(config: RunConfig, partition: string): Promise<void> {
     this.requireOwnership();
-    await writeAtomic(join(this.dir, MARKER), `${JSON.stringify({ fedtune_run: FOLDER_VERSION })}\n`);
+    await this.#mark();
     this.#states.remove();
-    for (const name of [...CONTENT, OWNERS_BEFORE]) {
-      if (name === OWNERS) continue;
-      await removeAll(join(this.dir, name));
+    for (const name of [...CONTENT, ...OLD_CONTENT, OWNERS_BEFORE]) {
+      if (name !== OWNERS) await removeAll(join(this.dir, name));
     }
     await writeAtomic(runFile(this.dir, 'partition.json'), partition);
     await writeAtomic(runFile(this.dir, 'config.yaml'), dumpConfig(config));
@@ -199,21 +194,21 @@ export class RunFolder {
   /** Leaves a folder that was claimed as it was before, and lets go of it. Never throws. */
   async abandon(): Promise<void> {
     await this.#restoreOwners().catch(() => {});
+    if (this.#isMarked) await rm(join(this.dir, MARKER), { force: true }).catch(() => {});
     await this.close();
     if (this.#isNew) await rmdir(this.dir).catch(() => {});
   }
 
+  #mark(): Promise<void> {
+    return writeAtomic(join(this.dir, MARKER), `${JSON.stringify({ fedtune_run: FOLDER_VERSION })}\n`);
+  }
+
   /** Brings back the owners of the run before, where the new ones have no run. */
   async #restoreOwners(): Promise<void> {
-    const before = join(this.dir, OWNERS_BEFORE);
-    const owners = join(this.dir, OWNERS);
-    const begun = existsSync(runFile(this.dir, 'config.yaml'));
-    if (existsSync(before)) {
-      await removeAll(owners);
-      await moveIfThere(before, owners);
-    } else if (!begun) {
-      await removeAll(owners);
-    }
+    const [before, owners] = [join(this.dir, OWNERS_BEFORE), join(this.dir, OWNERS)];
+    const isBefore = existsSync(before);
+    if (isBefore || !existsSync(runFile(this.dir, 'config.yaml'))) await removeAll(owners);
+    if (isBefore) await moveIfThere(before, owners);
   }
 
   /** The folder of a run that was begun. Throws RunError NOT_A_RUN, STATE_VERSION, LOCKED. */

@@ -19,7 +19,7 @@ describe('rank budgets of perfit', () => {
     });
     const dir = mkdtempSync(join(tmpdir(), 'fedtune-budgets-'));
     try {
-      await writeAdapters(dir, run.prepared, run.finished);
+      await writeAdapters({ dir, requireOwnership: () => {} }, run.prepared, run.finished);
       for (const { client, personalized } of run.finished.clients) {
         const folder = adapterFolder(dir, run.prepared.folders.get(client.id)!);
         const { layout, values, mask } = await readPeftAdapter(folder, run.prepared.model);

@@ -9,7 +9,6 @@ import type { RunConfig } from '../../src/config/schema.js';
 import type { RunEvent } from '../../src/contracts/events.js';
 import { Base, Trainer } from '../../src/native/engine.js';
 import { type PreparedRun, prepareRun } from '../../src/run/prepare.js';
-import { decodeState, encodeState } from '../../src/run/state.js';
 import { makeClientEnv } from '../../src/runtime/clientEnv.js';
 import { createInlinePool } from '../../src/runtime/inlinePool.js';
 import { shareExamples } from '../../src/runtime/sharedExamples.js';
@@ -19,6 +18,7 @@ import { runLoop } from '../../src/server/loop.js';
 import { createStrategy } from '../../src/server/strategies/index.js';
 import type { Strategy, StrategyInit } from '../../src/server/strategy.js';
 import type { Federation, LoopState } from '../../src/server/types.js';
+import { decodeDocument, encodeDocument, type LazyTensor, madeTensor, type Tensor } from '../../src/store/document.js';
 
 /** The embedded federation, cut down so that a run takes about a second. */
 export const TINY_RUN = {
@@ -81,6 +81,29 @@ function prepare(config: RunConfig): Promise<PreparedRun> {
   return prepared;
 }
 
+/** A state as a run folder would give it back, without the disk. */
+function savedAndLoaded(state: LoopState): LoopState {
+  const tensors: Tensor[] = [];
+  const json = JSON.stringify(encodeDocument(state, (tensor) => tensors.push(madeTensor(tensor).slice()) - 1));
+  return decodeDocument(JSON.parse(json), (place) => tensors[place]!) as LoopState;
+}
+
+/** All of a state as text, with tensors by their sha256: equal for equal bits. */
+export function stateText(state: LoopState): string {
+  const digests: string[] = [];
+  const place = (tensor: Tensor | LazyTensor) => {
+    const { buffer, byteOffset, byteLength } = madeTensor(tensor);
+    return (
+      digests.push(
+        createHash('sha256')
+          .update(new Uint8Array(buffer, byteOffset, byteLength))
+          .digest('hex'),
+      ) - 1
+    );
+  };
+  return JSON.stringify([encodeDocument(state, place), digests]);
+}
+
 /** Runs a federation of the embedded data in this thread, without a run folder: `TINY_RUN` with `settings` on top. */
 export async function runInline(settings: Record<string, unknown> = {}, hooks: InlineHooks = {}): Promise<InlineRun> {
   const config = parseConfig({ ...TINY_RUN, ...settings });
@@ -127,7 +150,7 @@ export async function runInline(settings: Record<string, unknown> = {}, hooks: I
         progress: () => {},
         signal: new AbortController().signal,
         checkpoint: async (state) => {
-          states.push(decodeState(encodeState(state), 'a state of this test') as LoopState);
+          states.push(savedAndLoaded(state));
         },
       },
       hooks.from,

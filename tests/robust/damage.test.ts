@@ -1,4 +1,4 @@
-import { cp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { parseConfig } from '../../src/config/parse.js';
@@ -45,11 +45,30 @@ const cutAt =
   (content: Buffer): Buffer =>
     content.subarray(0, Math.floor(share * content.length));
 
-const STATE = 'state/round-000002.state';
+const STATE = 'state/000002.json';
+/** A tensor of the newest state that no other has. */
+async function newestBlob(blobs: string): Promise<string> {
+  const named = async (manifest: string) => {
+    const { tensors } = JSON.parse(await readFile(join(blobs, '..', manifest), 'utf8'));
+    return (tensors as { sha256: string }[]).map(({ sha256 }) => sha256);
+  };
+  const before = await named('000001.json');
+  const own = (await named('000002.json')).find((sha256) => !before.includes(sha256));
+  return join(blobs, own!);
+}
+
+const editNewest = async (blobs: string, change: (content: Buffer) => Buffer): Promise<void> =>
+  edit(await newestBlob(blobs), change);
+
 const DAMAGES: readonly (readonly [string, string, (path: string) => Promise<void>])[] = [
   ['a flipped byte', STATE, (path) => edit(path, flip(0.6))],
   ['a cut end', STATE, (path) => edit(path, cutAt(0.99))],
   ['nothing in it', STATE, (path) => edit(path, cutAt(0))],
+  ['a flipped byte in a tensor', 'state/blobs', (path) => editNewest(path, flip(0.4))],
+  ['a tensor cut short', 'state/blobs', (path) => editNewest(path, cutAt(0.5))],
+  ['a tensor missing', 'state/blobs', async (path) => rm(await newestBlob(path))],
+  ['nothing there', 'run.json', (path) => rm(path)],
+  ['a flipped byte', 'run.json', (path) => edit(path, flip(0.3))],
   ['a flipped byte', 'partition.json', (path) => edit(path, flip(0.5))],
   ['nothing there', 'partition.json', (path) => rm(path)],
   ['a flipped byte', 'events.jsonl', (path) => edit(path, flip(0.3))],
@@ -60,7 +79,7 @@ const DAMAGES: readonly (readonly [string, string, (path: string) => Promise<voi
     'nothing in it',
     'state',
     async (path) => {
-      for (const name of await readdir(path)) await rm(join(path, name));
+      for (const name of await readdir(path)) await rm(join(path, name), { recursive: true });
     },
   ],
 ];
@@ -82,6 +101,43 @@ describe('a damaged run folder', () => {
     await rm(join(cwd, 'run', STATE));
     const { code, stderr } = await resume(cwd);
     expect(code, stderr).toBe(0);
+    expect(await outcomeOf(cwd)).toEqual(outcome);
+  });
+
+  it.each([
+    ['a tensor of it', async (blobs: string) => editNewest(blobs, flip(0.5))],
+    ['its manifest', async (blobs: string) => edit(join(blobs, '../000002.json'), flip(0.5))],
+  ])('goes on as its refusal says, after %s was damaged, to the same bits', async (_, damage) => {
+    const cwd = await copy();
+    await damage(join(cwd, 'run/state/blobs'));
+    const refused = await resume(cwd);
+    const [, named] = /Delete (\S+), and nothing else,/.exec(refused.stderr) ?? [];
+    expect(named, refused.stderr).toBe(join(cwd, 'run', STATE));
+    await rm(named!);
+    const { code, stderr } = await resume(cwd);
+    expect(code, stderr).toBe(0);
+    expect(await outcomeOf(cwd)).toEqual(outcome);
+    // Whole again, and not only in its names.
+    const again = await resume(cwd);
+    expect(again.code, again.stderr).toBe(0);
+  });
+
+  it('of fedtune 0.1.0 is told of by its version, and may be replaced', async () => {
+    const cwd = await copy();
+    await rm(join(cwd, 'run/state'), { recursive: true });
+    await rm(join(cwd, 'run/run.json'));
+    await mkdir(join(cwd, 'run/state'));
+    await writeFile(join(cwd, 'run/state/round-000002.state'), 'FEDTUNE1');
+    for (const args of [
+      ['run', '--resume', 'run'],
+      ['run', 'run.yaml', '--overwrite'],
+    ]) {
+      const { code, stderr } = await fedtune(cwd, args);
+      if (args.includes('--resume')) {
+        expect(code).toBe(1);
+        expect(stderr).toMatch(/^RunError: .*round-000002\.state is a state of version 1.*--overwrite replaces it/m);
+      } else expect(code, stderr).toBe(0);
+    }
     expect(await outcomeOf(cwd)).toEqual(outcome);
   });
 
@@ -139,7 +195,7 @@ describe('a resume with another configuration', () => {
 
   it('cannot grow without the state that a longer run starts from', async () => {
     const cwd = await copy();
-    await rm(join(cwd, 'run/state/round-000001.state'));
+    await rm(join(cwd, 'run/state/000001.json'));
     const { code, stderr } = await resume(cwd, '--num-rounds', '3');
     expect(code).toBe(1);
     expect(stderr).toContain('the state before round 2 is missing');

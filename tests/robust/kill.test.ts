@@ -1,24 +1,24 @@
-import { readFile } from 'node:fs/promises';
+import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { randomStream } from '../../src/random.js';
 import { fedtune, outcomeOf, workFolder, writeRunFile } from './cli.js';
 
 const SEED = 7;
-/** `npm run test:kill` kills more often. */
-const MOMENTS = process.env.npm_lifecycle_event === 'test:kill' ? 30 : 5;
-
 /** Where a run is killed: labels of watch.mjs that begin so. */
 const PHASES = [
   { when: 'during training', label: 'train' },
   { when: 'while merging', label: 'merge' },
-  { when: 'between write and rename of a state', label: 'rename state/' },
+  { when: 'between write and rename of a state', label: 'rename state/0' },
+  { when: 'between write and rename of a tensor', label: 'rename state/blobs/' },
   { when: 'during evaluation', label: 'score' },
   { when: 'half-way through an adapter', label: 'write adapters.tmp/' },
   { when: 'between write and rename of metrics, scores or partition', label: 'rename ./' },
   { when: 'half-way through an event', label: 'append' },
   { when: 'between rename and sync', label: 'renamed' },
-  { when: 'half-way through a state', label: 'write state/' },
+  { when: 'half-way through a state', label: 'write state/0' },
+  { when: 'half-way through a tensor', label: 'write state/blobs/' },
+  { when: 'before an old state is removed', label: 'remove state/' },
   { when: 'before something old is removed', label: 'remove' },
 ];
 /** A resume reaches these whatever it has to do again. */
@@ -46,6 +46,16 @@ const RUNS = [
   { method: 'scaffold', clients_per_round: 5, dropout_rate: 0.2, eval_every: 2, num_rounds: 4 },
 ];
 
+/**
+ * A moment a phase, each time in another run; `npm run test:kill` kills every run in every phase.
+ */
+const LAPS = process.env.npm_lifecycle_event === 'test:kill' ? RUNS.length : 1;
+const MOMENTS = Array.from({ length: LAPS * PHASES.length }, (_, i) => ({
+  i,
+  ...PHASES[i % PHASES.length]!,
+  run: (i + Math.floor(i / PHASES.length)) % RUNS.length,
+}));
+
 interface Reference {
   readonly outcome: Record<string, unknown>;
   readonly labels: readonly string[];
@@ -60,6 +70,15 @@ async function makeReference(settings: Record<string, unknown>): Promise<Referen
   return { outcome: await outcomeOf(cwd), labels: (await readFile(trace, 'utf8')).trimEnd().split('\n') };
 }
 
+/** How a user goes on; a folder that was not begun is no run to be resumed. */
+async function goOn(cwd: string): Promise<string[]> {
+  const begun = await access(join(cwd, 'run/config.yaml')).then(
+    () => true,
+    () => false,
+  );
+  return begun ? ['run', '--resume', 'run'] : ['run', 'run.yaml'];
+}
+
 describe('a run that is killed and resumed', () => {
   const references = new Map<number, Promise<Reference>>();
   const referenceOf = (run: number): Promise<Reference> => {
@@ -68,12 +87,15 @@ describe('a run that is killed and resumed', () => {
     return known;
   };
 
-  const moments = Array.from({ length: MOMENTS }, (_, i) => [i, PHASES[i % PHASES.length]!.when] as const);
+  it('is killed at least ten times, in every phase and in every run', () => {
+    expect(MOMENTS.length).toBeGreaterThanOrEqual(LAPS === 1 ? 10 : 30);
+    expect(new Set(MOMENTS.map(({ label }) => label)).size).toBe(PHASES.length);
+    expect(new Set(MOMENTS.map(({ run }) => run)).size).toBe(RUNS.length);
+    expect(new Set(MOMENTS.map(({ label, run }) => `${label} ${run}`)).size).toBe(MOMENTS.length);
+  });
 
-  it.each(moments)('moment %i, %s: is the run that was never killed', async (i) => {
-    const { label } = PHASES[i % PHASES.length]!;
+  it.each(MOMENTS)('moment $i, $when, of run $run: is the run that was never killed', async ({ i, label, run }) => {
     const random = randomStream(SEED, 'kill', i);
-    const run = Math.floor(i / PHASES.length) % RUNS.length;
     const { outcome, labels } = await referenceOf(run);
     const candidates = labels.filter((other) => other.startsWith(label)).length;
     expect(candidates).toBeGreaterThan(0);
@@ -85,10 +107,10 @@ describe('a run that is killed and resumed', () => {
     expect(killed.signal, killed.stderr).toBe('SIGKILL');
     if (i % 2 === 1) {
       const again = AGAIN[Math.floor(random() * AGAIN.length)]!;
-      const killedAgain = await fedtune(cwd, ['run', '--resume', 'run'], { kill: again });
+      const killedAgain = await fedtune(cwd, await goOn(cwd), { kill: again });
       expect(killedAgain.signal, `${again}: ${killedAgain.stderr}`).toBe('SIGKILL');
     }
-    const resumed = await fedtune(cwd, ['run', '--resume', 'run', '--workers', '2']);
+    const resumed = await fedtune(cwd, [...(await goOn(cwd)), '--workers', '2']);
     expect(resumed.code, resumed.stderr).toBe(0);
     expect(await outcomeOf(cwd), `killed at ${label}:${nth} of run ${run}`).toEqual(outcome);
   });

@@ -1,8 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { randomStream, shuffled } from '../../src/random.js';
-import { encodeState } from '../../src/run/state.js';
 import type { ClientPool } from '../../src/runtime/types.js';
-import { outcomeOf as inlineOutcome, runInline } from '../methods/inlineRun.js';
+import { outcomeOf as inlineOutcome, runInline, stateText } from '../methods/inlineRun.js';
 import { fedtune, outcomeOf, workFolder, writeRunFile } from './cli.js';
 
 const DEVICES = [
@@ -74,7 +73,7 @@ describe.each(CASES)('%s', (_, settings) => {
       });
       expect(order).not.toEqual([...order].sort());
       expect(inlineOutcome(mixed)).toEqual(inlineOutcome(inOrder));
-      expect(mixed.states.map(encodeState)).toEqual(inOrder.states.map(encodeState));
+      expect(mixed.states.map(stateText)).toEqual(inOrder.states.map(stateText));
     }
   });
 });

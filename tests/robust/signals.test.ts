@@ -20,7 +20,11 @@ async function prepared(): Promise<string> {
 }
 
 async function until(what: () => Promise<boolean>): Promise<void> {
-  while (!(await what())) await sleep(20);
+  const end = performance.now() + 120_000;
+  while (!(await what())) {
+    if (performance.now() > end) throw new Error('Expected this within two minutes');
+    await sleep(20);
+  }
 }
 const exists = (path: string): Promise<boolean> =>
   access(path).then(
@@ -52,9 +56,9 @@ describe('Ctrl-C', () => {
   it('waits for the write in flight; a second one ends the process at once', async () => {
     const cwd = await prepared();
     const trace = join(cwd, 'trace');
-    const child = start(cwd, ['run', 'run.yaml'], { trace, hold: 'write state/:2' });
+    const child = start(cwd, ['run', 'run.yaml'], { trace, hold: 'write ./partition.json:1' });
     const end = ended(child);
-    await until(async () => (await readFile(trace, 'utf8').catch(() => '')).includes('write state/round-000001'));
+    await until(async () => (await readFile(trace, 'utf8').catch(() => '')).includes('write ./partition.json'));
     child.kill('SIGINT');
     await sleep(1500);
     expect([child.exitCode, child.signalCode]).toEqual([null, null]);
@@ -75,7 +79,7 @@ describe('Ctrl-C', () => {
       stdio: ['ignore', 'pipe', 'pipe'],
     });
     const end = ended(child);
-    await until(() => exists(join(dir, 'state/round-000000.state')));
+    await until(() => exists(join(dir, 'state/000000.json')));
     // The whole group, as a terminal does.
     process.kill(-child.pid!, 'SIGINT');
     const { code, signal, stdout, stderr } = await end;
@@ -91,7 +95,7 @@ describe('SIGTERM', () => {
     const cwd = await prepared();
     const child = start(cwd, ['run', 'run.yaml']);
     const end = ended(child);
-    await until(() => exists(join(cwd, 'run/state/round-000000.state')));
+    await until(() => exists(join(cwd, 'run/state/000000.json')));
     child.kill('SIGTERM');
     const { code, stderr } = await end;
     expect(code, stderr).toBe(130);

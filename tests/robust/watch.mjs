@@ -19,7 +19,7 @@ import { isMainThread } from 'node:worker_threads';
 
 const { FEDTUNE_WATCH_DIR: dir = '.', FEDTUNE_WATCH_TRACE: trace, FEDTUNE_WATCH_KILL: kill } = process.env;
 const { FEDTUNE_WATCH_EXIT: exit, FEDTUNE_WATCH_STOP: stop, FEDTUNE_WATCH_HOLD: hold } = process.env;
-const { appendFileSync, writeSync } = fs;
+const { appendFileSync, openSync, closeSync, renameSync, rmSync, writeSync } = fs;
 const { open, rename, rm } = promises;
 
 /** Returns a function that tells whether a label is the one that was asked for. */
@@ -51,6 +51,40 @@ function watched(path) {
   if (inside.startsWith('..') || inside.startsWith('.lock') || inside.startsWith('.owner')) return undefined;
   return (inside.includes('/') ? inside : `./${inside}`).replace(/(\.\d+)?\.tmp$/, '');
 }
+
+/** Descriptors of files that are being written at once (the states), by the name of the file. */
+const writing = new Map();
+
+fs.openSync = (path, flags, ...rest) => {
+  const fd = openSync(path, flags, ...rest);
+  const name = watched(path);
+  if (name !== undefined && flags === 'w') writing.set(fd, name);
+  return fd;
+};
+
+fs.closeSync = (fd) => {
+  writing.delete(fd);
+  closeSync(fd);
+};
+
+fs.writeSync = (fd, bytes, ...rest) => {
+  const name = writing.get(fd);
+  if (name !== undefined) reach(`write ${name}`, () => writeSync(fd, bytes, 0, Math.floor(bytes.length / 2)));
+  return writeSync(fd, bytes, ...rest);
+};
+
+fs.renameSync = (from, to) => {
+  const name = watched(to);
+  if (name !== undefined) reach(`rename ${name}`);
+  renameSync(from, to);
+  if (name !== undefined) reach(`renamed ${name}`);
+};
+
+fs.rmSync = (path, ...rest) => {
+  const name = watched(path);
+  if (name !== undefined && fs.existsSync(path)) reach(`remove ${name}`);
+  return rmSync(path, ...rest);
+};
 
 fs.appendFileSync = (target, data, ...rest) => {
   const bytes = Buffer.from(data);

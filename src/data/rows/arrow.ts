@@ -1,4 +1,5 @@
-import { createReadStream } from 'node:fs';
+import { type FileHandle, open } from 'node:fs/promises';
+import type { RecordBatch } from 'apache-arrow';
 import { DataError } from '../../errors.js';
 import type { RawRow, RowSource } from './types.js';
 
@@ -12,6 +13,14 @@ function plain(value: unknown): unknown {
   return Object.fromEntries(Object.entries(json).map(([key, item]) => [key, plain(item)]));
 }
 
+/** A stream ends with an empty message, a file with its magic; the library reads on without either. */
+async function checkEnd(file: FileHandle, size: number): Promise<void> {
+  const tail = Buffer.alloc(Math.min(8, size));
+  await file.read(tail, 0, tail.length, size - tail.length);
+  const ends = tail.toString('latin1').endsWith('ARROW1') || tail.toString('hex') === 'ffffffff00000000';
+  if (!ends) throw new Error('its end is missing: it was cut off, or is still being written');
+}
+
 /**
  * Rows of an Arrow file or stream, such as `datasets.save_to_disk` and its cache write, record batch by record batch.
  * Throws DataError BAD_ARROW.
@@ -19,19 +28,25 @@ function plain(value: unknown): unknown {
 export async function* arrowRows({ path, onBytes }: RowSource): AsyncGenerator<RawRow> {
   // Half a megabyte of code that only readers of such files need.
   const { RecordBatchReader } = await import('apache-arrow');
-  const stream = createReadStream(path, { highWaterMark: 1 << 20 });
-  stream.on('data', (chunk) => onBytes?.(chunk.length));
-  stream.pause();
+  const file = await open(path, 'r');
   let line = 0;
   try {
-    const reader = await RecordBatchReader.from(stream);
-    for await (const batch of reader) {
+    const { size } = await file.stat();
+    const reader = await RecordBatchReader.from(file);
+    await reader.open();
+    // The library takes any bytes for an empty stream.
+    if ((reader.schema?.fields.length ?? 0) === 0) throw new Error('it has no schema');
+    await checkEnd(file, size);
+    for await (const batch of reader as AsyncIterable<RecordBatch>) {
       for (const row of batch) yield { line: ++line, value: plain(row) };
     }
+    // The library does not say how far it has read.
+    onBytes?.(size);
   } catch (cause) {
+    if (cause instanceof DataError) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new DataError('BAD_ARROW', `${path} is no Arrow file that can be read: ${reason}.`, { cause });
   } finally {
-    stream.destroy();
+    await file.close().catch(() => {});
   }
 }

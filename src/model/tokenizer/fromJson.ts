@@ -2,6 +2,7 @@ import { Tokenizer as Library } from '@huggingface/tokenizers';
 import { ModelError } from '../../errors.js';
 import { LIMITS } from '../architecture.js';
 import type { Json } from '../hf/json.js';
+import { exactNormalizer, exactPreTokenizer, prefixOf } from './exact.js';
 import { LibraryTokenizer, type TokenizerIds, type TokenizerJson } from './library.js';
 import { END_OF_TURN } from './roles.js';
 import type { Tokenizer } from './types.js';
@@ -57,7 +58,22 @@ function checked(files: TokenizerFiles, rows: number): { json: TokenizerJson; id
   }
   // The library looks for these keys; converters leave out those that are null.
   const defaults = { normalizer: null, pre_tokenizer: null, post_processor: null, decoder: null };
-  return { json: { ...defaults, ...tokenizer, added_tokens: added } as unknown as TokenizerJson, ids, size };
+  const part = (config: unknown, make: (config: Json) => Json): Json | null => {
+    if (config === null || config === undefined) return null;
+    try {
+      return make(config as Json);
+    } catch (cause) {
+      const advice = 'Take a GGUF file of the model, whose tokenizer is read otherwise';
+      throw bad(where, `${(cause as Error).message}. ${advice}`);
+    }
+  };
+  const pre_tokenizer = part(tokenizer.pre_tokenizer, exactPreTokenizer);
+  const own = part(tokenizer.normalizer, exactNormalizer);
+  const prefix = prefixOf(tokenizer.pre_tokenizer as Json | null);
+  const normalizer =
+    prefix === undefined ? own : { type: 'Sequence', normalizers: [...(own === null ? [] : [own]), prefix] };
+  const json = { ...defaults, ...tokenizer, normalizer, pre_tokenizer, added_tokens: added };
+  return { json: json as unknown as TokenizerJson, ids, size };
 }
 
 /** A token of tokenizer_config.json is a text, or an object with the text as `content`. */

@@ -63,6 +63,7 @@ export class LibraryTokenizer implements Tokenizer {
   readonly #plain: Library;
   /** Knows them all; made when first needed. */
   #full: Library | undefined;
+  readonly #byteIds: readonly (number | undefined)[] | undefined;
   readonly #json: TokenizerJson;
   readonly #where: string;
 
@@ -80,6 +81,11 @@ export class LibraryTokenizer implements Tokenizer {
     this.#json = json;
     this.#where = where;
     this.#plain = construct(withoutSpecial(json, this.specialTokens), where);
+    // The library knows the bytes of BPE models only.
+    if (json.model.type === 'Unigram' && json.model.byte_fallback === true) {
+      const name = (byte: number) => `<0x${byte.toString(16).toUpperCase().padStart(2, '0')}>`;
+      this.#byteIds = Array.from({ length: 256 }, (_, byte) => this.#plain.token_to_id(name(byte)));
+    }
   }
 
   encode(text: string, options: EncodeOptions = {}): number[] {
@@ -88,11 +94,24 @@ export class LibraryTokenizer implements Tokenizer {
     return this.#run(this.#full, text);
   }
 
+  #isUnknown(token: string, id: number | undefined): boolean {
+    return id === undefined || this.#plain.id_to_token(id) !== token;
+  }
+
+  /** What the vocabulary lacks, byte by byte; undefined where it lacks bytes too. */
+  #bytesOf(token: string): number[] | undefined {
+    const ids = Array.from(Buffer.from(token, 'utf8'), (byte) => this.#byteIds![byte]);
+    return ids.every((id) => id !== undefined) ? ids : undefined;
+  }
+
   /** The library drops what it cannot encode when there is no unknown token, and gives `undefined` ids otherwise. */
   #run(library: Library, text: string): number[] {
     if (text === '') return [];
-    const { ids } = library.encode(text, { add_special_tokens: false });
-    return ids.map((id: number | undefined) => {
+    const { ids, tokens } = library.encode(text, { add_special_tokens: false });
+    return ids.flatMap((id: number | undefined, i: number) => {
+      const bytes =
+        this.#byteIds !== undefined && this.#isUnknown(tokens[i]!, id) ? this.#bytesOf(tokens[i]!) : undefined;
+      if (bytes !== undefined) return bytes;
       const known = id ?? this.unkId;
       if (known !== undefined && known < this.vocabSize) return known;
       const text = this.#plain.id_to_token(id ?? -1) ?? this.#full?.id_to_token(id ?? -1);

@@ -5,8 +5,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ModelError } from '../../../src/errors.js';
 import { loadModel } from '../../../src/model/index.js';
+import { stream } from '../../support/mutate.js';
 import { buildSafetensors, type HfFolder, tinyConfig, tinyTensors, tinyTokenizer, writeHf } from './buildHf.js';
-import { stream } from './mutateGguf.js';
 
 const root = mkdtempSync(join(tmpdir(), 'fedtune-hf-'));
 let folders = 0;

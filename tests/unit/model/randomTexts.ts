@@ -1,4 +1,4 @@
-import { stream } from './mutateGguf.js';
+import { stream } from '../../support/mutate.js';
 
 const PIECES = [
   ...[

@@ -1,15 +1,11 @@
-import { existsSync } from 'node:fs';
 import { Tokenizer as Library } from '@huggingface/tokenizers';
 import { describe, expect, it } from 'vitest';
-import { loadModel } from '../../../src/model/index.js';
 import { BpeTokenizer } from '../../../src/model/tokenizer/bpe.js';
 import { mergeSymbols } from '../../../src/model/tokenizer/merge.js';
 import { preTokenizer, splitWords } from '../../../src/model/tokenizer/preTokenizers.js';
 import { splitSpecial } from '../../../src/model/tokenizer/special.js';
 import { SpmTokenizer } from '../../../src/model/tokenizer/spm.js';
 import { randomTexts } from './randomTexts.js';
-
-const SHARED = ['../shared/models/stories260K.gguf', '../shared/models/babyllama-1M.gguf'];
 
 describe('merging', () => {
   const ranks = new Map([
@@ -166,23 +162,4 @@ describe('SentencePiece by scores', () => {
     expect(spm.encode('<s>a', { special: true })).toEqual([1, 7]);
     expect(spm.encode('<s>a')).not.toContain(1);
   });
-
-  it.skipIf(!SHARED.every((path) => existsSync(path)))(
-    `agrees with llama.cpp (needs ${SHARED.join(', ')})`,
-    async () => {
-      const { getLlama, LlamaLogLevel } = await import('node-llama-cpp');
-      const llama = await getLlama({ gpu: false, build: 'never', logLevel: LlamaLogLevel.error });
-      for (const path of SHARED) {
-        const { tokenizer } = await loadModel(path);
-        const theirs = await llama.loadModel({ modelPath: path, vocabOnly: true });
-        // A lone surrogate and NUL cannot pass through a C string.
-        for (const text of ['Once upon a time, there was a girl.', ...randomTexts(150, 5, ['\ud800', '\u0000'])]) {
-          if (text === '') continue;
-          expect(tokenizer.encode(text), JSON.stringify(text)).toEqual([...theirs.tokenize(text)]);
-        }
-        await theirs.dispose();
-      }
-      await llama.dispose();
-    },
-  );
 });

@@ -121,6 +121,13 @@ describe('a saved state', () => {
     expect(store.load(0)).toEqual({ list: [Float32Array.from([1]), Float32Array.from([2])] });
   });
 
+  it('is not saved where a tensor that is made late is none', () => {
+    const store = StateStore.open(folder());
+    const document = { first: Float32Array.from([1]), late: { $lazy: () => new Uint16Array(1) } };
+    expect(attempt(() => store.save(0, document))).toEqual(refusal('STATE_INVALID', 'Uint16Array'));
+    expect(readdirSync(store.dir, { recursive: true })).toEqual(['blobs']);
+  });
+
   it.each([
     ['a Map', { a: [{ b: new Map() }] }, 'a[0].b is of type Map'],
     ['a function', { a: () => 1 }, 'a is of type function'],
@@ -134,7 +141,7 @@ describe('a saved state', () => {
     expect(attempt(() => store.save(0, document))).toEqual(refusal('STATE_INVALID', text));
     expect(attempt(() => store.save(0, begun))).toEqual(refusal('STATE_INVALID', 'document'));
     expect(store.turns()).toEqual([]);
-    expect(readdirSync(store.dir, { recursive: true })).toEqual(['blobs']);
+    expect(readdirSync(store.dir, { recursive: true })).toEqual([]);
   });
 
   it('is of a turn that counts', () => {
@@ -164,6 +171,47 @@ describe('a saved state', () => {
     const sha256 = createHash('sha256').update(rest).digest('hex');
     writeFileSync(store.path(1), `{"sha256":"${sha256}",${rest}`);
     expect(attempt(() => store.load(1))).toEqual(refusal('STATE_VERSION', 'a state of version 3'));
+  });
+});
+
+describe('a large state', () => {
+  it('lets others have their turn while it is saved and loaded', async () => {
+    const store = StateStore.open(folder());
+    const document = { a: new Float32Array(12e6).fill(1), b: new Float32Array(12e6).fill(2) };
+    const turnsDuring = async (work: () => Promise<unknown>): Promise<number> => {
+      let turns = 0;
+      const timer = setInterval(() => turns++, 1);
+      await work().finally(() => clearInterval(timer));
+      return turns;
+    };
+    expect(await turnsDuring(() => store.saveInTurns(1, document))).toBeGreaterThan(2);
+    expect(
+      await turnsDuring(async () => expect(isDeepStrictEqual(await store.loadInTurns(1), document)).toBe(true)),
+    ).toBeGreaterThan(1);
+  });
+});
+
+describe('a store that a process may not write any more', () => {
+  it('is as it was, also where that happens in the middle', () => {
+    const dir = folder();
+    StateStore.open(dir).save(1, { a: Float32Array.from([1]) });
+    const before = readdirSync(dir, { recursive: true }).sort();
+    const store = StateStore.open(dir, {
+      keep: 1,
+      check: () => {
+        throw new RunError('LOCKED', 'not any more');
+      },
+    });
+    for (const work of [
+      () => store.save(1, { a: Float32Array.from([2]) }),
+      () => store.save(2, { a: Float32Array.from([2]) }),
+      () => store.keepOnly([]),
+      () => store.remove(),
+    ]) {
+      expect(attempt(work)).toEqual(refusal('LOCKED', 'not any more'));
+      expect(readdirSync(dir, { recursive: true }).sort()).toEqual(before);
+    }
+    expect(StateStore.open(dir).load(1)).toEqual({ a: Float32Array.from([1]) });
   });
 });
 

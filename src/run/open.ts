@@ -1,9 +1,11 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { readRunConfig } from '../config/ofRun.js';
 import type { RunConfig } from '../config/schema.js';
 import { PARTITION_VERSION, type PartitionRecord } from '../contracts/partition.js';
 import { RunError } from '../errors.js';
+import { makeFolder } from '../files.js';
 import type { Link, Tap } from '../links/index.js';
 import { methodOf } from '../methods/index.js';
 import type { ServerInit } from '../methods/method.js';
@@ -12,7 +14,15 @@ import type { Federation, RunClient } from '../server/types.js';
 import { nativeArithmetic } from './arithmetic.js';
 import { type Deal, deal, writeHomes } from './deal.js';
 import { RunFolder, runFile } from './folder.js';
-import { cpusOf, type DescribedOwner, dataDigest, describeOwners, homesOf, linkOwners } from './owners.js';
+import {
+  cpusOf,
+  type DescribedOwner,
+  dataDigest,
+  describeOwners,
+  homesOf,
+  linkOwners,
+  POOLED_FOLDER,
+} from './owners.js';
 import type { Prepared } from './prepare.js';
 import { checkSameConfig, type RunInputs } from './resume.js';
 
@@ -122,6 +132,7 @@ async function openNew(prepared: Prepared, dir: string, options: OpenOptions) {
   let link: Link | undefined;
   try {
     await writeHomes(homesOf(dir), dealt);
+    if (prepared.method.capabilities.pooled) await makeFolder(join(homesOf(dir), POOLED_FOLDER));
     link = linkOwners(prepared, dir, dealt.owners, options.tap);
     const described = await describeOwners(prepared, link, dealt.owners, dealt.givenSplits);
     const rows = new Map(dealt.owners.map(({ id, examples }) => [id, examples.length]));

@@ -28,6 +28,9 @@ export interface DescribedOwner extends OwnerFolder {
 export const homesOf = (dir: string): string => join(dir, 'owners');
 export const takeHomesOf = (dir: string): string => join(dir, 'adapters.tmp');
 
+/** Home of the one that trains on the examples of all (`centralized`); no owner's folder has a dot in its name. */
+export const POOLED_FOLDER = 'pooled.all';
+
 /** Workers and threads of a run on this machine. */
 export function cpusOf(config: RunConfig, numOwners: number): { workers: number; threads: number } {
   return divideCores({
@@ -42,8 +45,7 @@ function homes(dir: string, owners: readonly OwnerFolder[], pooled: boolean): Ow
   const home = (folder: string) => join(homesOf(dir), folder);
   const own = owners.map(({ id, folder }) => ({ id, home: home(folder), takeHome: join(takeHomesOf(dir), folder) }));
   if (!pooled) return own;
-  // No owner's folder has a dot in its name.
-  const all = { id: POOLED, home: home('pooled.all'), takeHome: join(takeHomesOf(dir), 'pooled.all') };
+  const all = { id: POOLED, home: home(POOLED_FOLDER), takeHome: join(takeHomesOf(dir), POOLED_FOLDER) };
   return [...own, { ...all, pooledFrom: own.map((owner) => owner.home) }];
 }
 

@@ -25,7 +25,7 @@ export function createInlineLink({ homes, threads = 1, tap }: InlineOptions): Li
   let last: Promise<unknown> = Promise.resolve();
   return {
     workers: 1,
-    ask: (owner, request) => {
+    ask: async (owner, request) => {
       const carry = (home: OwnerHome, bytes: Uint8Array) => {
         const answer = last.then(() => server.answer(home, bytes));
         last = answer;

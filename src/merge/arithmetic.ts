@@ -1,11 +1,18 @@
 import { type MergeMean, type MergeRow, mergeMean } from './mean.js';
 import { type Gram, gram, type SquaredDistances, squaredDistances } from './products.js';
 
-/** A median or trimmed mean of every entry, over the rows that have it. */
-export type SortedMean = (rows: readonly MergeRow[], fallback: Float32Array, cuts: Int32Array) => Float32Array;
+/**
+ * A median or trimmed mean of every entry: of the values of the `count` rows that have it, sorted, without the lowest and
+ * highest `cutOf(count)`; where that is negative, and where no row has the entry, the weighted mean stands.
+ */
+export type SortedMean = (
+  rows: readonly MergeRow[],
+  fallback: Float32Array,
+  cutOf: (count: number) => number,
+) => Float32Array;
 
-/** Shared ones of all pairs of masks, row by row (masks x masks); a mask with itself: its ones. */
-export type MaskOverlaps = (masks: readonly Uint8Array[]) => Float64Array;
+/** Shared ones of all pairs of masks of `length` entries (null: all ones), flat as [mask][mask]; with itself: its ones. */
+export type MaskOverlaps = (masks: readonly (Uint8Array | null)[], length: number) => Float64Array;
 
 /**
  * What a server computes over the adapters of many clients, all of it growing with clients x entries or clients^2 x entries.
@@ -19,11 +26,9 @@ export interface Arithmetic {
   readonly maskOverlaps: MaskOverlaps;
 }
 
-/**
- * Per entry the values of the rows that have it, sorted, without the lowest and highest `cuts[count]` of them, summed from
- * the lowest in float64 and divided by their number. Where `cuts[count]` is negative, the weighted mean stands.
- */
-export const sortedMean: SortedMean = (rows, fallback, cuts) => {
+/** Summed from the lowest value in float64, then one division and one rounding to float32. */
+export const sortedMean: SortedMean = (rows, fallback, cutOf) => {
+  const cuts = Array.from({ length: rows.length + 1 }, (_, count) => (count === 0 ? -1 : cutOf(count)));
   const result = mergeMean(rows, fallback);
   const buffer = new Float64Array(rows.length);
   for (let p = 0; p < result.length; p++) {
@@ -40,9 +45,9 @@ export const sortedMean: SortedMean = (rows, fallback, cuts) => {
 };
 
 /** 32 entries a word, lowest bit first. */
-function packWords(mask: Uint8Array): Uint32Array {
-  const words = new Uint32Array(Math.ceil(mask.length / 32));
-  for (let p = 0; p < mask.length; p++) if (mask[p] === 1) words[p >> 5]! |= 1 << (p & 31);
+function packWords(mask: Uint8Array | null, length: number): Uint32Array {
+  const words = new Uint32Array(Math.ceil(length / 32));
+  for (let p = 0; p < length; p++) if (mask === null || mask[p] === 1) words[p >> 5]! |= 1 << (p & 31);
   return words;
 }
 
@@ -53,8 +58,8 @@ function onesOf(word: number): number {
   return Math.imul((nibbles + (nibbles >>> 4)) & 0x0f0f0f0f, 0x01010101) >>> 24;
 }
 
-export const maskOverlaps: MaskOverlaps = (masks) => {
-  const packed = masks.map(packWords);
+export const maskOverlaps: MaskOverlaps = (masks, length) => {
+  const packed = masks.map((mask) => packWords(mask, length));
   const overlaps = new Float64Array(masks.length ** 2);
   packed.forEach((a, i) => {
     for (let j = i; j < packed.length; j++) {

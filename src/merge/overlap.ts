@@ -8,18 +8,12 @@ export function jaccardOf(
   masks: readonly (Uint8Array | null)[],
   { maskOverlaps }: Pick<Arithmetic, 'maskOverlaps'>,
 ): Jaccard {
-  const given = masks.filter((mask) => mask !== null);
-  if (given.length === 0) return () => 1;
-  const shared = maskOverlaps(given);
-  const size = given[0]!.length;
-  let next = 0;
-  const places = masks.map((mask) => (mask === null ? -1 : next++));
-  const ones = (place: number): number => (place < 0 ? size : shared[place * given.length + place]!);
+  const length = masks.find((mask) => mask !== null)?.length ?? 0;
+  const shared = maskOverlaps(masks, length);
+  const both = (i: number, j: number): number => shared[i * masks.length + j]!;
   return (i, j) => {
-    const [a, b] = [places[i]!, places[j]!];
-    const both = a < 0 ? ones(b) : b < 0 ? ones(a) : shared[a * given.length + b]!;
-    const either = ones(a) + ones(b) - both;
-    return either === 0 ? 1 : both / either;
+    const either = both(i, i) + both(j, j) - both(i, j);
+    return either === 0 ? 1 : both(i, j) / either;
   };
 }
 

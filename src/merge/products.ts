@@ -4,13 +4,18 @@ export interface Range {
   readonly end: number;
 }
 
-/**
- * Inner products of all pairs of rows over the entries of each range where the mask is 1 (null: all): ranges x rows x rows,
- * row by row. Rows are of one length.
- */
-export type Gram = (rows: readonly Float32Array[], mask: Uint8Array | null, ranges: readonly Range[]) => Float64Array;
+/** Which entries count in a product. */
+export interface GramOptions {
+  /** Entries where this is 1. @default null: all */
+  readonly mask?: Uint8Array | null;
+  /** One table of products for each of these. @default one range of all entries */
+  readonly ranges?: readonly Range[];
+}
 
-/** Squared Euclidean distances of all pairs of rows: rows x rows, row by row. */
+/** Inner products of all pairs of rows of one length, flat as [range][row][row]. */
+export type Gram = (rows: readonly Float32Array[], options?: GramOptions) => Float64Array;
+
+/** Squared Euclidean distances of all pairs of rows, flat as [row][row]. */
 export type SquaredDistances = (rows: readonly Float32Array[]) => Float64Array;
 
 const LANES = 8;
@@ -69,7 +74,10 @@ function allPairs(
   return result;
 }
 
-export const gram: Gram = (rows, mask, ranges) => allPairs((a, b) => a * b, rows, mask, ranges);
+const allOf = (rows: readonly Float32Array[]): Range[] => [{ start: 0, end: rows[0]?.length ?? 0 }];
+
+export const gram: Gram = (rows, { mask = null, ranges = allOf(rows) } = {}) =>
+  allPairs((a, b) => a * b, rows, mask, ranges);
 
 export const squaredDistances: SquaredDistances = (rows) =>
-  allPairs((a, b) => (a - b) * (a - b), rows, null, [{ start: 0, end: rows[0]?.length ?? 0 }]);
+  allPairs((a, b) => (a - b) * (a - b), rows, null, allOf(rows));

@@ -120,6 +120,5 @@ export function robustMerge(
     return { merged: arithmetic.mean(rows, fallback), metrics: {} };
   }
   if (options.robust === 'krum' || options.robust === 'multi_krum') return krum(rows, fallback, options, arithmetic);
-  const cuts = Int32Array.from({ length: rows.length + 1 }, (_, count) => cutOf(options, count));
-  return { merged: arithmetic.sortedMean(rows, fallback, cuts), metrics: {} };
+  return { merged: arithmetic.sortedMean(rows, fallback, (count) => cutOf(options, count)), metrics: {} };
 }

@@ -65,14 +65,14 @@ function byMask<T>(compute: (mask: Uint8Array | null) => T): (mask: Uint8Array |
 }
 
 export function stepProducts({ g, directions, groups }: GlobalStep, { gram }: Pick<Arithmetic, 'gram'>): StepProducts {
-  const all = [{ start: 0, end: g.length }];
+  const { ranges } = groups;
   return {
-    squares: byMask((mask) => gram([g], mask, groups.ranges)),
+    squares: byMask((mask) => gram([g], { mask, ranges })),
     alongRows: byMask((mask) =>
-      directions.map((row) => gram([g, row], mask, groups.ranges).filter((_, at) => at % 4 === 1)),
+      directions.map((row) => gram([g, row], { mask, ranges }).filter((_, at) => at % 4 === 1)),
     ),
     gramOfRows: byMask((mask) => {
-      const products = gram(directions, mask, all);
+      const products = gram(directions, { mask });
       const n = directions.length;
       return directions.map((_, i) => [...products.subarray(i * n, (i + 1) * n)]);
     }),

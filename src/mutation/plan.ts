@@ -82,8 +82,7 @@ export function planMutation(input: MutationInput): MutationPlan | null {
   const { layout, options, theta, factors, random, clients, arithmetic = plainArithmetic } = input;
   const only = factorMask(layout, factors);
   const g = only === null ? input.step : maskValues(input.step, only);
-  const squaredNorm = (values: Float32Array): number =>
-    arithmetic.gram([values], null, [{ start: 0, end: values.length }])[0]!;
+  const squaredNorm = (values: Float32Array): number => arithmetic.gram([values])[0]!;
   const gg = squaredNorm(g);
   if (Math.sqrt(gg) <= NEGLIGIBLE * Math.sqrt(squaredNorm(theta))) return null;
   const groups = signGroups(layout, options.mutation_groups);

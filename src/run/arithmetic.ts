@@ -7,7 +7,7 @@ const threads = availableParallelism();
 /** The engine's sums over many adapters, on all cores; equal to the plain ones to the bit. */
 export const nativeArithmetic: Arithmetic = {
   mean: (rows, fallback) => mergeMean(rows, fallback, threads),
-  sortedMean: (rows, fallback, cuts) => sortedMean(rows, fallback, (count) => cuts[count]!, threads),
+  sortedMean: (rows, fallback, cutOf) => sortedMean(rows, fallback, cutOf, threads),
   gram: (rows, options) => gram(rows, { ...options, threads }),
   squaredDistances: (rows) => squaredDistances(rows, threads),
   maskOverlaps: (masks) => maskOverlaps(masks, masks[0]?.length ?? 0, threads),

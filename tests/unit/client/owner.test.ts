@@ -1,0 +1,254 @@
+import { appendFileSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { loadData } from '../../../src/client/data.js';
+import { examplesOf } from '../../../src/client/examples.js';
+import { chooseTakeHome } from '../../../src/client/finishing.js';
+import { Owner } from '../../../src/client/owner.js';
+import type { Description, Finished, Reply, Request, Update } from '../../../src/contracts/messages.js';
+import { EngineError } from '../../../src/errors.js';
+import { StateStore } from '../../../src/store/index.js';
+import {
+  dealRows,
+  describeRequest,
+  type Federation,
+  finishRequest,
+  makeFederation,
+  scoreRequest,
+  temporaryFolder,
+  trainRequest,
+} from '../../links/owners.js';
+import { outOfMemory, type ToyEngine, toyHost } from './toyHost.js';
+
+/** The reply, or the failure thrown. */
+async function ask<R extends Reply>(owner: Owner, request: Request): Promise<R> {
+  const reply = await owner.handle(request);
+  if (reply.kind === 'error') throw Object.assign(new Error(reply.error.message), reply.error);
+  return reply as R;
+}
+
+async function open(settings: Record<string, unknown> = {}, engine?: ToyEngine) {
+  const federation = await makeFederation(settings, { owners: 1 });
+  const home = federation.homes[0]!;
+  const host = toyHost(engine);
+  const owner = new Owner(home, host);
+  const description = await ask<Description>(owner, describeRequest(federation));
+  return { federation, home: home.home, id: home.id, takeHome: home.takeHome, host, owner, description };
+}
+
+const statesOf = (home: string): number[] => StateStore.open(join(home, 'state', 'main')).turns();
+
+describe('an owner describes its data', () => {
+  it('splits every row once, and leaves the ids at home', async () => {
+    const { home, description } = await open({
+      max_train_examples: null,
+      max_valid_examples: null,
+      max_test_examples: null,
+    });
+    const split = JSON.parse(readFileSync(join(home, 'split.json'), 'utf8')) as Record<string, string[]>;
+    const { train, valid, test } = split;
+    expect([train!.length, valid!.length, test!.length]).toEqual([
+      description.train.examples,
+      description.valid.examples,
+      description.test.examples,
+    ]);
+    const ids = readFileSync(join(home, 'rows.jsonl'), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line).id);
+    expect([...train!, ...valid!, ...test!].sort()).toEqual(ids.sort());
+  });
+
+  it('counts target tokens, categories, and what was cut or dropped', async () => {
+    const whole = await open({ seq_length: 2048 });
+    const cut = await open({ seq_length: 100 });
+    const dropped = await open({ seq_length: 64, on_long: 'drop' });
+    expect(whole.description).toMatchObject({ numCut: 0, numDropped: 0 });
+    expect(cut.description.numCut).toBeGreaterThan(0);
+    expect(dropped.description.numDropped).toBeGreaterThan(0);
+    const data = loadData(whole.home);
+    const list = examplesOf(data, 'train');
+    let targets = 0;
+    for (let i = 0; i < list.count; i++) targets += list.example(i).lossMask.reduce((sum, bit) => sum + bit, 0);
+    expect(whole.description.train).toEqual({ examples: 8, targets });
+    const perCategory = Object.values(whole.description.categories);
+    expect(perCategory.reduce((sum, count) => sum + count, 0)).toBe(8);
+  });
+
+  it('keeps its tokens, and makes them anew where rows, settings or template are others, or the file is damaged', async () => {
+    const { federation, owner, home, description } = await open();
+    const manifest = join(home, 'tokens', '000001.json');
+    const again = async (change: Record<string, unknown> = {}) => {
+      const before = statSync(manifest).ino;
+      const reply = await ask<Description>(owner, {
+        ...describeRequest(federation),
+        config: { ...federation.config, ...change },
+      });
+      return { reply, isNew: statSync(manifest).ino !== before };
+    };
+    expect(await again()).toEqual({ reply: description, isNew: false });
+    // What the tokens do not depend on.
+    expect((await again({ learning_rate: 0.5, num_rounds: 9 })).isNew).toBe(false);
+    expect((await again({ seed: 5 })).reply.dataSha256).not.toBe(description.dataSha256);
+    const template = join(home, 'template.json');
+    writeFileSync(
+      template,
+      JSON.stringify({ prompt_input: 'A {instruction} {input}', prompt_no_input: 'A {instruction}' }),
+    );
+    const first = await again({ template });
+    writeFileSync(
+      template,
+      JSON.stringify({ prompt_input: 'B {instruction} {input}', prompt_no_input: 'B {instruction}' }),
+    );
+    expect((await again({ template })).reply.dataSha256).not.toBe(first.reply.dataSha256);
+    expect(await again()).toEqual({ reply: description, isNew: true });
+    const [blob] = readdirSync(join(home, 'tokens', 'blobs'));
+    truncateSync(join(home, 'tokens', 'blobs', blob!), 3);
+    expect(await again()).toEqual({ reply: description, isNew: true });
+    appendFileSync(join(home, 'rows.jsonl'), '{"id":"more:1","instruction":"Why?","input":"","output":"Because."}\n');
+    expect((await again()).isNew).toBe(true);
+  });
+
+  it('an owner that the run describes anew works with the new data at once, whichever object answers', async () => {
+    const { federation, owner, home, host, id } = await open();
+    const train = () => ask<Update>(owner, trainRequest(federation, id));
+    const before = await train();
+    const rows = readFileSync(join(home, 'rows.jsonl'), 'utf8').split('\n').slice(4).join('\n');
+    writeFileSync(join(home, 'rows.jsonl'), rows);
+    await ask(new Owner(federation.homes[0]!, host), describeRequest(federation));
+    expect((await train()).parts).not.toEqual(before.parts);
+  });
+
+  it('an owner without a single row has none', async () => {
+    const federation = await makeFederation({}, { owners: 1 });
+    const [home] = dealRows(temporaryFolder(), new Map([['empty', []]]));
+    const reply = await ask<Description>(new Owner(home!, toyHost()), describeRequest(federation));
+    expect(reply.train).toEqual({ examples: 0, targets: 0 });
+  });
+});
+
+describe('an owner trains', () => {
+  const turn = (federation: Federation, id: string, number: number) =>
+    trainRequest(federation, id, {
+      turn: number,
+      round: number,
+      state: number - 1,
+      keep: [number - 1],
+      note: { search: number === 1 },
+    });
+
+  it('from the state before, again to the same bits, wherever it was cut', async () => {
+    const { federation, owner, id, home, host } = await open({ method: 'local' });
+    const first = await ask<Update>(owner, turn(federation, id, 1));
+    const second = await ask<Update>(owner, turn(federation, id, 2));
+    const saved = StateStore.open(join(home, 'state', 'main')).load(2);
+    const strip = (update: Update) => ({ ...update, seconds: 0 });
+    // The server never got the reply; another process asks again.
+    const other = new Owner(federation.homes[0]!, toyHost());
+    expect(strip(await ask<Update>(other, turn(federation, id, 2)))).toEqual(strip(second));
+    expect(StateStore.open(join(home, 'state', 'main')).load(2)).toEqual(saved);
+    // The server was set back by two rounds.
+    await expect(ask(other, turn(federation, id, 1))).resolves.toMatchObject({ turn: 1 });
+    expect(strip(await ask<Update>(other, turn(federation, id, 1)))).toEqual(strip(first));
+    host.stopped = true;
+    await expect(ask(owner, turn(federation, id, 2))).rejects.toMatchObject({ name: 'InterruptedError' });
+  });
+
+  it('keeps the states that the server may come back to, and no others', async () => {
+    const { federation, owner, id, home } = await open();
+    for (let number = 1; number <= 4; number++) {
+      await ask(owner, turn(federation, id, number));
+      expect(statesOf(home)).toEqual(number === 1 ? [1] : [number - 1, number]);
+    }
+    await ask(owner, { ...turn(federation, id, 7), state: 4, keep: [3, 4] });
+    expect(statesOf(home)).toEqual([3, 4, 7]);
+  });
+
+  it('writes nothing where the run ended in the middle', async () => {
+    const engine: ToyEngine = { steps: 0, evaluations: 0 };
+    const { federation, owner, id, home, host } = await open({ local_steps: 3 }, engine);
+    engine.beforeStep = (step) => {
+      if (step === 3) host.stopped = true;
+    };
+    await expect(ask(owner, turn(federation, id, 1))).rejects.toMatchObject({ name: 'InterruptedError' });
+    expect(statesOf(home)).toEqual([]);
+  });
+
+  it('sends nothing that is not finite', async () => {
+    const { federation, owner, id, home } = await open({}, { steps: 0, evaluations: 0, ruins: 3 });
+    await expect(ask(owner, turn(federation, id, 1))).rejects.toMatchObject({
+      code: 'NON_FINITE',
+      message: expect.stringMatching(/entry 3 of its main adapter is NaN/),
+    });
+    expect(statesOf(home)).toEqual([]);
+  });
+
+  it('not where it has no examples', async () => {
+    const { federation, owner, id } = await open({ seq_length: 8, on_long: 'drop' });
+    await expect(ask(owner, turn(federation, id, 1))).rejects.toMatchObject({ name: 'DataError', code: 'NO_EXAMPLES' });
+  });
+});
+
+describe('an owner finishes', () => {
+  it('with sums that are those of its own lines, in order', async () => {
+    const { federation, owner, id, home, takeHome } = await open({ finetune_steps: 2, also_local: true });
+    const reply = await ask<Finished>(owner, finishRequest(federation, id));
+    const lines = readFileSync(join(home, 'scores.jsonl'), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    for (const split of ['valid', 'test'] as const) {
+      const own = lines.filter((line) => line.split === split);
+      expect(Object.keys(reply[split])).toEqual(['base', 'local', 'global', 'tuned']);
+      for (const [which, { nll, tokens }] of Object.entries(reply[split])) {
+        expect(own.reduce((sum, line) => sum + line.nll[which], 0)).toBe(nll);
+        expect(own.reduce((sum, line) => sum + line.targets, 0)).toBe(tokens);
+      }
+    }
+    expect(lines[0]).toMatchObject({ id: expect.any(String), category: expect.any(String), split: 'valid' });
+    expect(readdirSync(takeHome).sort()).toEqual(['adapter_config.json', 'adapter_model.safetensors']);
+    expect(reply.tokens.tune).toBeGreaterThan(0);
+  });
+
+  it('scores what is asked for and exists', async () => {
+    const engine: ToyEngine = { steps: 0, evaluations: 0 };
+    const { federation, owner } = await open({}, engine);
+    const asked = scoreRequest(federation, { which: ['base', 'personalized'] });
+    const scored = await ask(owner, asked);
+    expect(scored).toMatchObject({ scores: { base: { tokens: expect.any(Number) } } });
+    expect(Object.keys((scored as { scores: object }).scores)).toEqual(['base']);
+    expect(engine.evaluations).toBe(1);
+  });
+
+  it('tries a fine-tuning again that failed by chance, and says why there is none', async () => {
+    const run = async (failing: (step: number) => void) => {
+      const engine: ToyEngine = { steps: 0, evaluations: 0, beforeStep: failing };
+      const { federation, owner, id } = await open({ finetune_steps: 2, retries: 1 }, engine);
+      return { reply: await ask<Finished>(owner, finishRequest(federation, id)), steps: engine.steps };
+    };
+    const once = await run((step) => step === 1 && outOfMemory());
+    expect(once.reply).toMatchObject({ tuneFailure: null, test: { tuned: { nll: expect.any(Number) } } });
+    const always = await run(outOfMemory);
+    expect(always).toMatchObject({ steps: 2, reply: { tuneFailure: { code: 'OUT_OF_MEMORY' } } });
+    expect(always.reply.test).not.toHaveProperty('tuned');
+    const diverged = await run(() => {
+      throw new EngineError('DIVERGED', 'Expected a finite loss.');
+    });
+    expect(diverged).toMatchObject({ steps: 1, reply: { tuneFailure: { name: 'EngineError', code: 'DIVERGED' } } });
+  });
+});
+
+describe('what is taken home', () => {
+  const score = (nll: number) => ({ nll, ppl: Math.exp(nll), tokens: 1 });
+
+  it('is what validation prefers, the earlier of equals; without it the most personal', () => {
+    const all = ['base', 'local', 'global', 'tuned'] as const;
+    const valid = { base: score(3), local: score(2), global: score(2), tuned: score(2.5) };
+    expect(chooseTakeHome('best_on_validation', valid, all)).toBe('local');
+    expect(chooseTakeHome('best_on_validation', { ...valid, base: score(1) }, all)).toBe('base');
+    expect(chooseTakeHome('best_on_validation', {}, all)).toBe('tuned');
+    expect(chooseTakeHome('best_on_validation', { global: score(1) }, all)).toBe('global');
+    expect(chooseTakeHome('global', valid, all)).toBe('global');
+    expect(chooseTakeHome('personalized', valid, all)).toBe('tuned');
+  });
+});

@@ -1,0 +1,61 @@
+import type { AdapterLayout } from '../../../src/adapter/layout.js';
+import type { OwnerHost } from '../../../src/client/host.js';
+import { EngineError, InterruptedError } from '../../../src/errors.js';
+import { loadModel } from '../../../src/model/index.js';
+import type { NativeTrainer, PackedBatch } from '../../../src/native/binding.js';
+
+/** What the toy engine did, and what it is to do. */
+export interface ToyEngine {
+  steps: number;
+  evaluations: number;
+  /** Entry of every trained adapter that is NaN. */
+  ruins?: number;
+  /** Called before each step, counted from 1. */
+  beforeStep?: (step: number) => void;
+}
+
+/** Each step adds the mean token id (so that values tell which examples were seen, in which order); a target costs its id by 1000. */
+function toyTrainer(layout: AdapterLayout, engine: ToyEngine): NativeTrainer {
+  let values = new Float32Array(layout.size);
+  return {
+    setValues: (next: Float32Array) => {
+      values = next.slice();
+    },
+    getValues: () => values.map((value, p) => (p === engine.ruins ? Number.NaN : value)),
+    setTrainable: () => {},
+    setAnchor: () => {},
+    setGradientOffset: () => {},
+    resetOptimizer: () => {},
+    step(batches: readonly PackedBatch[]) {
+      engine.steps++;
+      engine.beforeStep?.(engine.steps);
+      const tokens = batches.flatMap((batch) => [...batch.tokens]);
+      const mean = tokens.reduce((sum, id) => sum + id, 0) / tokens.length;
+      values = values.map((value) => Math.fround(value * 0.5 + mean));
+      return { loss: mean / 1000, gradNorm: 0, targets: 1, tokens: tokens.length };
+    },
+    evaluate(batch: PackedBatch, { adapter }: { adapter: boolean }) {
+      engine.evaluations++;
+      const shift = adapter ? values[0]! / 1000 : 0;
+      return { nll: Float32Array.from(batch.tokens, (id) => id / 1000 + shift), nllSum: 0, targets: 0 };
+    },
+    dispose: () => {},
+  } as unknown as NativeTrainer;
+}
+
+/** The embedded base with its tokenizer, and a toy in the place of the engine. */
+export function toyHost(engine: ToyEngine = { steps: 0, evaluations: 0 }): OwnerHost & { stopped: boolean } {
+  return {
+    stopped: false,
+    loadModel: () => loadModel('embedded'),
+    ownerModel: () => loadModel('embedded'),
+    engine: () => ({ kernels: 'portable', env: { trainer: (layout) => toyTrainer(layout, engine) } }),
+    throwIfStopped() {
+      if (this.stopped) throw new InterruptedError('Interrupted.');
+    },
+  };
+}
+
+export const outOfMemory = (): never => {
+  throw new EngineError('OUT_OF_MEMORY', 'Expected memory.');
+};

@@ -1,5 +1,8 @@
 #include "base_handle.h"
 
+#include <algorithm>
+#include <initializer_list>
+
 #include "convert.h"
 
 namespace ft {
@@ -35,10 +38,55 @@ TensorSource tensor(const Napi::Value& v) {
   return t;
 }
 
+std::vector<std::string> strings(const Napi::Value& v, const char* what) {
+  std::vector<std::string> out;
+  const Napi::Array a = array(v, what);
+  for (uint32_t i = 0; i < a.Length(); i++) out.push_back(text(a.Get(i), what));
+  return out;
+}
+
+// What is asked for and is not known here would be left out of the computation: refused by name.
+void only(const Napi::Object& o, const char* what, std::initializer_list<const char*> known) {
+  const Napi::Array names = o.GetPropertyNames();
+  for (uint32_t i = 0; i < names.Length(); i++) {
+    const std::string name = text(names.Get(i), what);
+    if (!o.Get(name).IsUndefined() && std::find(known.begin(), known.end(), name) == known.end())
+      throw Error("UNSUPPORTED_FEATURE", std::string("This engine does not know \"") + name + "\" of " + what +
+                                             ", and would leave it out of the computation. Use another base model.");
+  }
+}
+
+// The value out of `values`, as its place there.
+template <size_t N>
+int one_of(const Napi::Object& o, const char* key, const char* const (&values)[N]) {
+  const std::string value = string(o, key);
+  std::string all;
+  for (size_t i = 0; i < N; i++) {
+    if (value == values[i]) return static_cast<int>(i);
+    all += std::string(i ? ", " : "") + values[i];
+  }
+  throw Error("UNSUPPORTED_FEATURE", std::string("Expected ") + key + " out of " + all + " but received \"" + value +
+                                         "\", which this engine does not compute. Use another base model.");
+}
+
+RopeTable rope_table(const Napi::Value& v) {
+  const Napi::Object o = object(v, "a RoPE table");
+  only(o, "a RoPE table", {"theta", "dim", "pairing", "factors", "magnitude"});
+  RopeTable r;
+  r.theta = number(o, "theta");
+  r.dim = static_cast<int>(integer(o, "dim"));
+  r.interleaved = one_of(o, "pairing", {"half", "interleaved"}) == 1;
+  r.factors = doubles(o.Get("factors"), "factors");
+  if (!o.Get("magnitude").IsUndefined()) r.magnitude = number(o, "magnitude");
+  return r;
+}
+
 Description description(const Napi::Value& v) {
   const Napi::Object o = object(v, "description");
+  only(o, "a model description",
+      {"architecture", "numLayers", "hiddenSize", "numHeads", "numKvHeads", "headDim", "ffnSize", "vocabSize",
+          "contextLength", "normEps", "qkNorm", "attentionScale", "ropes", "layers", "files", "tensors"});
   Description d;
-  d.architecture = string(o, "architecture");
   d.layers = static_cast<int>(integer(o, "numLayers"));
   d.hidden = static_cast<int>(integer(o, "hiddenSize"));
   d.heads = static_cast<int>(integer(o, "numHeads"));
@@ -48,19 +96,18 @@ Description description(const Napi::Value& v) {
   d.vocab = static_cast<int>(integer(o, "vocabSize"));
   d.context = static_cast<int>(integer(o, "contextLength"));
   d.norm_eps = static_cast<float>(number(o, "normEps"));
-  d.rope_theta = number(o, "ropeTheta");
-  d.rope_dim = static_cast<int>(integer(o, "ropeDim"));
-  const std::string pairing = string(o, "ropePairing");
-  if (pairing != "interleaved" && pairing != "half")
-    throw Error("BAD_ARGUMENT", "Expected ropePairing interleaved or half but received \"" + pairing + "\".");
-  d.rope_interleaved = pairing == "interleaved";
-  d.rope_factors = doubles(o.Get("ropeFactors"), "ropeFactors");
-  const Napi::Array files = array(o.Get("files"), "files");
-  for (uint32_t i = 0; i < files.Length(); i++) {
-    const Napi::Value f = files.Get(i);
-    if (!f.IsString()) throw Error("BAD_ARGUMENT", "Expected paths in files.");
-    d.files.push_back(f.As<Napi::String>().Utf8Value());
+  d.qk_norm = static_cast<QkNorm>(one_of(o, "qkNorm", {"none", "head"}));
+  d.attention_scale = o.Get("attentionScale").IsUndefined() ? 1.0f / std::sqrt(static_cast<float>(d.head_dim))
+                                                            : static_cast<float>(number(o, "attentionScale"));
+  const Napi::Array ropes = array(o.Get("ropes"), "ropes");
+  for (uint32_t i = 0; i < ropes.Length(); i++) d.ropes.push_back(rope_table(ropes.Get(i)));
+  const Napi::Array layers = array(o.Get("layers"), "layers");
+  for (uint32_t i = 0; i < layers.Length(); i++) {
+    const Napi::Object layer = object(layers.Get(i), "a layer");
+    only(layer, "a layer", {"rope"});
+    d.rope_of_layer.push_back(layer.Get("rope").IsNull() ? -1 : static_cast<int>(integer(layer, "rope", 0, 1 << 16)));
   }
+  d.files = strings(o.Get("files"), "files");
   const Napi::Array tensors = array(o.Get("tensors"), "tensors");
   for (uint32_t i = 0; i < tensors.Length(); i++) d.tensors.push_back(tensor(tensors.Get(i)));
   return d;

@@ -130,7 +130,7 @@ std::pair<Work, Finish> TrainerHandle::evaluate_call(const Napi::CallbackInfo& i
         Napi::Object r = Napi::Object::New(env);
         r.Set("nll", floats(env, c->nll.data(), c->nll.size()));
         r.Set("nllSum", c->sum);
-        r.Set("targets", Step::targets(c->batch.view()));
+        r.Set("targets", targets(c->batch.view()));
         return r;
       }};
 }
@@ -148,8 +148,9 @@ std::pair<Work, Finish> TrainerHandle::gradient_call(const Napi::CallbackInfo& i
   return {[c, &t] {
             std::vector<Batch> views;
             for (const auto& b : c->batches) views.push_back(b.view());
+            c->loss = t.gradient(views, {}, &c->targets);
             c->gradient.resize(t.size());
-            c->loss = t.gradient(views, {}, c->gradient.data(), &c->targets);
+            t.read(Slot::Gradient, c->gradient.data());
           },
       [c](Napi::Env env) -> Napi::Value {
         Napi::Object r = Napi::Object::New(env);

@@ -1,10 +1,16 @@
 // What a Trainer of JavaScript holds: values, masks, optimizer state, profile.
-#include <cmath>
-
 #include "convert.h"
 #include "trainer_handle.h"
 
 namespace ft {
+
+namespace {
+Napi::Float32Array read(Napi::Env env, const Trainer& t, Slot slot) {
+  Napi::Float32Array out = Napi::Float32Array::New(env, t.size());
+  t.read(slot, out.Data());
+  return out;
+}
+}  // namespace
 
 Napi::Value TrainerHandle::num_values(const Napi::CallbackInfo& info) {
   return guard(info.Env(),
@@ -18,14 +24,14 @@ Napi::Value TrainerHandle::get_values(const Napi::CallbackInfo& info) {
   return guard(info.Env(), [&]() -> Napi::Value {
     Trainer& t = trainer();
     Lock lock(*this);
-    return floats(info.Env(), t.values().data(), t.values().size());
+    return read(info.Env(), t, Slot::Values);
   });
 }
 void TrainerHandle::set_values(const Napi::CallbackInfo& info) {
   guard(info.Env(), [&] {
     Trainer& t = trainer();
     Lock lock(*this);
-    t.set_values(typed<Napi::Float32Array>(info[0], "values", t.size()).Data());
+    t.write(Slot::Values, typed<Napi::Float32Array>(info[0], "values", t.size()).Data());
   });
 }
 void TrainerHandle::set_trainable(const Napi::CallbackInfo& info) {
@@ -39,14 +45,14 @@ void TrainerHandle::set_anchor(const Napi::CallbackInfo& info) {
   guard(info.Env(), [&] {
     Trainer& t = trainer();
     Lock lock(*this);
-    t.set_anchor(info[0].IsNull() ? nullptr : typed<Napi::Float32Array>(info[0], "anchor", t.size()).Data());
+    t.write(Slot::Anchor, info[0].IsNull() ? nullptr : typed<Napi::Float32Array>(info[0], "anchor", t.size()).Data());
   });
 }
 void TrainerHandle::set_offset(const Napi::CallbackInfo& info) {
   guard(info.Env(), [&] {
     Trainer& t = trainer();
     Lock lock(*this);
-    t.set_offset(info[0].IsNull() ? nullptr : typed<Napi::Float32Array>(info[0], "offset", t.size()).Data());
+    t.write(Slot::Offset, info[0].IsNull() ? nullptr : typed<Napi::Float32Array>(info[0], "offset", t.size()).Data());
   });
 }
 void TrainerHandle::reset_optimizer(const Napi::CallbackInfo& info) {
@@ -60,12 +66,10 @@ Napi::Value TrainerHandle::get_optimizer(const Napi::CallbackInfo& info) {
   return guard(info.Env(), [&]() -> Napi::Value {
     Trainer& t = trainer();
     Lock lock(*this);
-    const auto& s = t.optimizer();
-    const std::vector<float> zero(s.m.empty() ? t.size() : 0, 0.0f);
     Napi::Object r = Napi::Object::New(info.Env());
-    r.Set("step", static_cast<double>(s.step));
-    r.Set("m", floats(info.Env(), s.m.empty() ? zero.data() : s.m.data(), t.size()));
-    r.Set("v", floats(info.Env(), s.v.empty() ? zero.data() : s.v.data(), t.size()));
+    r.Set("step", static_cast<double>(t.optimizer_step()));
+    r.Set("m", read(info.Env(), t, Slot::M));
+    r.Set("v", read(info.Env(), t, Slot::V));
     return r;
   });
 }
@@ -76,26 +80,17 @@ void TrainerHandle::set_optimizer(const Napi::CallbackInfo& info) {
     const Napi::Object o = object(info[0], "optimizer state");
     const auto m = typed<Napi::Float32Array>(o.Get("m"), "m", t.size()),
                v = typed<Napi::Float32Array>(o.Get("v"), "v", t.size());
-    Trainer::Optimizer s;
-    s.step = integer(o, "step", 0, int64_t{1} << 50);
-    s.m.assign(m.Data(), m.Data() + t.size());
-    s.v.assign(v.Data(), v.Data() + t.size());
-    for (float x : s.m)
-      if (!std::isfinite(x)) throw Error("NON_FINITE", "Expected finite moments.");
-    for (float x : s.v)
-      if (!std::isfinite(x) || x < 0) throw Error("NON_FINITE", "Expected finite second moments of at least 0.");
-    t.optimizer() = std::move(s);
+    t.set_optimizer(integer(o, "step", 0, int64_t{1} << 50), m.Data(), v.Data());
   });
 }
 Napi::Value TrainerHandle::take_gradient_sum(const Napi::CallbackInfo& info) {
   return guard(info.Env(), [&]() -> Napi::Value {
     Trainer& t = trainer();
     Lock lock(*this);
-    std::vector<float> sum;
-    const int64_t steps = t.take_gradient_sum(sum);
+    Napi::Float32Array sum = Napi::Float32Array::New(info.Env(), t.size());
     Napi::Object r = Napi::Object::New(info.Env());
-    r.Set("steps", static_cast<double>(steps));
-    r.Set("sum", floats(info.Env(), sum.data(), sum.size()));
+    r.Set("steps", static_cast<double>(t.take_gradient_sum(sum.Data())));
+    r.Set("sum", sum);
     return r;
   });
 }
@@ -104,7 +99,7 @@ Napi::Value TrainerHandle::take_profile(const Napi::CallbackInfo& info) {
     Trainer& t = trainer();
     Lock lock(*this);
     Napi::Object r = Napi::Object::New(info.Env());
-    for (const auto& [name, seconds] : t.engine().take_profile()) r.Set(name, seconds);
+    for (const auto& [name, seconds] : t.take_profile()) r.Set(name, seconds);
     return r;
   });
 }

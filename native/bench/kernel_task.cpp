@@ -26,20 +26,19 @@ KernelTask gemm_task(const KernelSet& set, const std::string& kind, int m, int n
   Gemm g;
   g.m = m;
   g.n = n;
-  g.seg[0] = {a.mat(), b.mat(), k, trans};
-  g.ldc = n;
-  g.c = data->room(sizeof(float) * m * n).data();
+  g.seg[0] = {a.view(), b.view(), trans};
+  g.c = {Dtype::F32, n, n, data->room(sizeof(float) * m * n).data()};
   Buffer& memory = data->room(set.gemm_scratch(g));
   KernelTask task;
   task.operations = 2.0 * m * n * k;
   if (naive)
     task.run = [data, g] {
       const Operand &x = data->operands[0], &w = data->operands[1];
-      auto* c = static_cast<float*>(g.c);
+      auto* c = static_cast<float*>(g.c.data);
       for (int i = 0; i < g.m; i++)
         for (int j = 0; j < g.n; j++) {
           float sum = 0;
-          for (int l = 0; l < g.seg[0].k; l++)
+          for (int l = 0; l < g.seg[0].a.cols; l++)
             sum += static_cast<float>(x.at(i, l)) * static_cast<float>(g.seg[0].trans ? w.at(j, l) : w.at(l, j));
           c[static_cast<int64_t>(i) * g.n + j] = sum;
         }
@@ -66,20 +65,22 @@ KernelTask attention_task(const KernelSet& set, bool back, int len, int dim) {
   a.kv_heads = 1;
   a.head_dim = dim;
   a.scale = 1.0f / std::sqrt(static_cast<float>(dim));
-  a.type = Dtype::BF16;
-  a.q = qkv.data();
-  a.k = qkv.data() + 2 * kHeads * dim;
-  a.v = qkv.data() + 2 * (kHeads + 1) * dim;
-  a.ld_qkv = a.ld_dqkv = qkv.mat().ld;
-  a.ld_out = dout.mat().ld;
-  a.dout = dout.data();
-  a.out = data->room(2 * round_up(len, kRowPad) * a.ld_out).data();
+  auto room = [&](const View& like) {
+    View v = like;
+    v.data = data->room(size_of(v.type) * round_up(len, kRowPad) * v.ld).data();
+    return v;
+  };
+  auto heads = [&](const View& all, View& q, View& k, View& v) {
+    q = all.columns(0, kHeads * dim);
+    k = all.columns(kHeads * dim, dim);
+    v = all.columns((kHeads + 1) * dim, dim);
+  };
+  heads(qkv.view(), a.q, a.k, a.v);
+  a.dout = dout.view();
+  a.out = room(a.dout);
   a.lse = data->room(sizeof(float) * kHeads * len).as<float>();
   a.ld_lse = len;
-  auto* dqkv = data->room(2 * round_up(len, kRowPad) * a.ld_dqkv).data();
-  a.dq = dqkv;
-  a.dk = dqkv + 2 * kHeads * dim;
-  a.dv = dqkv + 2 * (kHeads + 1) * dim;
+  heads(room(qkv.view()), a.dq, a.dk, a.dv);
   Buffer& memory = data->room(set.attention_scratch(a, len));
   Scratch scratch{memory.data(), memory.size()};
   set.attention_fwd(a, 0, len, 0, scratch);
@@ -99,30 +100,31 @@ KernelTask rows_task(const KernelSet& set, const std::string& kind, int m, int n
   const Operand& wide = data->operands.emplace_back(random, m, 2 * n, Dtype::BF16);
   const Operand& x = data->operands.emplace_back(random, m, n, Dtype::F32);
   const Operand& half = data->operands.emplace_back(random, m, n, Dtype::BF16);
-  const int64_t ld = x.mat().ld, ld_wide = wide.mat().ld;
-  uint8_t* out = data->room(sizeof(float) * m * ld_wide).data();
-  uint8_t* act = data->room(sizeof(float) * m * ld).data();
+  auto room = [&](const View& like) {
+    View v = like;
+    v.data = data->room(size_of(v.type) * m * v.ld).data();
+    return v;
+  };
+  const View xs = x.view(), gate_up = wide.view(), dout = half.view(), out = room(dout), wide_out = room(gate_up);
+  const auto* weight = static_cast<const float*>(xs.data);
   float* stat = data->room(sizeof(float) * 4 * m).as<float>();
-  const auto* xs = static_cast<const float*>(x.mat().data);
   const KernelSet* s = &set;
   KernelTask task;
   if (kind == "rmsnorm") {
     task.bytes = 6.0 * m * n;
-    task.run = [=, keep = data] { s->rmsnorm_fwd(xs, ld, xs, 1e-5f, n, Dtype::BF16, out, ld, stat, 0, m); };
+    task.run = [=, keep = data] { s->rmsnorm_fwd(xs, weight, 1e-5f, out, stat, 0, m); };
   } else if (kind == "swiglu") {
     task.bytes = 6.0 * m * n;
-    task.run = [=, keep = data, gu = wide.data()] { s->swiglu_fwd(Dtype::BF16, gu, ld_wide, n, out, ld, 0, m); };
+    task.run = [=, keep = data] { s->swiglu_fwd(gate_up, out, 0, m); };
   } else if (kind == "swiglu back") {
     task.bytes = 12.0 * m * n;
-    task.run = [=, keep = data, gu = wide.data(), d = half.data()] {
-      s->swiglu_bwd(Dtype::BF16, gu, ld_wide, n, d, ld, out, ld_wide, act, ld, 0, m);
-    };
+    task.run = [=, keep = data] { s->swiglu_bwd(gate_up, dout, wide_out, out, 0, m); };
   } else if (kind == "softmax") {
     auto* target = data->room(sizeof(int32_t) * m).as<int32_t>();
     task.bytes = 6.0 * m * n;
     task.run = [=, keep = data] {
       for (int i = 0; i < m; i++) stat[i] = -INFINITY, stat[m + i] = 0;
-      s->softmax_tile(xs, ld, 0, n, target, stat, stat + m, stat + 2 * m, Dtype::BF16, out, ld, stat + 3 * m, 0, m);
+      s->softmax_tile(xs, 0, target, stat, stat + m, stat + 2 * m, out, stat + 3 * m, 0, m);
     };
   } else {
     throw Error("BAD_ARGUMENT", "Unknown kernel \"" + kind + "\".");

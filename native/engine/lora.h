@@ -1,4 +1,4 @@
-// The adapter on the device side: modules grouped by the stacked weight that they adapt.
+// An adapter as the products read it: modules grouped by the stacked weight that they adapt.
 #pragma once
 #include <string>
 #include <vector>
@@ -11,7 +11,6 @@ namespace ft {
 // One adapted linear layer inside the flat vector: A [rank, in] at offset_a, B [out, rank] at offset_b.
 struct LoraModule {
   std::string name;
-  int layer = 0, target = 0;  // target: 0 q, 1 k, 2 v, 3 o, 4 gate, 5 up, 6 down
   int rank = 0;
   float scale = 0;
   int64_t offset_a = 0, offset_b = 0;
@@ -27,12 +26,11 @@ enum GroupKind { kQkv, kO, kGateUp, kDown, kGroupKinds };
 struct LoraGroup {
   std::vector<LoraModule> modules;
   int rank = 0, n = 0, k = 0;
-  int ld_r = 0;  // of activations with `rank` columns
   Dtype type = Dtype::F32;
   Buffer a, b;
   bool empty() const { return rank == 0; }
-  Mat a_mat() const { return {type, a.data(), nullptr, k}; }
-  Mat b_mat() const { return {type, b.data(), nullptr, rank}; }
+  View a_view() const { return {type, k, k, a.data()}; }
+  View b_view() const { return {type, rank, rank, b.data()}; }
   // Copies A and s B of every module from the flat values.
   void refresh(const KernelSet& kernels, const float* values);
 };
@@ -48,9 +46,9 @@ struct Lora {
   Lora(const Base& base, const std::vector<ModuleSpec>& specs);
   std::vector<LoraGroup> groups;  // layer * kGroupKinds + kind
   int64_t size = 0;
-  int lowest_layer = 0;  // the lowest adapted one
-  int max_rank = 0;      // of a group
-  LoraGroup& at(int layer, int kind) { return groups[static_cast<size_t>(layer) * kGroupKinds + kind]; }
+  int lowest = 0;    // index of the first group that has modules
+  int max_rank = 0;  // of a group
+  const LoraGroup& at(int layer, int kind) const { return groups[static_cast<size_t>(layer) * kGroupKinds + kind]; }
 };
 
 }  // namespace ft

@@ -33,17 +33,16 @@ class Loader {
     return it == byName_.end() ? nullptr : it->second;
   }
 
-  std::vector<float> vector(const std::string& name, int size, bool optional = false) {
-    const TensorSource* t = find(name);
-    if (!t && optional) return {};
+  std::vector<float> vector(const std::string& name, int size) {
+    const TensorSource& t = need(name, {size});
     std::vector<float> out(size);
-    ggml_.dequantize(need(name, {size}).type, bytes(*t), out.data(), size);
+    ggml_.dequantize(t.type, bytes(t), out.data(), size);
     for (float x : out)
       if (!std::isfinite(x)) throw Error("NON_FINITE", "Tensor " + name + " holds NaN or infinity.");
     return out;
   }
 
-  // Stacks the named matrices [n_i, k] row after row.
+  // Stacks the named matrices [n_i, k] row after row, and their biases, where there are any.
   Weight matrix(const std::vector<std::pair<std::string, int>>& parts, int k) {
     Weight w;
     w.k = k;
@@ -52,11 +51,17 @@ class Loader {
     const int64_t ld = base_.int8 ? round_up(k, kGroup) : k;
     w.values = Buffer(static_cast<size_t>(w.n) * ld * size_of(type));
     if (type == Dtype::Q8) w.scales = Buffer(static_cast<size_t>(w.n) * (ld / kGroup) * sizeof(float));
-    w.mat = {type, w.values.data(), w.scales.as<float>(), ld};
+    w.view = {type, k, ld, w.values.data(), w.scales.as<float>()};
     int row = 0;
     for (const auto& p : parts) {
       const TensorSource& t = need(p.first, {k, p.second});
       fill(t, p.second, k, w, row);
+      const std::string bias = p.first.substr(0, p.first.rfind('.')) + ".bias";
+      if (find(bias)) {
+        w.bias.resize(w.n, 0.0f);
+        const auto values = vector(bias, p.second);
+        std::copy(values.begin(), values.end(), w.bias.begin() + row);
+      }
       row += p.second;
     }
     base_.bytes += w.values.size() + w.scales.size();
@@ -99,18 +104,16 @@ class Loader {
       std::vector<float> tmp(static_cast<size_t>(kRows) * k);
       for (int r = static_cast<int>(static_cast<int64_t>(n) * i / parts); r < end; r += kRows) {
         const int rows = std::min(kRows, end - r);
-        const int64_t ld = w.mat.ld, at = row0 + r;
-        float* out = base_.int8 ? tmp.data() : w.values.as<float>() + at * ld;
+        const View to = w.view.from(row0 + r);
+        float* out = base_.int8 ? tmp.data() : static_cast<float*>(to.data);
         ggml_.dequantize(t.type, bytes(t) + r * row_bytes, out, static_cast<int64_t>(rows) * k);
         float sum = 0;
         for (int64_t j = 0; j < static_cast<int64_t>(rows) * k; j++) sum += out[j] * 0.0f;
         // not 0: some value was not finite
         if (sum != 0.0f) throw Error("NON_FINITE", "Tensor " + t.name + " holds NaN or infinity.");
-        if (w.mat.type == Dtype::BF16)
-          base_.kernels->to_act(out, k, k, Dtype::BF16, w.values.as<bf16_t>() + at * ld, ld, 0, rows);
-        if (w.mat.type == Dtype::Q8)
-          base_.kernels->quantize_rows(
-              out, k, rows, k, levels, w.values.as<int8_t>() + at * ld, ld, w.scales.as<float>() + at * (ld / kGroup));
+        const View from{Dtype::F32, k, k, out};
+        if (to.type == Dtype::BF16) base_.kernels->convert(from, to, 0, rows);
+        if (to.type == Dtype::Q8) base_.kernels->quantize_rows(from, rows, levels, to);
       }
     });
   }
@@ -122,37 +125,23 @@ class Loader {
   std::map<std::string, const TensorSource*> byName_;
 };
 
-void check(const Description& d) {
-  auto in = [](const char* what, int64_t x, int64_t lo, int64_t hi) {
-    if (x < lo || x > hi)
-      throw Error("BAD_MODEL", std::string("Expected ") + what + " between " + std::to_string(lo) + " and " +
-                                   std::to_string(hi) + " but received " + std::to_string(x) + ".");
-  };
-  if (d.architecture != "llama" && d.architecture != "qwen2" && d.architecture != "qwen3")
-    throw Error("BAD_MODEL", "Expected architecture llama, qwen2 or qwen3 but received \"" + d.architecture + "\".");
-  in("numLayers", d.layers, 1, 512);
-  in("hiddenSize", d.hidden, 1, 1 << 16);
-  in("numHeads", d.heads, 1, 1024);
-  in("numKvHeads", d.kv_heads, 1, d.heads);
-  in("headDim", d.head_dim, 2, 512);
-  in("ffnSize", d.ffn, 1, 1 << 20);
-  in("vocabSize", d.vocab, 2, 1 << 22);
-  in("contextLength", d.context, 1, 1 << 24);
-  in("ropeDim", d.rope_dim, 2, d.head_dim);
-  if (d.heads % d.kv_heads) throw Error("BAD_MODEL", "numHeads must be a multiple of numKvHeads.");
-  if (d.rope_dim % 2) throw Error("BAD_MODEL", "ropeDim must be even.");
-  if (!(d.rope_theta > 0) || !(d.norm_eps >= 0))
-    throw Error("BAD_MODEL", "ropeTheta must be positive and normEps not negative.");
-  if (!d.rope_factors.empty() && static_cast<int>(d.rope_factors.size()) != d.rope_dim / 2)
-    throw Error("BAD_MODEL", "ropeFactors must have ropeDim / 2 values.");
-}
-
 }  // namespace
+
+void read_row(const View& w, int64_t row, int from, int count, float* out) {
+  const View at = w.from(row);
+  if (w.type == Dtype::F32) std::memcpy(out, static_cast<const float*>(at.data) + from, sizeof(float) * count);
+  for (int i = 0; w.type == Dtype::BF16 && i < count; i++) {
+    const uint32_t bits = static_cast<uint32_t>(static_cast<const bf16_t*>(at.data)[from + i]) << 16;
+    std::memcpy(out + i, &bits, sizeof bits);
+  }
+  for (int i = 0; w.type == Dtype::Q8 && i < count; i++)
+    out[i] = static_cast<const int8_t*>(at.data)[from + i] * at.scale[(from + i) / kGroup];
+}
 
 void Base::load(const std::string& ggml, const std::vector<MappedFile>& files) {
   Loader in(*this, ggml, files);
   const auto& d = desc;
-  const int q = d.heads * d.head_dim, kv = d.kv_heads * d.head_dim;
+  const int q = d.q(), kv = d.kv();
   embedding = in.matrix({{"token_embd.weight", d.vocab}}, d.hidden);
   if (in.find("output.weight")) head = in.matrix({{"output.weight", d.vocab}}, d.hidden);
   final_norm = in.vector("output_norm.weight", d.hidden);
@@ -165,38 +154,12 @@ void Base::load(const std::string& ggml, const std::vector<MappedFile>& files) {
     y.down = in.matrix({{p + "ffn_down.weight", d.hidden}}, d.ffn);
     y.attn_norm = in.vector(p + "attn_norm.weight", d.hidden);
     y.ffn_norm = in.vector(p + "ffn_norm.weight", d.hidden);
-    const int width[3] = {q, kv, kv};
-    const char* names[3] = {"attn_q.bias", "attn_k.bias", "attn_v.bias"};
-    int at = 0;
-    for (int i = 0; i < 3; at += width[i++]) {
-      auto b = in.vector(p + names[i], width[i], true);
-      if (b.empty()) continue;
-      y.qkv_bias.resize(q + 2 * kv, 0.0f);
-      std::copy(b.begin(), b.end(), y.qkv_bias.begin() + at);
-    }
-    const bool norms = d.architecture == "qwen3";
-    if (norms) {
+    if (d.qk_norm == QkNorm::Head) {
       y.q_norm = in.vector(p + "attn_q_norm.weight", d.head_dim);
       y.k_norm = in.vector(p + "attn_k_norm.weight", d.head_dim);
     }
     layers.push_back(std::move(y));
   }
-}
-
-void Base::row(const Weight& w, int token, float* out) const {
-  if (w.mat.type == Dtype::F32) {
-    std::memcpy(
-        out, static_cast<const float*>(w.mat.data) + static_cast<int64_t>(token) * w.mat.ld, sizeof(float) * w.k);
-    return;
-  }
-  if (w.mat.type == Dtype::BF16) {
-    kernels->from_act(Dtype::BF16, static_cast<const bf16_t*>(w.mat.data) + static_cast<int64_t>(token) * w.mat.ld,
-        w.mat.ld, w.k, out, w.k, 0, 1);
-    return;
-  }
-  const int8_t* q = static_cast<const int8_t*>(w.mat.data) + static_cast<int64_t>(token) * w.mat.ld;
-  const float* s = w.mat.scale + static_cast<int64_t>(token) * (w.mat.ld / kGroup);
-  for (int i = 0; i < w.k; i++) out[i] = q[i] * s[i / kGroup];
 }
 
 std::shared_ptr<const Base> Base::open(

@@ -1,34 +1,15 @@
-// The description of a base model (mirrors ModelDescription in src/native/binding.ts) and its weights in memory.
+// The weights of a base model in memory.
 #pragma once
 #include <memory>
 #include <string>
 #include <vector>
 
 #include "../kernels/kernels.h"
+#include "description.h"
 #include "mapped_file.h"
 #include "memory.h"
 
 namespace ft {
-
-struct TensorSource {
-  std::string name;
-  int file = 0;
-  uint64_t offset = 0, bytes = 0;
-  int type = 0;
-  std::vector<int64_t> ne;
-};
-
-struct Description {
-  std::string architecture;
-  int layers = 0, hidden = 0, heads = 0, kv_heads = 0, head_dim = 0, ffn = 0, vocab = 0, context = 0;
-  float norm_eps = 0;
-  double rope_theta = 0;
-  int rope_dim = 0;
-  bool rope_interleaved = false;
-  std::vector<double> rope_factors;  // empty or rope_dim / 2
-  std::vector<std::string> files;
-  std::vector<TensorSource> tensors;
-};
 
 // Narrower matrices than this are kept in bf16 where others are int8: rounding averages out over long rows only, and
 // there is little to save.
@@ -38,13 +19,17 @@ constexpr int kNarrow = 256;
 struct Weight {
   int n = 0, k = 0;
   Buffer values, scales;
-  Mat mat;
+  View view;                // [n][k]
+  std::vector<float> bias;  // empty or n
 };
 
 struct Layer {
   Weight qkv, o, gate_up, down;  // qkv: rows of q, k, v one after the other; gate_up: gate, up
-  std::vector<float> attn_norm, ffn_norm, qkv_bias, q_norm, k_norm;
+  std::vector<float> attn_norm, ffn_norm, q_norm, k_norm;
 };
+
+// Columns from .. from + count of a row of a weight as f32; `from` is a multiple of kGroup.
+void read_row(const View& w, int64_t row, int from, int count, float* out);
 
 // Read-only after construction; shared by every trainer of the process.
 class Base {
@@ -66,8 +51,6 @@ class Base {
 
   Dtype act() const { return int8 ? Dtype::BF16 : Dtype::F32; }
   const Weight& output() const { return head.n ? head : embedding; }
-  // Row `token` of the embedding (or output) matrix as f32.
-  void row(const Weight& w, int token, float* out) const;
 
  private:
   void load(const std::string& ggml, const std::vector<MappedFile>& files);

@@ -4,129 +4,109 @@
 
 namespace ft {
 
-bool PlanShape::covers(const PlanShape& o) const {
-  if (tokens < o.tokens || rank < o.rank || train < o.train || checkpointing != o.checkpointing || dropout < o.dropout)
-    return false;
-  for (size_t i = 0; i < o.ranks.size(); i++)
-    if (i >= ranks.size() || ranks[i] < o.ranks[i]) return false;
-  return true;
+Tensor Plan::f32(int64_t rows, int64_t cols) {
+  Tensor t{Buffer(sizeof(float) * rows * cols), {}};
+  t.view = {Dtype::F32, static_cast<int>(cols), cols, t.memory.data()};
+  bytes += t.memory.size();
+  return t;
 }
 
-void PlanShape::grow(const PlanShape& o) {
-  tokens = std::max(tokens, o.tokens);
-  rank = std::max(rank, o.rank);
-  train |= o.train;
-  dropout |= o.dropout;
-  checkpointing = o.checkpointing;
-  ranks.resize(std::max(ranks.size(), o.ranks.size()), 0);
-  for (size_t i = 0; i < o.ranks.size(); i++) ranks[i] = std::max(ranks[i], o.ranks[i]);
+Tensor Plan::act_rows(int64_t rows, int64_t cols) {
+  const Dtype type = base_->act();
+  const int64_t ld = round_up(static_cast<int>(cols), kColPad);
+  Tensor t{Buffer(size_of(type) * round_up(static_cast<int>(rows), kRowPad) * ld), {}};
+  t.view = {type, static_cast<int>(cols), ld, t.memory.data()};
+  bytes += t.memory.size();
+  return t;
 }
 
-Buffer Plan::make(size_t rows, size_t cols, size_t size) {
-  Buffer b(rows * cols * size);
-  bytes += b.size();
-  return b;
-}
-
-void Plan::saved(const Base& base, Saved& s, const PlanShape& shape, int layer, bool keep) {
-  const auto& d = base.desc;
-  const size_t c = cap;
-  s.qkv = make(c, ld_qkv, width);
-  s.att = make(c, ld_q, width);
-  s.gu = make(c, ld_gu, width);
-  s.lse = make(d.heads, c, 4);
-  s.rstd1 = make(c, 1, 4);
-  s.rstd2 = make(c, 1, 4);
+// layer -1: room for any. `keep`: with what only the way back reads.
+void Plan::save(Saved& s, int layer, bool keep) {
+  const auto& d = base_->desc;
+  const int64_t t = tokens_;
+  s.qkv = act_rows(t, d.q() + 2 * d.kv());
+  s.att = act_rows(t, d.q());
+  s.gate_up = act_rows(t, 2 * d.ffn);
+  s.lse = f32(d.heads, t);
+  s.attn_rstd = f32(t, 1);
+  s.ffn_rstd = f32(t, 1);
   if (keep) {
-    s.xin = make(c, ld_d, width);
-    s.xmid = make(c, ld_d, width);
+    s.attn_in = act_rows(t, d.hidden);
+    s.ffn_in = act_rows(t, d.hidden);
   }
-  for (int g = 0; g < 4; g++) {
-    int ld = 0;
+  for (int kind = 0; kind < kGroupKinds; kind++) {
+    int rank = 0;
     for (int l = 0; l < d.layers; l++)
-      if (layer < 0 || l == layer) ld = std::max(ld, shape.ranks[static_cast<size_t>(l) * 4 + g]);
-    s.h[g] = make(c, ld, width);
+      if (layer < 0 || l == layer) rank = std::max(rank, lora_->at(l, kind).rank);
+    s.h[kind] = act_rows(t, rank);
   }
-  if (d.architecture == "qwen3") {
-    s.qk_pre = make(c, static_cast<size_t>(d.heads + d.kv_heads) * d.head_dim, 4);
-    s.qk_rstd = make(d.heads + d.kv_heads, c, 4);
+  if (d.qk_norm != QkNorm::None) {
+    s.qk = f32(t, d.q() + d.kv());
+    s.qk_rstd = f32(d.heads + d.kv_heads, t);
   }
 }
 
-void Plan::fit(const Base& base, const PlanShape& want) {
-  if (shape_.covers(want)) return;
-  PlanShape shape = shape_;
-  shape.grow(want);
-  const auto& d = base.desc;
-  *this = Plan();  // give back first, then take
-  width = base.int8 ? sizeof(bf16_t) : sizeof(float);
-  cap = round_up(shape.tokens, kRowPad);
-  const size_t c = cap;
-  ld_d = round_up(d.hidden, kColPad);
-  ld_q = round_up(d.heads * d.head_dim, kColPad);
-  ld_qkv = round_up((d.heads + 2 * d.kv_heads) * d.head_dim, kColPad);
-  ld_f = round_up(d.ffn, kColPad);
-  ld_gu = round_up(2 * d.ffn, kColPad);
-  ld_t = cap;
-  x = make(c, d.hidden, 4);
-  cosv = make(c, d.rope_dim / 2, 4);
-  sinv = make(c, d.rope_dim / 2, 4);
-  xn = make(c, ld_d, width);
-  act = make(c, ld_f, width);
-  const bool per_layer = shape.train && !shape.checkpointing;
-  saved(base, one, shape, -1, shape.train && shape.checkpointing);
-  if (per_layer) {
-    layers.resize(d.layers);
-    for (int l = 0; l < d.layers; l++) saved(base, layers[l], shape, l, true);
+void Plan::fit(int tokens, bool train, bool dropout) {
+  if (tokens <= tokens_ && train <= train_ && dropout <= dropout_) return;
+  const bool with_train = train || train_, with_dropout = dropout || dropout_;
+  const int room = std::max(tokens_, round_up(tokens, kRowPad));
+  *this = Plan(*base_, *lora_, checkpointing_);  // give back first, then take
+  tokens_ = room;
+  train_ = with_train;
+  dropout_ = with_dropout;
+  const auto& d = base_->desc;
+  const int64_t t = room;
+  x = f32(t, d.hidden);
+  for (const auto& r : d.ropes) {
+    cos.push_back(f32(t, r.dim / 2));
+    sin.push_back(f32(t, r.dim / 2));
   }
-  if (shape.train) {
-    const int wide = std::max({2 * d.ffn, (d.heads + 2 * d.kv_heads) * d.head_dim, d.hidden});
-    const size_t rank = round_up(shape.rank, kRowPad);
-    dx = make(c, d.hidden, 4);
-    dxn = make(c, d.hidden, 4);
-    dxa = make(c, ld_d, width);
-    dact = make(c, ld_f, width);
-    datt = make(c, ld_q, width);
-    dqkv = make(c, ld_qkv, width);
-    u = make(c, rank, width);
-    ut = make(rank, ld_t, width);
-    ht = make(rank, ld_t, width);
-    da = make(rank, wide, 4);
-    dbt = make(rank, wide, 4);
-    if (d.architecture == "qwen3") {
-      qk_dy = make(c, static_cast<size_t>(d.heads + d.kv_heads) * d.head_dim, 4);
-      qk_dx = make(c, static_cast<size_t>(d.heads + d.kv_heads) * d.head_dim, 4);
-    }
-    if (shape.checkpointing)
-      for (int l = 0; l < d.layers; l++) checkpoints.push_back(make(c, d.hidden, 4));
-    if (shape.dropout) {
-      ld_drop = round_up(std::max({d.hidden, d.heads * d.head_dim, d.ffn}), kColPad);
-      xd = make(c, ld_drop, width);
-      drop32 = make(c, ld_drop, 4);
-    }
+  xn = act_rows(t, d.hidden);
+  act = act_rows(t, d.ffn);
+  save(one, -1, train_ && checkpointing_);
+  if (!train_) return;
+  if (checkpointing_)
+    for (int l = 0; l < d.layers; l++) checkpoint.push_back(f32(t, d.hidden));
+  else layers.resize(d.layers);
+  for (size_t l = 0; l < layers.size(); l++) save(layers[l], static_cast<int>(l), true);
+  dx = f32(t, d.hidden);
+  dxa = act_rows(t, d.hidden);
+  dact = act_rows(t, d.ffn);
+  datt = act_rows(t, d.q());
+  dqkv = act_rows(t, d.q() + 2 * d.kv());
+  dxn = f32(t, d.hidden);
+  if (d.qk_norm != QkNorm::None) {
+    dqk = f32(t, d.q() + d.kv());
+    dqk_in = f32(t, d.q() + d.kv());
   }
-  shape_ = shape;
+  const int widest = std::max({2 * d.ffn, d.q() + 2 * d.kv(), d.hidden});
+  const int rank = round_up(lora_->max_rank, kRowPad);
+  u = act_rows(t, rank);
+  ut = act_rows(rank, t);
+  ht = act_rows(rank, t);
+  da = f32(rank, widest);
+  dbt = f32(rank, widest);
+  if (!dropout_) return;
+  const int deepest = std::max({d.hidden, d.q(), d.ffn});
+  xd = act_rows(t, deepest);
+  du = f32(t, deepest);
 }
 
-void Plan::fit_head(const Base& base, int rows, bool train) {
-  if (rows <= head_rows && train <= head_train) return;
-  const auto& d = base.desc;
-  head_rows = std::max(rows, head_rows);
-  head_train |= train;
-  const size_t c = round_up(head_rows, kRowPad);
-  xg = make(c, d.hidden, 4);
-  xf = make(c, ld_d, width);
-  rstd = make(c, 1, 4);
-  target = make(c, 1, 4);
-  mx = make(c, 1, 4);
-  sum = make(c, 1, 4);
-  tl = make(c, 1, 4);
-  rescale = make(c, 1, 4);
-  logits = make(c, kVocabTile, 4);
-  if (head_train) {
-    prob = make(c, kVocabTile, width);
-    acc = make(c, d.hidden, 4);
+void Plan::fit_head(int rows) {
+  if (rows <= head_rows_) return;
+  const auto& d = base_->desc;
+  const size_t others = bytes - head_bytes_;
+  bytes = others;
+  const int64_t n = head_rows_ = round_up(rows, kRowPad);
+  xg = f32(n, d.hidden);
+  xf = act_rows(n, d.hidden);
+  for (Tensor* column : {&xf_rstd, &target, &max, &sum, &target_logit, &rescale}) *column = f32(n, 1);
+  logits = f32(n, kVocabTile);
+  if (train_) {
+    prob = act_rows(n, kVocabTile);
+    acc = f32(n, d.hidden);
   }
+  head_bytes_ = bytes - others;
 }
 
 }  // namespace ft

@@ -1,10 +1,9 @@
-// An adapter in training on a base: values, optimizer state, and the steps over them. One caller at a time.
+// An adapter in training on a base: what a step is, over a backend. One caller at a time.
 #pragma once
 #include <memory>
 #include <vector>
 
-#include "lora.h"
-#include "step.h"
+#include "backend.h"
 
 namespace ft {
 
@@ -20,48 +19,38 @@ struct StepResult {
 
 class Trainer {
  public:
+  // Throws BAD_ARGUMENT, BAD_RANK.
   Trainer(std::shared_ptr<const Base> base, const std::vector<ModuleSpec>& modules, float dropout, int threads,
       bool checkpointing);
 
-  int64_t size() const { return lora_.size; }
-  const std::vector<float>& values() const { return values_; }
-  // Each takes `size()` entries; throws NON_FINITE.
-  void set_values(const float* v);
-  void set_trainable(const uint8_t* mask);  // null: all
-  void set_anchor(const float* v);          // null: none
-  void set_offset(const float* v);          // null: none
-  void reset_optimizer();
+  int64_t size() const { return backend_->size(); }
+  // `size()` entries; null: none. Throws NON_FINITE.
+  void write(Slot slot, const float* values);
+  void read(Slot slot, float* out) const { backend_->read(slot, out); }
+  void set_trainable(const uint8_t* mask) { backend_->set_trainable(mask); }  // null: all
 
-  struct Optimizer {
-    int64_t step = 0;
-    std::vector<float> m, v;
-  };
-  Optimizer& optimizer() { return optimizer_; }
+  // Steps that the moments have seen; 0 with moments of 0 starts anew.
+  int64_t optimizer_step() const { return optimizer_step_; }
+  void set_optimizer(int64_t step, const float* m, const float* v);
+  void reset_optimizer();
 
   // Sum of NLL over targets; nll as in Step::forward.
   double evaluate(const Batch& b, bool adapter, bool all, float* nll);
-  // Mean loss over the targets of all batches; its gradient into `out`.
-  double gradient(const std::vector<Batch>& batches, const Dropout& dropout, float* out, int64_t* targets);
+  // Mean loss over the targets of all batches; its gradient into Slot::Gradient.
+  double gradient(const std::vector<Batch>& batches, const Dropout& dropout, int64_t* targets);
   StepResult step(const std::vector<Batch>& batches, const StepOptions& o);
 
-  // Sum of raw gradients since the last call, and the number of steps in it.
-  int64_t take_gradient_sum(std::vector<float>& sum);
-  size_t bytes() const;
-  Step& engine() { return step_; }
+  // Sum of raw gradients since the last call into `sum`, and the number of steps in it; the first call starts it.
+  int64_t take_gradient_sum(float* sum);
+  std::map<std::string, double> take_profile() { return backend_->take_profile(); }
+  size_t bytes() const { return backend_->bytes(); }
 
  private:
-  // Brings the grouped copies of A and B up to date with values_.
-  void refresh();
-
   std::shared_ptr<const Base> base_;
-  Lora lora_;
-  Step step_;
+  std::unique_ptr<Backend> backend_;
   float dropout_;
-  bool stale_ = true;  // the grouped copies are older than values_
-  std::vector<float> values_, gradient_, anchor_, offset_, sum_;
-  std::vector<uint8_t> mask_;
-  int64_t sum_steps_ = 0;
-  Optimizer optimizer_;
+  bool summing_ = false;
+  int64_t sum_steps_ = 0, optimizer_step_ = 0;
 };
 
 }  // namespace ft

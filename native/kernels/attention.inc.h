@@ -10,17 +10,17 @@ inline size_t attention_scratch(const Attention& a, int max_len) {
 }
 
 template <class T>
-inline void head_rows(const void* p, int64_t ld, int64_t t0, int rows, int col, int d, int dp, float mul, float* out) {
+inline void head_rows(const View& x, int64_t t0, int rows, int col, int d, int dp, float mul, float* out) {
   for (int t = 0; t < rows; t++, out += dp) {
-    const T* x = static_cast<const T*>(p) + (t0 + t) * ld + col;
-    FT_LOOP(d, vstore(out + i, vload(x + i) * mul), out[i] = load1(x + i) * mul)
+    const T* from = row_ptr<T>(x, t0 + t) + col;
+    FT_LOOP(d, vstore(out + i, vload(from + i) * mul), out[i] = load1(from + i) * mul)
     for (int i = d; i < dp; i++) out[i] = 0;
   }
 }
 template <class T>
-inline void head_out(const float* x, int dp, void* p, int64_t ld, int64_t t0, int rows, int col, int d) {
+inline void head_out(const float* x, int dp, const View& to, int64_t t0, int rows, int col, int d) {
   for (int t = 0; t < rows; t++, x += dp) {
-    T* o = static_cast<T*>(p) + (t0 + t) * ld + col;
+    T* o = row_ptr<T>(to, t0 + t) + col;
     FT_LOOP(d, vstore(o + i, vload(x + i)), store1(o + i, x[i]))
   }
 }
@@ -70,17 +70,17 @@ inline void attention_fwd_t(const Attention& a, int t0, int len, int kvh, Scratc
   float tmp[4096];
   for (int t = 0; t < len; t += 4) {
     const int n = len - t < 4 ? len - t : 4;
-    head_rows<T>(a.k, a.ld_qkv, t0 + t, n, kvh * d, d, dp, 1.0f, tmp);
+    head_rows<T>(a.k, t0 + t, n, kvh * d, d, dp, 1.0f, tmp);
     transpose(tmp, n, dp, dp, kt + t, lp);
   }
   for (int i = 0; i < dp; i++)
     for (int t = len; t < lp; t++) kt[static_cast<int64_t>(i) * lp + t] = 0;
-  head_rows<T>(a.v, a.ld_qkv, t0, len, kvh * d, d, dp, 1.0f, v);
+  head_rows<T>(a.v, t0, len, kvh * d, d, dp, 1.0f, v);
   const int group = a.heads / a.kv_heads;
   for (int h = kvh * group; h < (kvh + 1) * group; h++) {
     for (int q0 = 0; q0 < len; q0 += kQB) {
       const int qn = len - q0 < kQB ? len - q0 : kQB;
-      head_rows<T>(a.q, a.ld_qkv, t0 + q0, qn, h * d, d, dp, a.scale, q);
+      head_rows<T>(a.q, t0 + q0, qn, h * d, d, dp, a.scale, q);
       float mx[kQB], sum[kQB];
       for (int i = 0; i < qn; i++) mx[i] = -INFINITY, sum[i] = 0;
       std::memset(o, 0, sizeof(float) * kQB * dp);
@@ -114,7 +114,7 @@ inline void attention_fwd_t(const Attention& a, int t0, int len, int kvh, Scratc
         const float inv = 1.0f / sum[i];
         for (int j = 0; j < dp; j += FT_VL) vstore(o + i * dp + j, vload(o + i * dp + j) * inv);
       }
-      head_out<T>(o, dp, a.out, a.ld_out, t0 + q0, qn, h * d, d);
+      head_out<T>(o, dp, a.out, t0 + q0, qn, h * d, d);
     }
   }
 }
@@ -128,8 +128,8 @@ inline void attention_bwd_t(const Attention& a, int t0, int len, int kvh, Scratc
   float *k = kt + plane, *v = k + plane, *vt = v + plane, *dk = vt + plane, *dv = dk + plane;
   float *q = dv + plane, *o = q + kQB * dp, *go = o + kQB * dp, *dq = go + kQB * dp;
   float *p = dq + kQB * dp, *ds = p + kQB * kCB;
-  head_rows<T>(a.k, a.ld_qkv, t0, len, kvh * d, d, dp, 1.0f, k);
-  head_rows<T>(a.v, a.ld_qkv, t0, len, kvh * d, d, dp, 1.0f, v);
+  head_rows<T>(a.k, t0, len, kvh * d, d, dp, 1.0f, k);
+  head_rows<T>(a.v, t0, len, kvh * d, d, dp, 1.0f, v);
   std::memset(k + static_cast<int64_t>(len) * dp, 0, sizeof(float) * (lp - len) * dp);
   std::memset(v + static_cast<int64_t>(len) * dp, 0, sizeof(float) * (lp - len) * dp);
   transpose(k, lp, dp, dp, kt, lp);
@@ -139,9 +139,9 @@ inline void attention_bwd_t(const Attention& a, int t0, int len, int kvh, Scratc
   for (int h = kvh * group; h < (kvh + 1) * group; h++) {
     for (int q0 = 0; q0 < len; q0 += kQB) {
       const int qn = len - q0 < kQB ? len - q0 : kQB;
-      head_rows<T>(a.q, a.ld_qkv, t0 + q0, qn, h * d, d, dp, a.scale, q);
-      head_rows<T>(a.out, a.ld_out, t0 + q0, qn, h * d, d, dp, 1.0f, o);
-      head_rows<T>(a.dout, a.ld_out, t0 + q0, qn, h * d, d, dp, 1.0f, go);
+      head_rows<T>(a.q, t0 + q0, qn, h * d, d, dp, a.scale, q);
+      head_rows<T>(a.out, t0 + q0, qn, h * d, d, dp, 1.0f, o);
+      head_rows<T>(a.dout, t0 + q0, qn, h * d, d, dp, 1.0f, go);
       float delta[kQB];
       for (int i = 0; i < qn; i++) {
         vf acc = vset(0);
@@ -169,16 +169,16 @@ inline void attention_bwd_t(const Attention& a, int t0, int len, int kvh, Scratc
         small_gemm<false, true>(ds, kCB, k + static_cast<int64_t>(c0) * dp, dp, qn, cn, dp, dq, dp);
       }
       for (int i = 0; i < qn * dp; i += FT_VL) vstore(dq + i, vload(dq + i) * a.scale);
-      head_out<T>(dq, dp, a.dq, a.ld_dqkv, t0 + q0, qn, h * d, d);
+      head_out<T>(dq, dp, a.dq, t0 + q0, qn, h * d, d);
     }
   }
-  head_out<T>(dk, dp, a.dk, a.ld_dqkv, t0, len, kvh * d, d);
-  head_out<T>(dv, dp, a.dv, a.ld_dqkv, t0, len, kvh * d, d);
+  head_out<T>(dk, dp, a.dk, t0, len, kvh * d, d);
+  head_out<T>(dv, dp, a.dv, t0, len, kvh * d, d);
 }
 
 inline void attention_fwd(const Attention& a, int t0, int len, int kvh, Scratch& s) {
-  FT_DISPATCH(attention_fwd, a.type, a, t0, len, kvh, s);
+  FT_DISPATCH(attention_fwd, a.q.type, a, t0, len, kvh, s);
 }
 inline void attention_bwd(const Attention& a, int t0, int len, int kvh, Scratch& s) {
-  FT_DISPATCH(attention_bwd, a.type, a, t0, len, kvh, s);
+  FT_DISPATCH(attention_bwd, a.q.type, a, t0, len, kvh, s);
 }

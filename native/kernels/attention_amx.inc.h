@@ -17,9 +17,9 @@ struct Carver {
 };
 
 // Rows t0 .. t0 + len of a head as [rows][d], zero up to `rows`.
-inline void copy_head(const void* x, int64_t ld, int t0, int len, int col, int d, int rows, bf16_t* out) {
-  const bf16_t* from = static_cast<const bf16_t*>(x) + t0 * ld + col;
-  for (int t = 0; t < len; t++) std::memcpy(out + t * d, from + t * ld, sizeof(bf16_t) * d);
+inline void copy_head(const View& x, int t0, int len, int col, int d, int rows, bf16_t* out) {
+  const bf16_t* from = row_ptr<bf16_t>(x, t0) + col;
+  for (int t = 0; t < len; t++) std::memcpy(out + t * d, from + t * x.ld, sizeof(bf16_t) * d);
   std::memset(out + len * d, 0, sizeof(bf16_t) * (rows - len) * d);
 }
 
@@ -128,7 +128,9 @@ inline void transposed_out(const float* x, const float* factor, bf16_t* out, int
   }
 }
 
-inline bool on_tiles(const Attention& a) { return a.type == Dtype::BF16 && a.head_dim % 32 == 0 && a.head_dim <= 256; }
+inline bool on_tiles(const Attention& a) {
+  return a.q.type == Dtype::BF16 && a.head_dim % 32 == 0 && a.head_dim <= 256;
+}
 
 inline size_t attention_scratch_amx(const Attention& a, int max_len) {
   if (!on_tiles(a)) return attention_scratch(a, max_len);
@@ -151,13 +153,13 @@ inline void attention_fwd_amx(const Attention& a, int t0, int len, int kvh, Scra
   uint8_t* p = carve.take<uint8_t>(kQChunk * 64);             // tiles [keys / 32][2]
   float* o = carve.take<float>(static_cast<size_t>(d) * 32);  // O^T [d][32]
   const Tiles config;
-  copy_head(a.k, a.ld_qkv, t0, len, kvh * d, d, lp, k);
-  copy_head(a.v, a.ld_qkv, t0, len, kvh * d, d, lp, v);
+  copy_head(a.k, t0, len, kvh * d, d, lp, k);
+  copy_head(a.v, t0, len, kvh * d, d, lp, v);
   pack_along(v, lp, d, nullptr, vt);
   for (int h = kvh * group; h < (kvh + 1) * group; h++)
     for (int q0 = 0; q0 < len; q0 += 32) {
       const int qn = len - q0 < 32 ? len - q0 : 32, keys = q0 + 32;
-      copy_head(a.q, a.ld_qkv, t0 + q0, qn, h * d, d, 32, q);
+      copy_head(a.q, t0 + q0, qn, h * d, d, 32, q);
       pack_along(q, 32, d, q_tiles, nullptr);
       vf top[2] = {vset(-INFINITY), vset(-INFINITY)}, sum[2] = {vset(0), vset(0)};
       for (int c0 = 0; c0 < keys; c0 += kQChunk) {
@@ -205,8 +207,7 @@ inline void attention_fwd_amx(const Attention& a, int t0, int len, int kvh, Scra
       for (int i = 0; i < qn; i++)
         a.lse[static_cast<int64_t>(h) * a.ld_lse + t0 + q0 + i] = best[i] + std::log(total[i]);
       for (int i = 0; i < d; i += 32)
-        transposed_out(
-            o + i * 32, inverse, static_cast<bf16_t*>(a.out) + (t0 + q0) * a.ld_out + h * d + i, a.ld_out, qn);
+        transposed_out(o + i * 32, inverse, row_ptr<bf16_t>(a.out, t0 + q0) + h * d + i, a.out.ld, qn);
     }
 }
 
@@ -268,8 +269,8 @@ inline void head_back(const Attention& a, const HeadBack& b, int t0, int len, in
         alignas(64) float dqt[32 * 32];
         product32<false>(b.kt + static_cast<int64_t>(i) * lp, lp, b.ds_tiles + (qb - qc) / 16 * kTileBytes,
             kQChunk / 16 * kTileBytes, qb / 32 + 1, dqt, 32);
-        transposed_out(dqt, nullptr, static_cast<bf16_t*>(a.dq) + (t0 + qb) * a.ld_dqkv + h * d + i, a.ld_dqkv,
-            len - qb < 32 ? len - qb : 32);
+        transposed_out(
+            dqt, nullptr, row_ptr<bf16_t>(a.dq, t0 + qb) + h * d + i, a.dq.ld, len - qb < 32 ? len - qb : 32);
       }
   }
 }
@@ -288,14 +289,14 @@ inline void attention_bwd_amx(const Attention& a, int t0, int len, int kvh, Scra
   for (bf16_t** x : {&b.pt, &b.dst}) *x = carve.take<bf16_t>(32 * kQChunk);
   b.ds_tiles = carve.take<uint8_t>(static_cast<size_t>(lp) * kQChunk * 2);
   const Tiles config;
-  copy_head(a.k, a.ld_qkv, t0, len, kvh * d, d, lp, b.k);
-  copy_head(a.v, a.ld_qkv, t0, len, kvh * d, d, lp, b.v);
+  copy_head(a.k, t0, len, kvh * d, d, lp, b.k);
+  copy_head(a.v, t0, len, kvh * d, d, lp, b.v);
   pack_along(b.k, lp, d, nullptr, b.kt);
   std::memset(b.dk, 0, sizeof(float) * size);
   std::memset(b.dv, 0, sizeof(float) * size);
   for (int h = kvh * group; h < (kvh + 1) * group; h++) {
-    copy_head(a.q, a.ld_qkv, t0, len, h * d, d, lp, b.q);
-    copy_head(a.dout, a.ld_out, t0, len, h * d, d, lp, b.go);
+    copy_head(a.q, t0, len, h * d, d, lp, b.q);
+    copy_head(a.dout, t0, len, h * d, d, lp, b.go);
     pack_along(b.q, lp, d, b.q_along, nullptr);
     pack_along(b.go, lp, d, b.go_along, nullptr);
     pack_across(b.q, lp, d, b.q_across);
@@ -304,12 +305,12 @@ inline void attention_bwd_amx(const Attention& a, int t0, int len, int kvh, Scra
       // Rows past the end: exp(. - inf) = 0 leaves them out of every sum.
       b.lse[t] = t < len ? a.lse[static_cast<int64_t>(h) * a.ld_lse + t0 + t] : INFINITY;
       vf acc = vset(0);
-      const bf16_t* o = static_cast<const bf16_t*>(a.out) + (t0 + t) * a.ld_out + h * d;
+      const bf16_t* o = row_ptr<bf16_t>(a.out, t0 + t) + h * d;
       for (int i = 0; t < len && i < d; i += FT_VL) acc += vload(o + i) * vload(b.go + t * d + i);
       b.delta[t] = t < len ? vsum(acc) : 0.0f;
     }
     head_back(a, b, t0, len, h);
   }
-  to_act(b.dk, d, d, Dtype::BF16, static_cast<bf16_t*>(a.dk) + t0 * a.ld_dqkv + kvh * d, a.ld_dqkv, 0, len);
-  to_act(b.dv, d, d, Dtype::BF16, static_cast<bf16_t*>(a.dv) + t0 * a.ld_dqkv + kvh * d, a.ld_dqkv, 0, len);
+  convert({Dtype::F32, d, d, b.dk}, a.dk.from(t0).columns(kvh * d, d), 0, len);
+  convert({Dtype::F32, d, d, b.dv}, a.dv.from(t0).columns(kvh * d, d), 0, len);
 }

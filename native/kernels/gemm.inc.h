@@ -5,7 +5,7 @@ constexpr int kNR = 2 * FT_VL;
 constexpr int kMR = FT_MR;
 constexpr int kKB = 256;  // depth of a packed block: a panel stays in the L1 cache
 
-inline float mat_at(const Mat& b, int64_t row, int64_t col) {
+inline float mat_at(const View& b, int64_t row, int64_t col) {
   switch (b.type) {
     case Dtype::F32: return static_cast<const float*>(b.data)[row * b.ld + col];
     case Dtype::BF16: return bf16_to_f32(static_cast<const bf16_t*>(b.data)[row * b.ld + col]);
@@ -15,7 +15,7 @@ inline float mat_at(const Mat& b, int64_t row, int64_t col) {
 }
 
 // `count` values of row `row` from column `col` on, as f32.
-inline void mat_row(const Mat& b, int64_t row, int64_t col, int count, float* out) {
+inline void mat_row(const View& b, int64_t row, int64_t col, int count, float* out) {
   int i = 0;
   if (b.type == Dtype::F32) {
     std::memcpy(out, static_cast<const float*>(b.data) + row * b.ld + col, sizeof(float) * count);
@@ -50,7 +50,7 @@ inline void pack_b(const Segment& s, int k0, int kb, int n0, int nr, float* out)
 }
 
 // Rows m .. m + rows of A, depth k0 .. k0 + kb, as f32 [kMR][kKB]; rows past the end are zero.
-inline void pack_a(const Mat& a, int m, int rows, int k0, int kb, float* out) {
+inline void pack_a(const View& a, int m, int rows, int k0, int kb, float* out) {
   for (int i = 0; i < kMR; i++) {
     if (i < rows) mat_row(a, m + i, k0, kb, out + i * kKB);
     else std::memset(out + i * kKB, 0, sizeof(float) * kb);
@@ -94,7 +94,7 @@ constexpr int kNB = 12 * kNR;  // columns of B packed at a time; both packings s
 inline GemmCut gemm_cut(const Gemm&) { return {kMR, kNR}; }
 inline size_t gemm_scratch(const Gemm& g) {
   size_t floats = static_cast<size_t>(kKB) * kNB + static_cast<size_t>(kMB) * kKB + 64;
-  if (g.c_type == Dtype::BF16) floats += static_cast<size_t>(g.m) * kNB;
+  if (g.c.type == Dtype::BF16) floats += static_cast<size_t>(g.m) * kNB;
   return floats * sizeof(float);
 }
 
@@ -103,8 +103,8 @@ inline void gemm_columns(
     const Gemm& g, int m0, int m1, int nc, int ne, float* c, int64_t ldc, bool add, float* panels, float* rows) {
   for (int si = 0; si < g.segments; si++) {
     const Segment& s = g.seg[si];
-    for (int k0 = 0; k0 < s.k; k0 += kKB) {
-      const int kb = s.k - k0 < kKB ? s.k - k0 : kKB;
+    for (int k0 = 0; k0 < s.a.cols; k0 += kKB) {
+      const int kb = s.a.cols - k0 < kKB ? s.a.cols - k0 : kKB;
       for (int n = nc; n < ne; n += kNR)
         pack_b(s, k0, kb, n, ne - n < kNR ? ne - n : kNR, panels + static_cast<int64_t>(n - nc) * kKB);
       for (int mb = m0; mb < m1; mb += kMB) {
@@ -131,13 +131,14 @@ inline void gemm(const Gemm& g, int m0, int m1, int n0, int n1, Scratch& scratch
   float* out = rows + static_cast<int64_t>(kMB) * kKB;
   for (int nc = n0; nc < n1; nc += kNB) {
     const int ne = nc + kNB < n1 ? nc + kNB : n1;
-    if (g.c_type == Dtype::F32) {
-      gemm_columns(g, m0, m1, nc, ne, static_cast<float*>(g.c) + m0 * g.ldc + nc, g.ldc, g.accumulate, panels, rows);
+    if (g.c.type == Dtype::F32) {
+      gemm_columns(
+          g, m0, m1, nc, ne, static_cast<float*>(g.c.data) + m0 * g.c.ld + nc, g.c.ld, g.accumulate, panels, rows);
       continue;
     }
     gemm_columns(g, m0, m1, nc, ne, out, kNB, false, panels, rows);
     for (int m = m0; m < m1; m++) {
-      bf16_t* c = static_cast<bf16_t*>(g.c) + m * g.ldc + nc;
+      bf16_t* c = static_cast<bf16_t*>(g.c.data) + m * g.c.ld + nc;
       const float* x = out + static_cast<int64_t>(m - m0) * kNB;
       int j = 0;
       for (; j + FT_VL <= ne - nc; j += FT_VL) vstore(c + j, vload(x + j));

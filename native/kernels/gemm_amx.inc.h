@@ -56,7 +56,7 @@ inline __m512 widen8(__m128i q, __m512 scale) {
 inline __m512i bf16_pair(__m512 high, __m512 low) { return (__m512i)_mm512_cvtne2ps_pbh(high, low); }
 
 // Row `row` of B, 32 values from column k on, of which `count` exist, as bf16.
-inline __m512i row32(const Mat& b, int64_t row, int k, int count) {
+inline __m512i row32(const View& b, int64_t row, int k, int count) {
   if (b.type == Dtype::BF16) {
     const bf16_t* p = static_cast<const bf16_t*>(b.data) + row * b.ld + k;
     return _mm512_maskz_loadu_epi16(count >= 32 ? ~0u : (1u << count) - 1, p);
@@ -68,7 +68,7 @@ inline __m512i row32(const Mat& b, int64_t row, int k, int count) {
 }
 
 // Rows k and k + 1 of B, 16 columns from n on, as pairs of bf16; row k + 1 only where there is one.
-inline __m512i row_pair(const Mat& b, int64_t k, bool two, int n, __mmask16 mask) {
+inline __m512i row_pair(const View& b, int64_t k, bool two, int n, __mmask16 mask) {
   const __m512i interleave = _mm512_set_epi16(31, 15, 30, 14, 29, 13, 28, 12, 27, 11, 26, 10, 25, 9, 24, 8, 23, 7, 22,
       6, 21, 5, 20, 4, 19, 3, 18, 2, 17, 1, 16, 0);
   const __mmask16 second = two ? mask : 0;
@@ -109,12 +109,12 @@ inline void store_c(const Gemm& g, const float* tiles, int m, int rows, int n, i
   for (int i = 0; i < rows; i++) {
     const float* t = tiles + (i / 16) * 512 + (i % 16) * 16;
     __m512 a = _mm512_load_ps(t), b = _mm512_load_ps(t + 256);
-    if (g.c_type == Dtype::BF16) {
+    if (g.c.type == Dtype::BF16) {
       const __mmask32 mask = static_cast<uint32_t>(lo) | static_cast<uint32_t>(hi) << 16;
-      _mm512_mask_storeu_epi16(static_cast<bf16_t*>(g.c) + (m + i) * g.ldc + n, mask, bf16_pair(b, a));
+      _mm512_mask_storeu_epi16(static_cast<bf16_t*>(g.c.data) + (m + i) * g.c.ld + n, mask, bf16_pair(b, a));
       continue;
     }
-    float* c = static_cast<float*>(g.c) + (m + i) * g.ldc + n;
+    float* c = static_cast<float*>(g.c.data) + (m + i) * g.c.ld + n;
     if (g.accumulate) {
       a = _mm512_add_ps(a, _mm512_maskz_loadu_ps(lo, c));
       b = _mm512_add_ps(b, _mm512_maskz_loadu_ps(hi, c + 16));
@@ -127,13 +127,13 @@ inline void store_c(const Gemm& g, const float* tiles, int m, int rows, int n, i
 // The depth of a product in tile steps, segment after segment.
 inline int depth_steps(const Gemm& g) {
   int steps = 0;
-  for (int s = 0; s < g.segments; s++) steps += (g.seg[s].k + kTileK - 1) / kTileK;
+  for (int s = 0; s < g.segments; s++) steps += (g.seg[s].a.cols + kTileK - 1) / kTileK;
   return steps;
 }
 
 // Asks for weights that are packed soon: they come from memory, one layer's after another's, and waiting for them would
 // take longer than packing them.
-inline void fetch_rows(const Mat& b, int64_t row, int rows, int at) {
+inline void fetch_rows(const View& b, int64_t row, int rows, int at) {
   if (b.type != Dtype::Q8) return;
   const int8_t* p = static_cast<const int8_t*>(b.data) + row * b.ld + at;
   const float* s = b.scale + row * (b.ld / kGroup) + at / kGroup;
@@ -150,23 +150,24 @@ inline void pack_panels(const Gemm& g, int n0, int n1, int end, uint8_t* out) {
   for (int s = 0; s < g.segments; s++) {
     const Segment& segment = g.seg[s];
     auto tile = [&](int k, int n) {
-      pack_tile(segment, k, segment.k - k, n, end - n,
+      pack_tile(segment, k, segment.a.cols - k, n, end - n,
           out + (n - n0) / kPanel * panel_bytes + k / kTileK * 2 * kTileBytes + ((n - n0) & 16 ? kTileBytes : 0));
     };
     if (segment.trans) {
       for (int n = n0; n < n1; n += 16)
-        for (int k = 0; k < segment.k; k += kTileK) {
+        for (int k = 0; k < segment.a.cols; k += kTileK) {
           if (k % 64 == 0) fetch_rows(segment.b, n + 16, n + 32 <= end ? 16 : 0, k);
           tile(k, n);
         }
     } else {
-      for (int k = 0; k < segment.k; k += kTileK)
+      for (int k = 0; k < segment.a.cols; k += kTileK)
         for (int n = n0; n < n1; n += 16) {
-          if (n % 64 == 0 || n == n0) fetch_rows(segment.b, k + kTileK, k + 2 * kTileK <= segment.k ? kTileK : 0, n);
+          if (n % 64 == 0 || n == n0)
+            fetch_rows(segment.b, k + kTileK, k + 2 * kTileK <= segment.a.cols ? kTileK : 0, n);
           tile(k, n);
         }
     }
-    out += (segment.k + kTileK - 1) / kTileK * 2 * kTileBytes;
+    out += (segment.a.cols + kTileK - 1) / kTileK * 2 * kTileBytes;
   }
 }
 
@@ -189,8 +190,8 @@ inline void tile_block(const Gemm& g, int m, int rows, int s0, int s1, const uin
   }
   panel += static_cast<int64_t>(s0) * 2 * kTileBytes;
   for (int s = 0, first = 0; s < g.segments; s++) {
-    const Mat& a = g.seg[s].a;
-    const int steps = (g.seg[s].k + kTileK - 1) / kTileK, from = s0 > first ? s0 - first : 0,
+    const View& a = g.seg[s].a;
+    const int steps = (g.seg[s].a.cols + kTileK - 1) / kTileK, from = s0 > first ? s0 - first : 0,
               end = s1 - first < steps ? s1 - first : steps;
     first += steps;
     const bf16_t* top = static_cast<const bf16_t*>(a.data) + m * a.ld + from * kTileK;

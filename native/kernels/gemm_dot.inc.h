@@ -22,7 +22,9 @@ inline vf vabs(vf x) { return (vf)((vi)x & 0x7fffffff); }
 struct DotShape {
   int groups, parts, rank;  // groups of depth; bytes that an activation takes; depth of the second segment
   explicit DotShape(const Gemm& g)
-      : groups((g.seg[0].k + kGroup - 1) / kGroup), parts(g.fine ? 2 : 1), rank(g.segments > 1 ? g.seg[1].k : 0) {}
+      : groups((g.seg[0].a.cols + kGroup - 1) / kGroup),
+        parts(g.fine ? 2 : 1),
+        rank(g.segments > 1 ? g.seg[1].a.cols : 0) {}
   // kDotM rows: per group and part [row][32] bytes and [row] scales; then [rank][row] f32
   size_t strip() const {
     return (static_cast<size_t>(groups) * parts * (kGroup + 4) + 4 * static_cast<size_t>(rank)) * kDotM;
@@ -92,10 +94,10 @@ inline float dot_quantize(const bf16_t* x, int count, uint8_t* out, uint8_t* res
 // Rows m .. m + rows of the activations; the strip's other rows are zero.
 inline void dot_pack_strip(const Gemm& g, const DotShape& shape, int m, int rows, uint8_t* out) {
   constexpr int kPart = kDotM * (kGroup + 4), kScales = kDotM * kGroup;
-  const Mat& a = g.seg[0].a;
+  const View& a = g.seg[0].a;
   const bool fine = shape.parts > 1;
   for (int group = 0; group < shape.groups; group++, out += kPart * shape.parts) {
-    const int k = group * kGroup, count = g.seg[0].k - k < kGroup ? g.seg[0].k - k : kGroup;
+    const int k = group * kGroup, count = g.seg[0].a.cols - k < kGroup ? g.seg[0].a.cols - k : kGroup;
     if (rows < kDotM) std::memset(out, 0, kPart * shape.parts);  // scales of 0: the bytes do not matter
     for (int i = 0; i < rows; i++) {
       uint8_t* rest = fine ? out + kPart + i * kGroup : nullptr;
@@ -111,7 +113,7 @@ inline void dot_pack_strip(const Gemm& g, const DotShape& shape, int m, int rows
 }
 
 // A group of weights stored along the depth: columns n .. n + count, as they are.
-inline void dot_pack_along(const Mat& b, int group, int n, int count, int cols, int32_t* words, float* scale) {
+inline void dot_pack_along(const View& b, int group, int n, int count, int cols, int32_t* words, float* scale) {
   for (int j = 0; j < cols; j++) {
     int32_t q[kDotSteps] = {};
     scale[j] = 0;
@@ -125,7 +127,7 @@ inline void dot_pack_along(const Mat& b, int group, int n, int count, int cols, 
 
 // A group of weights stored across the depth: rows group * 32 .. of which `depth` exist, columns from n on.
 inline void dot_pack_across(
-    const Mat& b, int group, int depth, int n, int count, int cols, int32_t* words, float* scale) {
+    const View& b, int group, int depth, int n, int count, int cols, int32_t* words, float* scale) {
   for (int j = 0; j < cols; j += FT_VL) {
     vf x[kGroup], top = {};
     for (int r = 0; r < kGroup; r++) {
@@ -153,7 +155,7 @@ inline void dot_pack_panel(const Gemm& g, const DotShape& shape, int n, int coun
     int32_t* words = reinterpret_cast<int32_t*>(out);
     int32_t* start = words + kDotSteps * cols;
     float* scale = reinterpret_cast<float*>(start + cols);
-    const int depth = s.k - group * kGroup < kGroup ? s.k - group * kGroup : kGroup;
+    const int depth = s.a.cols - group * kGroup < kGroup ? s.a.cols - group * kGroup : kGroup;
     if (s.trans) dot_pack_along(s.b, group, n, count, cols, words, scale);
     else dot_pack_across(s.b, group, depth, n, count, cols, words, scale);
     // what the bias of the activations adds to every sum
@@ -228,21 +230,21 @@ inline void dot_store(const Gemm& g, const float* sums, const float* thin_a, con
 #pragma GCC unroll 16
   for (int i = 0; i < kDotM; i++) {
     if (i >= rows) break;
-    const int64_t at = (m + i) * g.ldc + n;
+    const int64_t at = (m + i) * g.c.ld + n;
 #pragma GCC unroll 16
     for (int j = 0; j < W; j++) {
       const int left = count - j * FT_VL;
-      float* c = static_cast<float*>(g.c) + at + j * FT_VL;
-      bf16_t* h = static_cast<bf16_t*>(g.c) + at + j * FT_VL;
+      float* c = static_cast<float*>(g.c.data) + at + j * FT_VL;
+      bf16_t* h = static_cast<bf16_t*>(g.c.data) + at + j * FT_VL;
       if (left >= FT_VL) {
-        if (g.c_type == Dtype::BF16) vstore(h, t[i][j]);
+        if (g.c.type == Dtype::BF16) vstore(h, t[i][j]);
         else vstore(c, g.accumulate ? vload(c) + t[i][j] : t[i][j]);
         continue;
       }
       float lane[FT_VL];
       vstore(lane, t[i][j]);
       for (int e = 0; e < left; e++) {
-        if (g.c_type == Dtype::BF16) h[e] = f32_to_bf16(lane[e]);
+        if (g.c.type == Dtype::BF16) h[e] = f32_to_bf16(lane[e]);
         else c[e] = g.accumulate ? c[e] + lane[e] : lane[e];
       }
     }

@@ -22,22 +22,31 @@ constexpr int kColPad = 32;  // and columns (zero) up to a multiple of this
 
 inline int round_up(int x, int to) { return (x + to - 1) / to * to; }
 
-// A matrix that a GEMM reads. Q8: int8 values [rows][ld], ld a multiple of 32 (padding 0), value = q * scale[row][col /
+// A matrix in memory: rows of `ld` values, of which the first `cols` count. An output is written through it; `data` of
+// an input is only read. Q8 (weights only): int8 values, ld a multiple of 32 (padding 0), value = q * scale[row][col /
 // 32]; `scale` is [rows][ld / 32].
-struct Mat {
+struct View {
   Dtype type = Dtype::F32;
-  const void* data = nullptr;
-  const float* scale = nullptr;
+  int cols = 0;
   int64_t ld = 0;
+  void* data = nullptr;
+  float* scale = nullptr;
+
+  // From row `t` on.
+  View from(int64_t t) const {
+    return {type, cols, ld, static_cast<uint8_t*>(data) + size_of(type) * t * ld,
+        scale ? scale + t * (ld / kGroup) : nullptr};
+  }
+  // Columns c .. c + n; not of Q8.
+  View columns(int c, int n) const { return {type, n, ld, static_cast<uint8_t*>(data) + size_of(type) * c, nullptr}; }
 };
 
-// One term of a sum of products: A [m, k] times B, stored as [n, k] (trans) or as [k, n].
+// One term of a sum of products: A [m, k] times B, stored as [n, k] (trans) or as [k, n]; k is a.cols.
 // A is F32 or BF16; where BF16, columns k .. round_up(k, 32) are readable and finite, and so are rows up to round_up(m,
 // 32). A is F32 with precision f32 only (then B is F32 too); else A is BF16 and B is BF16 or Q8.
 struct Segment {
-  Mat a;
-  Mat b;
-  int k = 0;
+  View a;
+  View b;
   bool trans = true;
 };
 
@@ -46,9 +55,7 @@ struct Gemm {
   int m = 0, n = 0;
   Segment seg[2];
   int segments = 1;
-  Dtype c_type = Dtype::F32;
-  void* c = nullptr;
-  int64_t ldc = 0;
+  View c;
   bool accumulate = false;
   bool fine = false;  // a set that rounds activations to 8 bits shall take 16 here
 };
@@ -64,23 +71,28 @@ struct GemmCut {
   int m_step, n_step;
 };
 
-// Geometry of attention; heads h uses kv head h / (heads / kv_heads).
+// Causal attention; query head h uses kv head h / (heads / kv_heads). All views are Act.
 struct Attention {
   int heads, kv_heads, head_dim;
-  float scale;
-  Dtype type;     // of all Act buffers here
-  const void* q;  // [T][ld_qkv]: heads * head_dim columns, after RoPE
-  const void* k;  // [T][ld_qkv]
-  const void* v;  // [T][ld_qkv]
-  int64_t ld_qkv;
-  void* out;  // [T][ld_out]: heads * head_dim (forward: written; backward: read)
-  int64_t ld_out;
-  float* lse;  // [heads][ld_lse]: log-sum-exp of each row
+  float scale;   // of the scores q k
+  View q, k, v;  // [T][heads * head_dim], [T][kv_heads * head_dim] twice; q and k after RoPE
+  View out;      // [T][heads * head_dim]; forward writes, backward reads
+  float* lse;    // [heads][ld_lse]: log-sum-exp of each row; forward writes, backward reads
   int64_t ld_lse;
-  // backward
-  const void* dout;    // [T][ld_out] Act
-  void *dq, *dk, *dv;  // [T][ld_dqkv] Act, written
-  int64_t ld_dqkv;
+  View dout;        // as out; backward reads
+  View dq, dk, dv;  // as q, k, v; backward writes
+};
+
+// How one layer turns its heads. cos, sin f32 [T][dim / 2], of each row of the batch.
+struct Rope {
+  int head_dim, dim;  // the first `dim` dimensions of a head are turned
+  bool interleaved;   // pairs (2 i, 2 i + 1), or else (i, i + dim / 2)
+  const float *cos, *sin;
+};
+
+// One step of AdamW (torch.optim.AdamW) with the gradient times grad_scale; bias1, bias2: 1 - beta^step.
+struct AdamW {
+  float grad_scale, learning_rate, beta1, beta2, eps, weight_decay, bias1, bias2;
 };
 
 struct KernelSet {
@@ -96,46 +108,38 @@ struct KernelSet {
   void (*attention_fwd)(const Attention&, int t0, int len, int kv_head, Scratch&);
   void (*attention_bwd)(const Attention&, int t0, int len, int kv_head, Scratch&);
 
-  // -- row-wise, rows t0 .. t1 --
-  // y = x * rstd * w; x f32 [T][d]; y Act. Writes rstd[t].
-  void (*rmsnorm_fwd)(const float* x, int64_t ldx, const float* w, float eps, int d, Dtype type, void* y, int64_t ldy,
-      float* rstd, int t0, int t1);
-  // dx += d(rmsnorm)/dx; x is Act, dy f32.
-  void (*rmsnorm_bwd)(const float* dy, int64_t lddy, Dtype type, const void* x, int64_t ldx, const float* w,
-      const float* rstd, int d, float* dx, int64_t lddx, int t0, int t1);
-  // y = x * rstd * w again, from the Act copy of x.
-  void (*rmsnorm_again)(Dtype type, const void* x, int64_t ldx, const float* w, const float* rstd, int d, void* y,
-      int64_t ldy, int t0, int t1);
-  // RoPE in place on `heads` heads of x (Act); sin/cos [T][rope_dim / 2] of this batch; sign -1 turns back.
-  void (*rope)(Dtype type, void* x, int64_t ldx, int heads, int head_dim, int rope_dim, bool interleaved,
-      const float* cosv, const float* sinv, float sign, int t0, int t1);
-  // act = silu(gate) * up; gate_up Act [T][2f] (gate first), act Act [T][f].
-  void (*swiglu_fwd)(Dtype type, const void* gate_up, int64_t ld, int f, void* act, int64_t ld_act, int t0, int t1);
-  // dgate_up from dact (Act) and gate_up, over which it may write; the activation again into act.
-  void (*swiglu_bwd)(Dtype type, const void* gate_up, int64_t ld, int f, const void* dact, int64_t ld_dact,
-      void* dgate_up, int64_t ld_d, void* act, int64_t ld_act, int t0, int t1);
-  // Conversions between f32 and Act.
-  void (*to_act)(const float* x, int64_t ldx, int d, Dtype type, void* y, int64_t ldy, int t0, int t1);
-  void (*from_act)(Dtype type, const void* x, int64_t ldx, int d, float* y, int64_t ldy, int t0, int t1);
-  // x += bias on d columns (Act).
-  void (*add_bias)(Dtype type, void* x, int64_t ldx, const float* bias, int d, int t0, int t1);
+  // -- row-wise, rows t0 .. t1 ----------------------------------------------------------------------------------------
+  // y = x * rstd * w; x f32, y Act. Writes rstd[t].
+  void (*rmsnorm_fwd)(const View& x, const float* w, float eps, const View& y, float* rstd, int t0, int t1);
+  // dx += d(rmsnorm)/dx; x is Act or f32, dy and dx f32.
+  void (*rmsnorm_bwd)(const View& dy, const View& x, const float* w, const float* rstd, const View& dx, int t0, int t1);
+  // y = x * rstd * w again, from the Act copy of x; y Act.
+  void (*rmsnorm_again)(const View& x, const float* w, const float* rstd, const View& y, int t0, int t1);
+  // RoPE in place on all heads of x (Act); sign -1 turns back.
+  void (*rope)(const View& x, const Rope& rope, float sign, int t0, int t1);
+  // out [T][f] = silu(gate) * up; gate_up [T][2 f], gate first; both Act.
+  void (*swiglu_fwd)(const View& gate_up, const View& out, int t0, int t1);
+  // dgate_up from dout and gate_up, over which it may write; what forward put out again into out. All Act.
+  void (*swiglu_bwd)(const View& gate_up, const View& dout, const View& dgate_up, const View& out, int t0, int t1);
+  // y = x, between f32 and Act.
+  void (*convert)(const View& x, const View& y, int t0, int t1);
+  // x += bias; x Act or f32.
+  void (*add_bias)(const View& x, const float* bias, int t0, int t1);
 
-  // -- loss: online softmax over a tile of n logits, rows t0 .. t1 --
-  // Logits f32 [rows][ld] of vocabulary entries v0 .. v0 + n. Updates max[t] and sum[t] (of exp(l - max)), notes the
-  // logit of target[t] where it falls into the tile; with p given writes exp(l - max) as Act [rows][ldp] (columns up to
-  // round_up(n, 32) zero) and rescale[t], by which what was summed before has to be multiplied.
-  void (*softmax_tile)(const float* logits, int64_t ld, int v0, int n, const int32_t* target, float* max, float* sum,
-      float* target_logit, Dtype type, void* p, int64_t ldp, float* rescale, int t0, int t1);
+  // -- loss: online softmax over a tile of logits, rows t0 .. t1 ------------------------------------------------------
+  // logits f32 [rows][n] of vocabulary entries v0 .. v0 + n. Updates max[t] and sum[t] (of exp(l - max)), notes the
+  // logit of target[t] where it falls into the tile; with p given (p.data not null) writes exp(l - max) there, Act,
+  // with columns up to round_up(n, 32) zero, and rescale[t], by which what was summed before has to be multiplied.
+  void (*softmax_tile)(const View& logits, int v0, const int32_t* target, float* max, float* sum, float* target_logit,
+      const View& p, float* rescale, int t0, int t1);
 
-  // -- optimizer on a range of the flat vector --
-  void (*adamw)(float* theta, const float* g, const uint8_t* mask, float* m, float* v, int64_t n, float grad_scale,
-      float lr, float beta1, float beta2, float eps, float weight_decay, float bias1, float bias2);
+  // -- optimizer on a range of the flat vector ------------------------------------------------------------------------
+  void (*adamw)(const AdamW& o, float* theta, const float* g, const uint8_t* mask, float* m, float* v, int64_t n);
 
-  // -- Q8 --
-  // Quantises rows of f32 to int8 with one scale per group of 32. `levels`: the values were quantised to few levels
-  // before, so the scale is searched that fits them best.
-  void (*quantize_rows)(
-      const float* x, int64_t ldx, int rows, int cols, bool levels, int8_t* q, int64_t ldq, float* scale);
+  // -- Q8 -------------------------------------------------------------------------------------------------------------
+  // Quantises `rows` rows of x (f32) into q (Q8). `levels`: the values were quantised to few levels before, so the
+  // scale is searched that fits them best.
+  void (*quantize_rows)(const View& x, int rows, bool levels, const View& q);
 };
 
 // Null where this build or this processor does not have the set.

@@ -1,11 +1,7 @@
 // Row-wise kernels, written once for every set. T is the Act type: float or bf16_t.
 template <class T>
-inline T* row_ptr(void* p, int64_t ld, int64_t t) {
-  return static_cast<T*>(p) + t * ld;
-}
-template <class T>
-inline const T* row_ptr(const void* p, int64_t ld, int64_t t) {
-  return static_cast<const T*>(p) + t * ld;
+inline T* row_ptr(const View& x, int64_t t) {
+  return static_cast<T*>(x.data) + t * x.ld;
 }
 
 // fn(i) on whole vectors, then tail(i) on single elements.
@@ -17,11 +13,11 @@ inline const T* row_ptr(const void* p, int64_t ld, int64_t t) {
   }
 
 template <class T>
-inline void rmsnorm_fwd_t(
-    const float* x, int64_t ldx, const float* w, float eps, int d, void* y, int64_t ldy, float* rstd, int t0, int t1) {
+inline void rmsnorm_fwd_t(const View& x, const float* w, float eps, const View& y, float* rstd, int t0, int t1) {
+  const int d = x.cols;
   for (int t = t0; t < t1; t++) {
-    const float* a = x + t * ldx;
-    T* o = row_ptr<T>(y, ldy, t);
+    const float* a = row_ptr<float>(x, t);
+    T* o = row_ptr<T>(y, t);
     vf acc = vset(0);
     float rest = 0;
     FT_LOOP(d, (acc += vload(a + i) * vload(a + i)), (rest += a[i] * a[i]))
@@ -31,23 +27,24 @@ inline void rmsnorm_fwd_t(
   }
 }
 template <class T>
-inline void rmsnorm_again_t(
-    const void* x, int64_t ldx, const float* w, const float* rstd, int d, void* y, int64_t ldy, int t0, int t1) {
+inline void rmsnorm_again_t(const View& x, const float* w, const float* rstd, const View& y, int t0, int t1) {
+  const int d = x.cols;
   for (int t = t0; t < t1; t++) {
-    const T* a = row_ptr<T>(x, ldx, t);
-    T* o = row_ptr<T>(y, ldy, t);
+    const T* a = row_ptr<T>(x, t);
+    T* o = row_ptr<T>(y, t);
     const float r = rstd[t];
     FT_LOOP(d, (vstore(o + i, vload(a + i) * r * vload(w + i))), (store1(o + i, load1(a + i) * r * w[i])))
   }
 }
 // With xh = x * rstd and g = dy * w: dx = rstd * (g - xh * mean(g * xh)).
 template <class T>
-inline void rmsnorm_bwd_t(const float* dy, int64_t lddy, const void* x, int64_t ldx, const float* w, const float* rstd,
-    int d, float* dx, int64_t lddx, int t0, int t1) {
+inline void rmsnorm_bwd_t(
+    const View& dy, const View& x, const float* w, const float* rstd, const View& dx, int t0, int t1) {
+  const int d = x.cols;
   for (int t = t0; t < t1; t++) {
-    const float* g = dy + t * lddy;
-    const T* a = row_ptr<T>(x, ldx, t);
-    float* o = dx + t * lddx;
+    const float* g = row_ptr<float>(dy, t);
+    const T* a = row_ptr<T>(x, t);
+    float* o = row_ptr<float>(dx, t);
     const float r = rstd[t];
     vf acc = vset(0);
     float rest = 0;
@@ -58,15 +55,14 @@ inline void rmsnorm_bwd_t(const float* dy, int64_t lddy, const void* x, int64_t 
   }
 }
 template <class T>
-inline void rope_t(void* x, int64_t ldx, int heads, int head_dim, int rope_dim, bool interleaved, const float* cosv,
-    const float* sinv, float sign, int t0, int t1) {
-  const int half = rope_dim / 2;
+inline void rope_t(const View& x, const Rope& r, float sign, int t0, int t1) {
+  const int half = r.dim / 2;
   for (int t = t0; t < t1; t++) {
-    const float* c = cosv + static_cast<int64_t>(t) * half;
-    const float* s = sinv + static_cast<int64_t>(t) * half;
-    for (int h = 0; h < heads; h++) {
-      T* p = row_ptr<T>(x, ldx, t) + h * head_dim;
-      if (interleaved) {
+    const float* c = r.cos + static_cast<int64_t>(t) * half;
+    const float* s = r.sin + static_cast<int64_t>(t) * half;
+    for (int head = 0; head < x.cols; head += r.head_dim) {
+      T* p = row_ptr<T>(x, t) + head;
+      if (r.interleaved) {
         for (int i = 0; i < half; i++) {
           const float a = load1(p + 2 * i), b = load1(p + 2 * i + 1);
           store1(p + 2 * i, a * c[i] - b * sign * s[i]);
@@ -94,11 +90,12 @@ inline void rope_t(void* x, int64_t ldx, int heads, int head_dim, int rope_dim, 
   }
 }
 template <class T>
-inline void swiglu_fwd_t(const void* gu, int64_t ld, int f, void* act, int64_t ld_act, int t0, int t1) {
+inline void swiglu_fwd_t(const View& gate_up, const View& out, int t0, int t1) {
+  const int f = out.cols;
   for (int t = t0; t < t1; t++) {
-    const T* g = row_ptr<T>(gu, ld, t);
+    const T* g = row_ptr<T>(gate_up, t);
     const T* u = g + f;
-    T* o = row_ptr<T>(act, ld_act, t);
+    T* o = row_ptr<T>(out, t);
     FT_LOOP(
         f,
         {
@@ -113,8 +110,8 @@ inline void swiglu_fwd_t(const void* gu, int64_t ld, int f, void* act, int64_t l
 }
 // s = sigmoid(g): d(silu) = s * (1 + g * (1 - s)). The activation comes out again along the way.
 template <class T>
-inline void swiglu_bwd_t(const void* gu, int64_t ld, int f, const void* dact, int64_t ldd, void* dgu, int64_t ldo,
-    void* act, int64_t ld_act, int t0, int t1) {
+inline void swiglu_bwd_t(const View& gate_up, const View& dout, const View& dgate_up, const View& out, int t0, int t1) {
+  const int f = out.cols;
   auto one = [](vf x, vf y, vf e, vf& dg, vf& du, vf& a) {
     const vf s = vsigmoid(x), silu = x * s;
     dg = e * y * (s + silu * (1.0f - s));
@@ -122,12 +119,12 @@ inline void swiglu_bwd_t(const void* gu, int64_t ld, int f, const void* dact, in
     a = silu * y;
   };
   for (int t = t0; t < t1; t++) {
-    const T* g = row_ptr<T>(gu, ld, t);
+    const T* g = row_ptr<T>(gate_up, t);
     const T* u = g + f;
-    const T* d = row_ptr<T>(dact, ldd, t);
-    T* og = row_ptr<T>(dgu, ldo, t);
+    const T* d = row_ptr<T>(dout, t);
+    T* og = row_ptr<T>(dgate_up, t);
     T* ou = og + f;
-    T* oa = row_ptr<T>(act, ld_act, t);
+    T* oa = row_ptr<T>(out, t);
     vf dg, du, a;
     FT_LOOP(
         f,
@@ -146,33 +143,37 @@ inline void swiglu_bwd_t(const void* gu, int64_t ld, int f, const void* dact, in
   }
 }
 template <class T>
-inline void to_act_t(const float* x, int64_t ldx, int d, void* y, int64_t ldy, int t0, int t1) {
+inline void to_act_t(const View& x, const View& y, int t0, int t1) {
+  const int d = x.cols;
   for (int t = t0; t < t1; t++) {
-    const float* a = x + t * ldx;
-    T* o = row_ptr<T>(y, ldy, t);
+    const float* a = row_ptr<float>(x, t);
+    T* o = row_ptr<T>(y, t);
     FT_LOOP(d, vstore(o + i, vload(a + i)), store1(o + i, a[i]))
   }
 }
 template <class T>
-inline void from_act_t(const void* x, int64_t ldx, int d, float* y, int64_t ldy, int t0, int t1) {
+inline void from_act_t(const View& x, const View& y, int t0, int t1) {
+  const int d = x.cols;
   for (int t = t0; t < t1; t++) {
-    const T* a = row_ptr<T>(x, ldx, t);
-    float* o = y + t * ldy;
+    const T* a = row_ptr<T>(x, t);
+    float* o = row_ptr<float>(y, t);
     FT_LOOP(d, vstore(o + i, vload(a + i)), o[i] = load1(a + i))
   }
 }
 template <class T>
-inline void add_bias_t(void* x, int64_t ldx, const float* bias, int d, int t0, int t1) {
+inline void add_bias_t(const View& x, const float* bias, int t0, int t1) {
+  const int d = x.cols;
   for (int t = t0; t < t1; t++) {
-    T* o = row_ptr<T>(x, ldx, t);
+    T* o = row_ptr<T>(x, t);
     FT_LOOP(d, vstore(o + i, vload(o + i) + vload(bias + i)), store1(o + i, load1(o + i) + bias[i]))
   }
 }
 template <class T>
-inline void softmax_tile_t(const float* logits, int64_t ld, int v0, int n, const int32_t* target, float* maxv,
-    float* sum, float* tl, void* p, int64_t ldp, float* rescale, int t0, int t1) {
+inline void softmax_tile_t(const View& logits, int v0, const int32_t* target, float* maxv, float* sum, float* tl,
+    const View& p, float* rescale, int t0, int t1) {
+  const int n = logits.cols;
   for (int t = t0; t < t1; t++) {
-    const float* l = logits + t * ld;
+    const float* l = row_ptr<float>(logits, t);
     vf m = vset(maxv[t]);
     float best = maxv[t];
     FT_LOOP(n, (m = vmax(m, vload(l + i))), (best = l[i] > best ? l[i] : best))
@@ -180,8 +181,8 @@ inline void softmax_tile_t(const float* logits, int64_t ld, int v0, int n, const
     const float scale = exp1(maxv[t] - best);
     vf acc = vset(0);
     float rest = 0;
-    if (p) {
-      T* o = row_ptr<T>(p, ldp, t);
+    if (p.data) {
+      T* o = row_ptr<T>(p, t);
       FT_LOOP(
           n,
           {
@@ -205,51 +206,45 @@ inline void softmax_tile_t(const float* logits, int64_t ld, int v0, int n, const
   }
 }
 
-// dispatch on the Act type
+// What the table holds: the type of the Act operand decides.
 #define FT_DISPATCH(name, type, ...) \
   ((type) == Dtype::F32 ? name##_t<float>(__VA_ARGS__) : name##_t<bf16_t>(__VA_ARGS__))
 
-inline void rmsnorm_fwd(const float* x, int64_t ldx, const float* w, float eps, int d, Dtype type, void* y, int64_t ldy,
-    float* rstd, int t0, int t1) {
-  FT_DISPATCH(rmsnorm_fwd, type, x, ldx, w, eps, d, y, ldy, rstd, t0, t1);
+inline void rmsnorm_fwd(const View& x, const float* w, float eps, const View& y, float* rstd, int t0, int t1) {
+  FT_DISPATCH(rmsnorm_fwd, y.type, x, w, eps, y, rstd, t0, t1);
 }
-inline void rmsnorm_bwd(const float* dy, int64_t lddy, Dtype type, const void* x, int64_t ldx, const float* w,
-    const float* rstd, int d, float* dx, int64_t lddx, int t0, int t1) {
-  FT_DISPATCH(rmsnorm_bwd, type, dy, lddy, x, ldx, w, rstd, d, dx, lddx, t0, t1);
+inline void rmsnorm_bwd(
+    const View& dy, const View& x, const float* w, const float* rstd, const View& dx, int t0, int t1) {
+  FT_DISPATCH(rmsnorm_bwd, x.type, dy, x, w, rstd, dx, t0, t1);
 }
-inline void rmsnorm_again(Dtype type, const void* x, int64_t ldx, const float* w, const float* rstd, int d, void* y,
-    int64_t ldy, int t0, int t1) {
-  FT_DISPATCH(rmsnorm_again, type, x, ldx, w, rstd, d, y, ldy, t0, t1);
+inline void rmsnorm_again(const View& x, const float* w, const float* rstd, const View& y, int t0, int t1) {
+  FT_DISPATCH(rmsnorm_again, x.type, x, w, rstd, y, t0, t1);
 }
-inline void rope(Dtype type, void* x, int64_t ldx, int heads, int head_dim, int rope_dim, bool il, const float* c,
-    const float* s, float sign, int t0, int t1) {
-  FT_DISPATCH(rope, type, x, ldx, heads, head_dim, rope_dim, il, c, s, sign, t0, t1);
+inline void rope(const View& x, const Rope& r, float sign, int t0, int t1) {
+  FT_DISPATCH(rope, x.type, x, r, sign, t0, t1);
 }
-inline void swiglu_fwd(Dtype type, const void* gu, int64_t ld, int f, void* act, int64_t ld_act, int t0, int t1) {
-  FT_DISPATCH(swiglu_fwd, type, gu, ld, f, act, ld_act, t0, t1);
+inline void swiglu_fwd(const View& gate_up, const View& out, int t0, int t1) {
+  FT_DISPATCH(swiglu_fwd, out.type, gate_up, out, t0, t1);
 }
-inline void swiglu_bwd(Dtype type, const void* gu, int64_t ld, int f, const void* dact, int64_t ldd, void* dgu,
-    int64_t ldo, void* act, int64_t ld_act, int t0, int t1) {
-  FT_DISPATCH(swiglu_bwd, type, gu, ld, f, dact, ldd, dgu, ldo, act, ld_act, t0, t1);
+inline void swiglu_bwd(const View& gate_up, const View& dout, const View& dgate_up, const View& out, int t0, int t1) {
+  FT_DISPATCH(swiglu_bwd, out.type, gate_up, dout, dgate_up, out, t0, t1);
 }
-inline void to_act(const float* x, int64_t ldx, int d, Dtype type, void* y, int64_t ldy, int t0, int t1) {
-  FT_DISPATCH(to_act, type, x, ldx, d, y, ldy, t0, t1);
+inline void convert(const View& x, const View& y, int t0, int t1) {
+  if (x.type == Dtype::F32) FT_DISPATCH(to_act, y.type, x, y, t0, t1);
+  else from_act_t<bf16_t>(x, y, t0, t1);
 }
-inline void from_act(Dtype type, const void* x, int64_t ldx, int d, float* y, int64_t ldy, int t0, int t1) {
-  FT_DISPATCH(from_act, type, x, ldx, d, y, ldy, t0, t1);
+inline void add_bias(const View& x, const float* bias, int t0, int t1) {
+  FT_DISPATCH(add_bias, x.type, x, bias, t0, t1);
 }
-inline void add_bias(Dtype type, void* x, int64_t ldx, const float* bias, int d, int t0, int t1) {
-  FT_DISPATCH(add_bias, type, x, ldx, bias, d, t0, t1);
-}
-inline void softmax_tile(const float* l, int64_t ld, int v0, int n, const int32_t* target, float* maxv, float* sum,
-    float* tl, Dtype type, void* p, int64_t ldp, float* rescale, int t0, int t1) {
-  FT_DISPATCH(softmax_tile, type, l, ld, v0, n, target, maxv, sum, tl, p, ldp, rescale, t0, t1);
+inline void softmax_tile(const View& logits, int v0, const int32_t* target, float* max, float* sum, float* target_logit,
+    const View& p, float* rescale, int t0, int t1) {
+  FT_DISPATCH(softmax_tile, p.type, logits, v0, target, max, sum, target_logit, p, rescale, t0, t1);
 }
 
 // torch.optim.AdamW: theta *= 1 - lr wd; m, v; theta -= lr / bias1 * m / (sqrt(v) / sqrt(bias2) + eps)
-inline void adamw(float* theta, const float* g, const uint8_t* mask, float* m, float* v, int64_t n, float gs, float lr,
-    float b1, float b2, float eps, float wd, float bias1, float bias2) {
-  const float root2 = std::sqrt(bias2), size = lr / bias1;
+inline void adamw(const AdamW& o, float* theta, const float* g, const uint8_t* mask, float* m, float* v, int64_t n) {
+  const float gs = o.grad_scale, lr = o.learning_rate, b1 = o.beta1, b2 = o.beta2, eps = o.eps, wd = o.weight_decay;
+  const float root2 = std::sqrt(o.bias2), size = lr / o.bias1;
   for (int64_t i = 0; i < n; i++) {
     if (mask && !mask[i]) continue;
     const float x = g[i] * gs;
@@ -269,16 +264,17 @@ inline float rounding_error(const float* x, float inv) {
   return vsum(sum);
 }
 
-inline void quantize_rows(
-    const float* x, int64_t ldx, int rows, int cols, bool levels, int8_t* q, int64_t ldq, float* scale) {
+inline void quantize_rows(const View& x, int rows, bool levels, const View& q) {
   // Values that came from few levels are multiples of a step, or nearly so: a scale in tune with it rounds them
   // (almost) exactly, where 127 steps to the largest value would not.
   constexpr int kMost = 127, kLeast = 80;
   for (int r = 0; r < rows; r++) {
-    for (int64_t g = 0; g < ldq / kGroup; g++) {
-      const int n = cols - g * kGroup < kGroup ? static_cast<int>(cols - g * kGroup) : kGroup;
+    int8_t* to = row_ptr<int8_t>(q, r);
+    float* scale = q.scale + r * (q.ld / kGroup);
+    for (int64_t g = 0; g < q.ld / kGroup; g++) {
+      const int n = x.cols - g * kGroup < kGroup ? static_cast<int>(x.cols - g * kGroup) : kGroup;
       alignas(64) float v[kGroup] = {};
-      std::memcpy(v, x + r * ldx + g * kGroup, sizeof(float) * n);
+      std::memcpy(v, row_ptr<float>(x, r) + g * kGroup, sizeof(float) * n);
       vf most = {};
       for (int i = 0; i < kGroup; i += FT_VL) most = vmax(most, vmax(vload(v + i), -vload(v + i)));
       float top = 0;
@@ -293,8 +289,8 @@ inline void quantize_rows(
         steps = s;
       }
       const float inv = top > 0 ? static_cast<float>(steps) / top : 0.0f;
-      scale[r * (ldq / kGroup) + g] = top / static_cast<float>(steps);
-      for (int i = 0; i < kGroup; i++) q[r * ldq + g * kGroup + i] = static_cast<int8_t>(std::nearbyint(v[i] * inv));
+      scale[g] = top / static_cast<float>(steps);
+      for (int i = 0; i < kGroup; i++) to[g * kGroup + i] = static_cast<int8_t>(std::nearbyint(v[i] * inv));
     }
   }
 }

@@ -31,19 +31,20 @@ void check_gemm(const KernelSet& set, Random& random, int m, int n, int k, Dtype
     Gemm g;
     g.m = m;
     g.n = n;
-    g.seg[0] = {a.mat(), b.mat(), k, trans};
-    g.seg[1] = {a2.mat(), b2.mat(), k2, trans};
+    g.seg[0] = {a.view(), b.view(), trans};
+    g.seg[1] = {a2.view(), b2.view(), trans};
     g.segments = two ? 2 : 1;
-    g.ldc = n + 3;
-    const Buffer c(sizeof(float) * m * g.ldc), cut(sizeof(float) * m * g.ldc), half(sizeof(bf16_t) * m * g.ldc);
-    g.c_type = out;  // the one that takes more scratch
+    g.c.ld = n + 3;
+    g.c.cols = n;
+    const Buffer c(sizeof(float) * m * g.c.ld), cut(sizeof(float) * m * g.c.ld), half(sizeof(bf16_t) * m * g.c.ld);
+    g.c.type = out;  // the one that takes more scratch
     const Buffer memory(set.gemm_scratch(g));
-    g.c_type = Dtype::F32;
+    g.c.type = Dtype::F32;
     g.fine = true;
     const Buffer memory_fine(set.gemm_scratch(g));
     g.fine = false;
     Scratch scratch{memory.data(), memory.size()}, scratch_fine{memory_fine.data(), memory_fine.size()};
-    g.c = c.data();
+    g.c.data = c.data();
     set.gemm(g, 0, m, 0, n, scratch);
     auto error = [&](auto get) {
       Error2 e;
@@ -52,10 +53,10 @@ void check_gemm(const KernelSet& set, Random& random, int m, int n, int k, Dtype
       return e.relative();
     };
     double& worst = errors[name];
-    worst = std::max(worst, error([&](int i, int j) { return c.as<float>()[i * g.ldc + j]; }));
+    worst = std::max(worst, error([&](int i, int j) { return c.as<float>()[i * g.c.ld + j]; }));
     // in pieces: the same bits
     const GemmCut step = set.gemm_cut(g);
-    g.c = cut.data();
+    g.c.data = cut.data();
     for (int i = 0; i < m; i += step.m_step)
       for (int j = 0; j < n; j += step.n_step)
         set.gemm(g, i, std::min(m, i + step.m_step), j, std::min(n, j + step.n_step), scratch);
@@ -63,19 +64,19 @@ void check_gemm(const KernelSet& set, Random& random, int m, int n, int k, Dtype
     // on top of what is there
     g.accumulate = true;
     set.gemm(g, 0, m, 0, n, scratch);
-    worst = std::max(worst, error([&](int i, int j) { return cut.as<float>()[i * g.ldc + j] / 2; }));
+    worst = std::max(worst, error([&](int i, int j) { return cut.as<float>()[i * g.c.ld + j] / 2; }));
     if (out != Dtype::BF16) continue;
     g.accumulate = false;
     g.fine = true;
     set.gemm(g, 0, m, 0, n, scratch_fine);
     errors["fine " + name] =
-        std::max(errors["fine " + name], error([&](int i, int j) { return cut.as<float>()[i * g.ldc + j]; }));
+        std::max(errors["fine " + name], error([&](int i, int j) { return cut.as<float>()[i * g.c.ld + j]; }));
     g.fine = false;
-    g.c_type = Dtype::BF16;
-    g.c = half.data();
+    g.c.type = Dtype::BF16;
+    g.c.data = half.data();
     set.gemm(g, 0, m, 0, n, scratch);
     errors[name + " to bf16"] = std::max(
-        errors[name + " to bf16"], error([&](int i, int j) { return widen(half.as<bf16_t>()[i * g.ldc + j]); }));
+        errors[name + " to bf16"], error([&](int i, int j) { return widen(half.as<bf16_t>()[i * g.c.ld + j]); }));
   }
 }
 
@@ -84,14 +85,16 @@ double silu(double x) { return x / (1 + std::exp(-x)); }
 // RMS norm and SwiGLU against float64, their backward passes against central differences of the float64 forward.
 void check_rows(const KernelSet& set, Random& random, int m, int n, std::map<std::string, double>& errors) {
   const Operand x(random, m, n, Dtype::F32), dy(random, m, n, Dtype::F32), w(random, 1, n, Dtype::F32);
-  const auto* xs = static_cast<const float*>(x.mat().data);
-  const auto* ws = static_cast<const float*>(w.mat().data);
-  const auto* ds = static_cast<const float*>(dy.mat().data);
-  const int64_t ld = x.mat().ld;
+  const auto* ws = static_cast<const float*>(w.view().data);
+  const auto* ds = static_cast<const float*>(dy.view().data);
+  const int64_t ld = x.view().ld;
   const Buffer y(sizeof(float) * m * ld), rstd(sizeof(float) * m), dx(sizeof(float) * m * ld);
   const double eps = 0.1, h = 1e-6;  // an eps that counts, or rows of one value have no gradient to speak of
-  set.rmsnorm_fwd(xs, ld, ws, 0.1f, n, Dtype::F32, y.data(), ld, rstd.as<float>(), 0, m);
-  set.rmsnorm_bwd(ds, ld, Dtype::F32, xs, ld, ws, rstd.as<float>(), n, dx.as<float>(), ld, 0, m);
+  auto like = [](const Operand& shape, const Buffer& b) {
+    return View{Dtype::F32, shape.view().cols, shape.view().ld, b.data()};
+  };
+  set.rmsnorm_fwd(x.view(), ws, 0.1f, like(x, y), rstd.as<float>(), 0, m);
+  set.rmsnorm_bwd(dy.view(), x.view(), ws, rstd.as<float>(), like(x, dx), 0, m);
   Error2 forward, backward, swiglu, swiglu_back;
   for (int i = 0; i < m; i++) {
     double square = 0;
@@ -110,17 +113,17 @@ void check_rows(const KernelSet& set, Random& random, int m, int n, std::map<std
     }
   }
   const Operand gu(random, m, 2 * n, Dtype::F32);
-  const Buffer act(sizeof(float) * m * ld), dgu(sizeof(float) * m * gu.mat().ld);
-  set.swiglu_fwd(Dtype::F32, gu.mat().data, gu.mat().ld, n, act.data(), ld, 0, m);
+  const Buffer act(sizeof(float) * m * ld), dgu(sizeof(float) * m * gu.view().ld);
+  set.swiglu_fwd(gu.view(), like(x, act), 0, m);
   const Buffer again(sizeof(float) * m * ld);
-  set.swiglu_bwd(Dtype::F32, gu.mat().data, gu.mat().ld, n, ds, ld, dgu.data(), gu.mat().ld, again.data(), ld, 0, m);
+  set.swiglu_bwd(gu.view(), dy.view(), like(gu, dgu), like(x, again), 0, m);
   for (int i = 0; i < m; i++)
     for (int j = 0; j < n; j++) {
       const double g = gu.at(i, j), u = gu.at(i, n + j), d = ds[i * ld + j];
       swiglu.add(act.as<float>()[i * ld + j], silu(g) * u);
       swiglu.add(again.as<float>()[i * ld + j], silu(g) * u);
-      swiglu_back.add(dgu.as<float>()[i * gu.mat().ld + j], (silu(g + h) - silu(g - h)) / (2 * h) * u * d);
-      swiglu_back.add(dgu.as<float>()[i * gu.mat().ld + n + j], silu(g) * d);
+      swiglu_back.add(dgu.as<float>()[i * gu.view().ld + j], (silu(g + h) - silu(g - h)) / (2 * h) * u * d);
+      swiglu_back.add(dgu.as<float>()[i * gu.view().ld + n + j], silu(g) * d);
     }
   errors["rmsnorm"] = forward.relative();
   errors["rmsnorm back"] = backward.relative();
@@ -138,8 +141,8 @@ void check_softmax(const KernelSet& set, Random& random, int m, int n, std::map<
   for (int i = 0; i < m; i++) target[i] = static_cast<int32_t>(random.next() % (tiles * n));
   const Buffer p(sizeof(float) * m * ldp), first(sizeof(float) * m * ldp);
   for (int v = 0; v < tiles; v++) {
-    set.softmax_tile(static_cast<const float*>(logits[v].mat().data), logits[v].mat().ld, v * n, n, target.data(),
-        mx.data(), sum.data(), tl.data(), Dtype::F32, p.data(), ldp, rescale.data(), 0, m);
+    set.softmax_tile(logits[v].view(), v * n, target.data(), mx.data(), sum.data(), tl.data(),
+        {Dtype::F32, n, ldp, p.data()}, rescale.data(), 0, m);
     if (v == 0) std::memcpy(first.data(), p.data(), p.size());
   }
   Error2 nll, gradient;
@@ -177,10 +180,12 @@ void check_rope(const KernelSet& set, Random& random, int m, std::map<std::strin
                    s[i * half + j] = static_cast<float>(std::sin(angle.at(i, j)));
   for (const bool interleaved : {false, true}) {
     const Operand x(random, m, heads * dim, Dtype::F32);
-    const int64_t ld = x.mat().ld;
+    const int64_t ld = x.view().ld;
     const Buffer y(sizeof(float) * m * ld);
-    std::memcpy(y.data(), x.mat().data, y.size());
-    set.rope(Dtype::F32, y.data(), ld, heads, dim, dim, interleaved, c.data(), s.data(), 1.0f, 0, m);
+    std::memcpy(y.data(), x.view().data, y.size());
+    const View turn{Dtype::F32, heads * dim, ld, y.data()};
+    const Rope rope{dim, dim, interleaved, c.data(), s.data()};
+    set.rope(turn, rope, 1.0f, 0, m);
     Error2 turned, back;
     for (int i = 0; i < m; i++)
       for (int hd = 0; hd < heads; hd++)
@@ -190,7 +195,7 @@ void check_rope(const KernelSet& set, Random& random, int m, std::map<std::strin
           turned.add(y.as<float>()[i * ld + p], x.at(i, p) * co - x.at(i, q) * si);
           turned.add(y.as<float>()[i * ld + q], x.at(i, q) * co + x.at(i, p) * si);
         }
-    set.rope(Dtype::F32, y.data(), ld, heads, dim, dim, interleaved, c.data(), s.data(), -1.0f, 0, m);
+    set.rope(turn, rope, -1.0f, 0, m);
     for (int i = 0; i < m; i++)
       for (int j = 0; j < heads * dim; j++) back.add(y.as<float>()[i * ld + j], x.at(i, j));
     errors[interleaved ? "rope interleaved" : "rope half"] = std::max(turned.relative(), back.relative());
@@ -204,8 +209,8 @@ void check_adamw(const KernelSet& set, Random& random, int n, std::map<std::stri
   std::vector<uint8_t> mask(n);
   for (int i = 0; i < n; i++)
     t[i] = static_cast<float>(theta.at(0, i)), gs[i] = static_cast<float>(g.at(0, i)), mask[i] = random.next() % 3 != 0;
-  set.adamw(t.data(), gs.data(), mask.data(), m.data(), v.data(), n, 0.5f, 0.01f, 0.9f, 0.999f, 1e-8f, 0.1f, 0.19f,
-      0.001999f);
+  const AdamW options{0.5f, 0.01f, 0.9f, 0.999f, 1e-8f, 0.1f, 0.19f, 0.001999f};
+  set.adamw(options, t.data(), gs.data(), mask.data(), m.data(), v.data(), n);
   Error2 e;
   for (int i = 0; i < n; i++) {
     const double x = 0.5 * g.at(0, i), mm = 0.9 * 0.25 + 0.1 * x, vv = 0.999 * 0.5 + 0.001 * x * x,

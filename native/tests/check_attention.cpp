@@ -93,9 +93,9 @@ void check_attention(const KernelSet& set, Random& random, int len, int dim, Dty
     std::map<std::string, double>& errors) {
   const int first = 3, total = first + len;  // a short sequence comes before: borders are kept
   const int q_cols = kHeads * dim, kv_cols = kKvHeads * dim;
-  const size_t width = type == Dtype::F32 ? 4 : 2;
+  const size_t width = size_of(type);
   const Operand qkv(random, total, q_cols + 2 * kv_cols, type), dout(random, total, q_cols, type);
-  const int64_t ld = qkv.mat().ld, ld_out = dout.mat().ld;
+  const int64_t ld = qkv.view().ld, ld_out = dout.view().ld;
   const Buffer out(width * round_up(total, kRowPad) * ld_out), dqkv(width * round_up(total, kRowPad) * ld),
       lse(sizeof(float) * kHeads * total);
   Attention a{};
@@ -103,19 +103,17 @@ void check_attention(const KernelSet& set, Random& random, int len, int dim, Dty
   a.kv_heads = kKvHeads;
   a.head_dim = dim;
   a.scale = 1.0f / std::sqrt(static_cast<float>(dim));
-  a.type = type;
-  a.q = qkv.data();
-  a.k = qkv.data() + width * q_cols;
-  a.v = qkv.data() + width * (q_cols + kv_cols);
-  a.ld_qkv = a.ld_dqkv = ld;
-  a.out = out.data();
-  a.ld_out = ld_out;
+  auto heads = [&](const View& all, View& q, View& k, View& v) {
+    q = all.columns(0, q_cols);
+    k = all.columns(q_cols, kv_cols);
+    v = all.columns(q_cols + kv_cols, kv_cols);
+  };
+  heads(qkv.view(), a.q, a.k, a.v);
+  heads({type, qkv.view().cols, ld, dqkv.data()}, a.dq, a.dk, a.dv);
+  a.out = {type, q_cols, ld_out, out.data()};
   a.lse = lse.as<float>();
   a.ld_lse = total;
-  a.dout = dout.data();
-  a.dq = dqkv.data();
-  a.dk = dqkv.data() + width * q_cols;
-  a.dv = dqkv.data() + width * (q_cols + kv_cols);
+  a.dout = dout.view();
   const Buffer memory(set.attention_scratch(a, std::max(len, first)));
   Scratch scratch{memory.data(), memory.size()};
   for (const auto pass : {set.attention_fwd, set.attention_bwd})

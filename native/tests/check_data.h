@@ -44,10 +44,9 @@ class Operand {
  public:
   Operand(Random& random, int rows, int cols, Dtype type) : cols_(cols), values_(static_cast<size_t>(rows) * cols) {
     const int64_t ld = round_up(cols, kColPad);
-    const size_t width = type == Dtype::F32 ? 4 : type == Dtype::BF16 ? 2 : 1;
-    data_ = Buffer(width * round_up(rows, kRowPad) * ld);
+    data_ = Buffer(size_of(type) * round_up(rows, kRowPad) * ld);
     scale_ = Buffer(sizeof(float) * rows * (ld / kGroup));
-    mat_ = {type, data_.data(), scale_.as<float>(), ld};
+    view_ = {type, cols, ld, data_.data(), scale_.as<float>()};
     for (int64_t i = 0; type == Dtype::Q8 && i < rows * (ld / kGroup); i++)
       scale_.as<float>()[i] = 0.01f + 0.02f * static_cast<float>(random.next() % 100) / 100.0f;
     for (int r = 0; r < rows; r++)
@@ -64,14 +63,14 @@ class Operand {
       }
   }
   double at(int row, int col) const { return values_[static_cast<size_t>(row) * cols_ + col]; }
-  const Mat& mat() const { return mat_; }
+  const View& view() const { return view_; }
   uint8_t* data() const { return data_.data(); }
 
  private:
   int cols_;
   std::vector<double> values_;
   Buffer data_, scale_;
-  Mat mat_;
+  View view_;
 };
 
 // |got - want| / |want| over all that was added.

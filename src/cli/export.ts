@@ -33,7 +33,7 @@ export function addExportCommand(program: Command, context: CliContext): void {
     .command('export')
     .description('write the adapter of an owner, or the shared one, for other programs')
     .argument('<run>', 'run folder')
-    .requiredOption('--client <id>', 'owner id, or global')
+    .requiredOption('--client <id>', 'owner id, or global for the shared adapter')
     .addOption(
       new Option(
         '--format <format>',

@@ -13,7 +13,7 @@ export function addInspectCommand(program: Command, context: CliContext): void {
     .action(async (spec: string, flags: { json?: boolean }) => {
       const { name, sha256, format, path, hubId, revision, description, tokenizer, chatTemplate, warnings } =
         await loadModel(spec);
-      const { tensors, files: _files, ropeFactors: _factors, ...shape } = description;
+      const { tensors, files: _files, ropes, layers: _layers, ...shape } = description;
       const facts = {
         name,
         format,
@@ -22,6 +22,7 @@ export function addInspectCommand(program: Command, context: CliContext): void {
         ...(revision === undefined ? {} : { revision }),
         sha256,
         ...shape,
+        ropeTheta: ropes.map(({ theta }) => theta),
         numTensors: tensors.length,
         numParameters: tensors.reduce((sum, { ne }) => sum + ne.reduce((a, b) => a * b, 1), 0),
         weightBytes: tensors.reduce((sum, { bytes }) => sum + bytes, 0),

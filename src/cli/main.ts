@@ -23,4 +23,17 @@ process.on('SIGINT', stop);
 process.on('SIGTERM', stop);
 
 const { stdout, stderr } = process;
+// A reader that goes away (`| head`, a pipe that breaks) or a full log ends no run: its results are in the run folder. Only
+// that results could not be printed is told of.
+stderr.on('error', () => {});
+stdout
+  .on('error', () => {})
+  .once('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') return;
+    stderr.write(`Error: what was printed is not complete: ${error.message}\n`);
+    process.once('exit', () => {
+      process.exitCode ||= 1;
+    });
+  });
+
 process.exitCode = await runCli(process.argv.slice(2), { stdout, stderr, signal: controller.signal });

@@ -1,4 +1,5 @@
 import type { LayoutModule } from '../adapter/layout.js';
+import { isPermutedInGguf } from '../model/index.js';
 import type { ModelDescription } from '../native/binding.js';
 
 /** The rows of a module are turned by RoPE, so that their order depends on how RoPE pairs them. */
@@ -36,8 +37,7 @@ function moveRows<T extends Float32Array | Uint8Array>(values: T, width: number,
 
 /** True where this file's rows of q and k must move to reach the order that `order` means. */
 function differs(permutedQk: boolean, description: ModelDescription, order: 'hf' | 'gguf'): boolean {
-  // llama.cpp turns llama heads in interleaved pairs; every other architecture here keeps Hugging Face's order.
-  const wanted = order === 'gguf' && description.architecture === 'llama';
+  const wanted = order === 'gguf' && isPermutedInGguf(description.architecture);
   return permutedQk !== wanted;
 }
 

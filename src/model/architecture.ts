@@ -1,23 +1,10 @@
 import { ModelError } from '../errors.js';
-import type { ModelDescription, TensorSource } from '../native/binding.js';
-
-export type Architecture = ModelDescription['architecture'];
-/** The architectures that work. */
-export const ARCHITECTURES: readonly Architecture[] = ['llama', 'qwen2', 'qwen3'];
-
-/** Throws ModelError UNSUPPORTED_ARCHITECTURE with the list of those that work. */
-export function parseArchitecture(name: string | undefined, path: string): Architecture {
-  const found = ARCHITECTURES.find((architecture) => architecture === name);
-  if (found !== undefined) return found;
-  throw new ModelError(
-    'UNSUPPORTED_ARCHITECTURE',
-    `Expected a model of architecture ${ARCHITECTURES.join(', ')} but ${path} is ${name ? `"${name}"` : 'of none'}.`,
-  );
-}
+import type { ModelDescription, RopeTable, TensorSource } from '../native/binding.js';
+import type { Family } from './families.js';
 
 /**
  * Bounds of the hyper-parameters, far above any model that fits this engine; what they keep out is products that
- * overflow and loops that never end. The engine checks the same ones (native/engine/model.cpp); tests/native/limits.test.ts
+ * overflow and loops that never end. The engine checks the same ones (native/engine/description.cpp); tests/native/limits.test.ts
  * holds the two together.
  */
 export const LIMITS = {
@@ -30,7 +17,8 @@ export const LIMITS = {
   context: { min: 1, max: 16_777_216 },
 } as const;
 
-type Dimensions = Omit<ModelDescription, 'files' | 'tensors' | 'ropePairing'>;
+/** A description before its tensors are checked. */
+export type Features = Omit<ModelDescription, 'files' | 'tensors'>;
 
 interface Expected {
   readonly name: string;
@@ -38,12 +26,11 @@ interface Expected {
   readonly optional?: boolean;
 }
 
-function expectedTensors(d: Dimensions): Expected[] {
+function expectedTensors(d: Features, family: Family): Expected[] {
   const { hiddenSize: h, ffnSize: f, headDim } = d;
   const q = d.numHeads * headDim;
   const kv = d.numKvHeads * headDim;
-  const bias = d.architecture === 'qwen2';
-  const norm = d.architecture === 'qwen3';
+  const optional = family.qkvBias === 'optional';
   const list: Expected[] = [
     { name: 'token_embd.weight', ne: [h, d.vocabSize] },
     { name: 'output_norm.weight', ne: [h] },
@@ -61,11 +48,11 @@ function expectedTensors(d: Dimensions): Expected[] {
       { name: `${block}ffn_gate.weight`, ne: [h, f] },
       { name: `${block}ffn_up.weight`, ne: [h, f] },
       { name: `${block}ffn_down.weight`, ne: [f, h] },
-      { name: `${block}attn_q.bias`, ne: [q], optional: !bias },
-      { name: `${block}attn_k.bias`, ne: [kv], optional: !bias },
-      { name: `${block}attn_v.bias`, ne: [kv], optional: !bias },
+      { name: `${block}attn_q.bias`, ne: [q], optional },
+      { name: `${block}attn_k.bias`, ne: [kv], optional },
+      { name: `${block}attn_v.bias`, ne: [kv], optional },
     );
-    if (norm) {
+    if (d.qkNorm === 'head') {
       list.push(
         { name: `${block}attn_q_norm.weight`, ne: [headDim] },
         { name: `${block}attn_k_norm.weight`, ne: [headDim] },
@@ -84,11 +71,16 @@ const IGNORED = /^(rope_freqs\.weight|rope_factors_(long|short)\.weight|blk\.\d+
  *
  * Throws ModelError MISSING_TENSOR, BAD_SHAPE, UNSUPPORTED_TENSOR, BAD_METADATA.
  */
-export function checkTensors(d: Dimensions, tensors: readonly TensorSource[], path: string): TensorSource[] {
-  checkDimensions(d, path);
+export function checkTensors(
+  d: Features,
+  family: Family,
+  tensors: readonly TensorSource[],
+  path: string,
+): TensorSource[] {
+  checkFeatures(d, path);
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   const kept: TensorSource[] = [];
-  for (const { name, ne, optional } of expectedTensors(d)) {
+  for (const { name, ne, optional } of expectedTensors(d, family)) {
     const tensor = byName.get(name);
     byName.delete(name);
     if (tensor === undefined) {
@@ -115,18 +107,12 @@ export function checkTensors(d: Dimensions, tensors: readonly TensorSource[], pa
   return kept;
 }
 
-function checkDimensions(d: Dimensions, path: string): void {
+function checkFeatures(d: Features, path: string): void {
   if (d.numHeads % d.numKvHeads !== 0) {
     const came = `${d.numHeads} and ${d.numKvHeads}`;
     throw new ModelError(
       'BAD_METADATA',
       `Expected heads to be a multiple of key-value heads in ${path} but they are ${came}.`,
-    );
-  }
-  if (d.ropeDim % 2 !== 0 || d.ropeDim > d.headDim) {
-    throw new ModelError(
-      'BAD_METADATA',
-      `Expected an even RoPE dimension of at most ${d.headDim} in ${path} but it is ${d.ropeDim}.`,
     );
   }
   if (!(d.normEps > 0 && d.normEps < 1)) {
@@ -135,13 +121,20 @@ function checkDimensions(d: Dimensions, path: string): void {
       `Expected the norm epsilon of ${path} between 0 and 1 but it is ${d.normEps}.`,
     );
   }
-  if (!(d.ropeTheta > 1 && d.ropeTheta < 1e12)) {
+  for (const rope of d.ropes) checkRope(rope, d.headDim, path);
+}
+
+function checkRope({ theta, dim, factors }: RopeTable, headDim: number, path: string): void {
+  if (dim % 2 !== 0 || dim < 2 || dim > headDim) {
     throw new ModelError(
       'BAD_METADATA',
-      `Expected the RoPE base of ${path} between 1 and 1e12 but it is ${d.ropeTheta}.`,
+      `Expected an even RoPE dimension of at most ${headDim} in ${path} but it is ${dim}.`,
     );
   }
-  if (d.ropeFactors?.some((factor) => !(factor > 0 && factor < 1e9))) {
+  if (!(theta > 1 && theta < 1e12)) {
+    throw new ModelError('BAD_METADATA', `Expected the RoPE base of ${path} between 1 and 1e12 but it is ${theta}.`);
+  }
+  if (factors?.some((factor) => !(factor > 0 && factor < 1e9))) {
     throw new ModelError('BAD_METADATA', `Expected the RoPE factors of ${path} between 0 and 1e9.`);
   }
 }

@@ -23,9 +23,33 @@ export interface TensorSource {
   readonly ne: readonly number[];
 }
 
-/** A decoder of the llama family, fully described and checked; made by src/model, consumed by the engine. */
+/** How the heads of a layer are turned by their position. Every scaling of RoPE comes down to factors and a magnitude. */
+export interface RopeTable {
+  /** Base of the frequencies: pair i turns by position * theta^(-2 i / dim) / factors[i]. */
+  readonly theta: number;
+  /** Dimensions of a head that are turned, the first ones; usually headDim. */
+  readonly dim: number;
+  /** `interleaved`: pairs (2i, 2i+1), GGUF llama; `half`: pairs (i, i + dim/2), qwen and all Hugging Face models. */
+  readonly pairing: 'interleaved' | 'half';
+  /** Divisor of each of the dim/2 frequencies. @default all 1 */
+  readonly factors?: readonly number[];
+  /** Factor of the turned dimensions (yarn, longrope). @default 1 */
+  readonly magnitude?: number;
+}
+
+/** What one layer has of its own. */
+export interface LayerDescription {
+  /** Index into {@link ModelDescription.ropes}; null: positions do not count in this layer. */
+  readonly rope: number | null;
+}
+
+/**
+ * A decoder of the llama family told in features, fully described and checked; made by src/model, consumed by the engine,
+ * which refuses (UNSUPPORTED_FEATURE) a value or a key that it does not know. A linear layer that has a `.bias` tensor adds it.
+ */
 export interface ModelDescription {
-  readonly architecture: 'llama' | 'qwen2' | 'qwen3';
+  /** `general.architecture` of GGUF files: for messages and exports. The engine does not read it. */
+  readonly architecture: string;
   readonly numLayers: number;
   readonly hiddenSize: number;
   readonly numHeads: number;
@@ -36,16 +60,16 @@ export interface ModelDescription {
   /** Longest sequence in tokens. */
   readonly contextLength: number;
   readonly normEps: number;
-  readonly ropeTheta: number;
-  /** Dimensions of a head that RoPE turns; usually headDim. */
-  readonly ropeDim: number;
-  /** `interleaved`: pairs (2i, 2i+1), GGUF llama; `half`: pairs (i, i + ropeDim/2), qwen and Hugging Face llama. */
-  readonly ropePairing: 'interleaved' | 'half';
-  /** Divisor of each of the ropeDim/2 frequencies (RoPE scaling: linear, llama3); absent: all 1. */
-  readonly ropeFactors?: readonly number[];
+  /** RMS norm of q and k before RoPE: of each head, or none. */
+  readonly qkNorm: 'none' | 'head';
+  /** Factor of the attention scores. @default 1 / sqrt(headDim) */
+  readonly attentionScale?: number;
+  readonly ropes: readonly RopeTable[];
+  /** One entry a layer. */
+  readonly layers: readonly LayerDescription[];
   /** Absolute paths that `TensorSource.file` counts in. */
   readonly files: readonly string[];
-  /** token_embd, [output], output_norm, blk.N.{attn_norm,attn_q,attn_k,attn_v,attn_output,ffn_norm,ffn_gate,ffn_up,ffn_down}.weight, optional blk.N.attn_{q,k,v}.bias, blk.N.attn_{q,k}_norm.weight. No `output.weight`: tied. */
+  /** token_embd, [output], output_norm, blk.N.{attn_norm,attn_q,attn_k,attn_v,attn_output,ffn_norm,ffn_gate,ffn_up,ffn_down}.weight, blk.N.attn_{q,k}_norm.weight with qkNorm, and a .bias of any linear layer. No `output.weight`: tied. */
   readonly tensors: readonly TensorSource[];
 }
 
@@ -250,6 +274,7 @@ export type NativeErrorCode =
   | 'BAD_MODEL'
   | 'MISSING_TENSOR'
   | 'BAD_SHAPE'
+  | 'UNSUPPORTED_FEATURE'
   | 'UNSUPPORTED_TYPE'
   | 'TRUNCATED'
   | 'TOKEN_RANGE'

@@ -5,6 +5,7 @@ const MODEL_CODES: ReadonlySet<string> = new Set<NativeErrorCode>([
   'BAD_MODEL',
   'MISSING_TENSOR',
   'BAD_SHAPE',
+  'UNSUPPORTED_FEATURE',
   'UNSUPPORTED_TYPE',
   'TRUNCATED',
 ]);

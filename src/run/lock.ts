@@ -40,7 +40,7 @@ function readOwner(path: string): Owner | undefined {
     text = readFileSync(path, 'utf8');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
-    // A folder is what fedtune 0.1.0 made.
+    // A folder is what an earlier fedtune made.
     if (code === 'ENOENT' || code === 'EISDIR') return undefined;
     throw error;
   }

@@ -6,6 +6,7 @@ import type { RunConfig } from '../config/schema.js';
 import { ConfigError, RunError } from '../errors.js';
 import { readPeftAdapter } from '../export/index.js';
 import { type BaseModel, loadModel } from '../model/index.js';
+import { shown } from '../text.js';
 import { adapterFolder } from './adapters.js';
 import { runFile } from './folder.js';
 
@@ -23,6 +24,15 @@ function parsed<T>(text: string, path: string, pick: (json: never) => T): T {
   }
 }
 
+/** What the shared adapter is called; no owner may have that name (`checkOwnerId`), but an earlier fedtune let one. */
+const SHARED = 'global';
+const SHOWN_OWNERS = 20;
+
+function namesOf(clients: PartitionFile['clients']): string {
+  const names = clients.slice(0, SHOWN_OWNERS).map(({ id }) => shown(id));
+  return [...names, ...(clients.length > SHOWN_OWNERS ? [`and ${clients.length - SHOWN_OWNERS} more`] : [])].join(', ');
+}
+
 /** A finished run, opened for reading. */
 export interface OpenedRun {
   readonly dir: string;
@@ -30,7 +40,7 @@ export interface OpenedRun {
   readonly model: BaseModel;
   /** Owner ids, sorted. */
   readonly clients: readonly string[];
-  /** Absolute folder of the adapter of a client or of `global`, in PEFT's form. Throws ConfigError UNKNOWN_CLIENT. */
+  /** Absolute folder of the adapter of an owner or of `global` (the shared one), in PEFT's form. Throws ConfigError UNKNOWN_CLIENT. */
   folderOf(client: string): string;
   readAdapter(client: string): Promise<Adapter>;
 }
@@ -61,10 +71,18 @@ export async function openRun(dir: string): Promise<OpenedRun> {
   const model = await loadModel(config.model, { revision: config.model_revision });
   await checkModel(dir, model);
   const folderOf = (client: string): string => {
-    const folder = client === 'global' ? 'global' : clients.find(({ id }) => id === client)?.folder;
+    const owner = clients.find(({ id }) => id === client);
+    if (client === SHARED && owner) {
+      throw new ConfigError(
+        `"${SHARED}" is the shared adapter, ${resolve(adapterFolder(dir, SHARED))}, but this run also has an owner of that name, ` +
+          `whose adapter is ${resolve(adapterFolder(dir, owner.folder))}. Take it from there.`,
+        { code: 'UNKNOWN_CLIENT' },
+      );
+    }
+    const folder = client === SHARED ? SHARED : owner?.folder;
     if (folder !== undefined) return resolve(adapterFolder(dir, folder));
     throw new ConfigError(
-      `Expected "global" or one of this run's clients (${clients.map(({ id }) => id).join(', ')}) but received "${client}".`,
+      `Expected "${SHARED}" (the shared adapter) or one of this run's owners (${namesOf(clients)}) but received "${shown(client)}".`,
       { code: 'UNKNOWN_CLIENT' },
     );
   };

@@ -68,7 +68,7 @@ export class StateStore {
       .sort((a, b) => a - b);
   }
 
-  /** Whether fedtune 0.1.0 saved states here. */
+  /** Whether a fedtune of version 1 of the form saved states here. */
   holdsVersion1(): boolean {
     return namesIn(this.dir).some((name) => OLD_STATE_NAME.test(name));
   }

@@ -37,7 +37,19 @@ describe('a bad base', () => {
     ['a file that is not listed', 'BAD_MODEL', (d) => changed(d, q, { file: 3 })],
     ['a file that is not there', 'BAD_MODEL', (d) => ({ ...d, files: ['/nowhere/model.gguf'] })],
     ['heads that do not divide', 'BAD_MODEL', (d) => ({ ...d, numKvHeads: 3 })],
-    ['another architecture', 'BAD_MODEL', (d) => ({ ...d, architecture: 'bert' as 'llama' })],
+    ['a feature value that the engine lacks', 'UNSUPPORTED_FEATURE', (d) => ({ ...d, qkNorm: 'layer' as 'head' })],
+    ['a feature that the engine does not know', 'UNSUPPORTED_FEATURE', (d) => ({ ...d, alibiSlopes: [1] })],
+    [
+      'a layer with an unknown feature',
+      'UNSUPPORTED_FEATURE',
+      (d) => ({ ...d, layers: d.layers.map((l) => ({ ...l, experts: 8 })) }),
+    ],
+    ['a layer too few', 'BAD_MODEL', (d) => ({ ...d, layers: d.layers.slice(1) })],
+    [
+      'a layer with a RoPE table that is not there',
+      'BAD_MODEL',
+      (d) => ({ ...d, layers: d.layers.map(() => ({ rope: 1 })) }),
+    ],
     ['a vocabulary of nothing', 'BAD_MODEL', (d) => ({ ...d, vocabSize: 0 })],
   ])('%s is %s', (_, code, change) => {
     const error = failure(() => open(change(makeTinyModel())));

@@ -8,11 +8,11 @@ type Limited = keyof typeof LIMITS;
 
 /** Keys of a description that each limit bounds, and what has to go with them so that nothing else is wrong. */
 const DESCRIPTION: Readonly<Record<Limited, (value: number) => Partial<ModelDescription>>> = {
-  layers: (numLayers) => ({ numLayers }),
+  layers: (numLayers) => ({ numLayers, layers: Array.from({ length: numLayers }, () => ({ rope: 0 })) }),
   hidden: (hiddenSize) => ({ hiddenSize }),
   ffn: (ffnSize) => ({ ffnSize }),
   heads: (numHeads) => ({ numHeads, numKvHeads: Math.max(numHeads, 1) }),
-  headDim: (headDim) => ({ headDim, ropeDim: 2, ropeFactors: undefined }),
+  headDim: (headDim) => ({ headDim, ropes: [{ theta: 10_000, dim: 2, pairing: 'half' }] }),
   vocab: (vocabSize) => ({ vocabSize }),
   context: (contextLength) => ({ contextLength }),
 };

@@ -29,6 +29,7 @@ function together(
 
 describe('two bases over one file', () => {
   const description = makeTinyModel();
+  const rope = description.ropes[0]!;
   const swapped = description.tensors.map((tensor) => {
     const other = { 'blk.0.attn_k.weight': 'blk.0.attn_v.weight', 'blk.0.attn_v.weight': 'blk.0.attn_k.weight' }[
       tensor.name
@@ -37,10 +38,13 @@ describe('two bases over one file', () => {
   });
 
   it.each<[string, Partial<ModelDescription>]>([
-    ['another rope theta', { ropeTheta: 20 }],
-    ['rope factors', { ropeFactors: [1, 2, 4] }],
-    ['another pairing', { ropePairing: description.ropePairing === 'half' ? 'interleaved' : 'half' }],
-    ['another rope dimension', { ropeDim: 4 }],
+    ['another rope theta', { ropes: [{ ...rope, theta: 20 }] }],
+    ['rope factors', { ropes: [{ ...rope, factors: [1, 2, 4] }] }],
+    ['another pairing', { ropes: [{ ...rope, pairing: rope.pairing === 'half' ? 'interleaved' : 'half' }] }],
+    ['another rope dimension', { ropes: [{ ...rope, dim: 4 }] }],
+    ['a magnitude', { ropes: [{ ...rope, magnitude: 1.5 }] }],
+    ['another scale of the scores', { attentionScale: 1 }],
+    ['a layer without positions', { layers: [{ rope: 0 }, { rope: null }] }],
     ['another epsilon', { normEps: 0.5 }],
     ['another map of tensors', { tensors: swapped }],
   ])('do not share weights with %s', (_, change) => {

@@ -122,7 +122,7 @@ describe('a damaged run folder', () => {
     expect(again.code, again.stderr).toBe(0);
   });
 
-  it('of fedtune 0.1.0 is told of by its version, and may be replaced', async () => {
+  it('of version 1 is told of by its version, and may be replaced', async () => {
     const cwd = await copy();
     await rm(join(cwd, 'run/state'), { recursive: true });
     await rm(join(cwd, 'run/run.json'));

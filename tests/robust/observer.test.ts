@@ -1,6 +1,10 @@
-import { mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, open, readdir, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { parseConfig } from '../../src/config/parse.js';
 import type { RunProgress } from '../../src/contracts/progress.js';
@@ -10,6 +14,8 @@ import { TINY_RUN } from '../methods/inlineRun.js';
 const { runFederation }: typeof import('../../src/index.js') = await import(
   new URL('../../dist/index.js', import.meta.url).href
 );
+
+const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 
 async function runWith(onProgress: (progress: RunProgress, dir: string) => void) {
   const dir = await mkdtemp(join(tmpdir(), 'fedtune-observer-'));
@@ -42,4 +48,28 @@ it('a run whose display breaks ends well, and says so', async () => {
   expect(emit).toHaveBeenCalledExactlyOnceWith(
     'Showing progress failed; the run goes on without. Error: the screen is gone',
   );
+});
+
+it.each(['stdout', 'stderr'] as const)('a run whose %s nobody reads any more ends well', async (name) => {
+  const dir = await mkdtemp(join(tmpdir(), 'fedtune-observer-'));
+  onTestFinished(() => rm(dir, { recursive: true, force: true }));
+  await writeFile(join(dir, 'run.yaml'), JSON.stringify({ ...TINY_RUN, method: 'fedavg', num_rounds: 2 }));
+  const child = spawn(process.execPath, [MAIN, 'run', 'run.yaml', '--output-dir', 'run'], { cwd: dir });
+  child[name].destroy();
+  const [code] = await once(child, 'exit');
+  expect(code).toBe(0);
+  expect(await readdir(join(dir, 'run'))).toEqual(expect.arrayContaining(['metrics.json', 'adapters', 'report.html']));
+});
+
+it.skipIf(!existsSync('/dev/full'))('output that cannot be written is told of', async () => {
+  const full = await open('/dev/full', 'w');
+  onTestFinished(() => full.close());
+  const child = spawn(process.execPath, [MAIN, 'keys'], { stdio: ['ignore', full.fd, 'pipe'] });
+  let told = '';
+  child.stderr!.on('data', (text) => {
+    told += text;
+  });
+  const [code] = await once(child, 'close');
+  expect(code).toBe(1);
+  expect(told).toMatch(/^Error: what was printed is not complete: ENOSPC/m);
 });

@@ -63,9 +63,9 @@ export function makeTinyModel(
     vocabSize: vocab,
     contextLength: context,
     normEps: 1e-5,
-    ropeTheta: 10000,
-    ropeDim: headDim,
-    ropePairing: architecture === 'llama' ? 'interleaved' : 'half',
+    qkNorm: architecture === 'qwen3' ? 'head' : 'none',
+    ropes: [{ theta: 10000, dim: headDim, pairing: architecture === 'llama' ? 'interleaved' : 'half' }],
+    layers: Array.from({ length: layers }, () => ({ rope: 0 })),
     files: [file],
     tensors,
   };

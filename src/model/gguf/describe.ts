@@ -1,7 +1,8 @@
 import { open } from 'node:fs/promises';
 import { ModelError } from '../../errors.js';
 import type { ModelDescription } from '../../native/binding.js';
-import { checkTensors, LIMITS, parseArchitecture } from '../architecture.js';
+import { checkTensors, LIMITS } from '../architecture.js';
+import { familyOfGguf } from '../families.js';
 import type { GgufHeader } from './header.js';
 import { GgufMetadata } from './metadata.js';
 import { GGML_F32 } from './types.js';
@@ -68,7 +69,8 @@ export async function describeGguf(header: GgufHeader): Promise<ModelDescription
   if (kind !== 'model') {
     throw new ModelError('NOT_A_MODEL', `Expected a base model but ${header.path} is a GGUF file of type "${kind}".`);
   }
-  const architecture = parseArchitecture(meta.string('general.architecture'), header.path);
+  const family = familyOfGguf(meta.string('general.architecture'), header.path);
+  const architecture = family.name;
   const key = (name: string) => `${architecture}.${name}`;
   const embedding = header.tensors.find(({ name }) => name === 'token_embd.weight');
   if (embedding === undefined) {
@@ -87,9 +89,10 @@ export async function describeGguf(header: GgufHeader): Promise<ModelDescription
   }
   const ropeDim = meta.count(key('rope.dimension_count'), { ...LIMITS.headDim, default: headDim });
   const factors = await ropeFactors(meta, header, architecture, ropeDim);
-  const dimensions = {
+  const numLayers = meta.count(key('block_count'), LIMITS.layers);
+  const features = {
     architecture,
-    numLayers: meta.count(key('block_count'), LIMITS.layers),
+    numLayers,
     hiddenSize,
     numHeads,
     numKvHeads: perLayerCount(meta, key('attention.head_count_kv'), { ...LIMITS.heads, default: numHeads }),
@@ -98,14 +101,20 @@ export async function describeGguf(header: GgufHeader): Promise<ModelDescription
     vocabSize: meta.count(key('vocab_size'), { ...LIMITS.vocab, default: embedding.ne[1] ?? 0 }),
     contextLength: meta.count(key('context_length'), LIMITS.context),
     normEps: meta.number(key('attention.layer_norm_rms_epsilon')) ?? 1e-5,
-    ropeTheta: meta.number(key('rope.freq_base')) ?? 10_000,
-    ropeDim,
-    ...(factors === undefined ? {} : { ropeFactors: factors }),
+    qkNorm: family.qkNorm,
+    ropes: [
+      {
+        theta: meta.number(key('rope.freq_base')) ?? 10_000,
+        dim: ropeDim,
+        pairing: family.ggufPairing,
+        ...(factors === undefined ? {} : { factors }),
+      },
+    ],
+    layers: Array.from({ length: numLayers }, () => ({ rope: 0 })),
   } as const;
   return {
-    ...dimensions,
-    ropePairing: architecture === 'llama' ? 'interleaved' : 'half',
+    ...features,
     files: header.files,
-    tensors: checkTensors(dimensions, header.tensors, header.path),
+    tensors: checkTensors(features, family, header.tensors, header.path),
   };
 }

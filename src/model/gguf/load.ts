@@ -30,7 +30,7 @@ export async function loadGguf(path: string): Promise<BaseModel> {
       ORIGIN_KEYS.map((key) => header.metadata[key]),
     ),
     ...(chatTemplate === undefined ? {} : { chatTemplate }),
-    permutedQk: description.architecture === 'llama',
+    permutedQk: description.ropes.some(({ pairing }) => pairing === 'interleaved'),
     warnings,
     embedded: false,
   };

@@ -2,7 +2,8 @@ import { basename, join } from 'node:path';
 import { ModelError } from '../../errors.js';
 import type { ModelDescription, TensorSource } from '../../native/binding.js';
 import { readSafetensorsHeader, type SafeTensor } from '../../safetensors/index.js';
-import { checkTensors, LIMITS, parseArchitecture } from '../architecture.js';
+import { checkTensors, LIMITS } from '../architecture.js';
+import { familyOfHf } from '../families.js';
 import { GGML_BF16, GGML_F16, GGML_F32 } from '../gguf/types.js';
 import type { Json } from './json.js';
 import { ropeFromConfig } from './rope.js';
@@ -105,8 +106,7 @@ function refuse(config: Json, path: string): void {
  */
 export async function describeHf(folder: string, config: Json): Promise<ModelDescription> {
   const path = join(folder, 'config.json');
-  const kind = config.model_type === 'mistral' ? 'llama' : config.model_type;
-  const architecture = parseArchitecture(typeof kind === 'string' ? kind : undefined, path);
+  const family = familyOfHf(config.model_type, path);
   refuse(config, path);
   const count = counter(config, path);
   const hiddenSize = count('hidden_size', LIMITS.hidden);
@@ -118,9 +118,10 @@ export async function describeHf(folder: string, config: Json): Promise<ModelDes
   // Within its window a sliding-window model is a plain one.
   const window = config.use_sliding_window === false ? null : config.sliding_window;
   const tied = config.tie_word_embeddings === true;
-  const dimensions = {
-    architecture,
-    numLayers: count('num_hidden_layers', LIMITS.layers),
+  const numLayers = count('num_hidden_layers', LIMITS.layers);
+  const features = {
+    architecture: family.name,
+    numLayers,
     hiddenSize,
     numHeads,
     numKvHeads: count('num_key_value_heads', LIMITS.heads, numHeads),
@@ -129,17 +130,17 @@ export async function describeHf(folder: string, config: Json): Promise<ModelDes
     vocabSize: count('vocab_size', LIMITS.vocab),
     contextLength: typeof window === 'number' && window > 0 ? Math.min(context, window) : context,
     normEps: Number(config.rms_norm_eps ?? 1e-6),
-    ropeTheta: theta,
-    ropeDim,
-    ...(factors === undefined ? {} : { ropeFactors: factors }),
+    qkNorm: family.qkNorm,
+    ropes: [{ theta, dim: ropeDim, pairing: 'half', ...(factors === undefined ? {} : { factors }) }],
+    layers: Array.from({ length: numLayers }, () => ({ rope: 0 })),
   } as const;
   const files = await weightFiles(folder);
-  const tensors = checkTensors(dimensions, await readTensors(files, tied), folder);
+  const tensors = checkTensors(features, family, await readTensors(files, tied), folder);
   if (!tied && !tensors.some(({ name }) => name === 'output.weight')) {
     throw new ModelError(
       'MISSING_TENSOR',
       `${folder} has no tensor "lm_head.weight" and does not tie it to the embedding.`,
     );
   }
-  return { ...dimensions, ropePairing: 'half', files, tensors };
+  return { ...features, files, tensors };
 }

@@ -46,9 +46,9 @@ describe('a GGUF file that is whole', () => {
       vocabSize: 265,
       contextLength: 64,
       normEps: Math.fround(1e-5),
-      ropeTheta: 10000,
-      ropeDim: 4,
-      ropePairing: 'interleaved',
+      qkNorm: 'none',
+      ropes: [{ theta: 10000, dim: 4, pairing: 'interleaved' }],
+      layers: [{ rope: 0 }, { rope: 0 }],
       files: [model.path],
     });
     expect(tensors).toHaveLength(2 + 2 * 9);
@@ -72,7 +72,7 @@ describe('a GGUF file that is whole', () => {
   it('qwen2 needs biases, qwen3 norms of q and k; neither permutes', async () => {
     const bias = [8, 4, 4].map((n, i) => ({ name: `blk.0.attn_${'qkv'[i]}.bias`, ne: [n] }));
     const qwen2 = await load(tinyGguf({ architecture: 'qwen2', extra: bias }).bytes);
-    expect(qwen2).toMatchObject({ permutedQk: false, description: { ropePairing: 'half' } });
+    expect(qwen2).toMatchObject({ permutedQk: false, description: { ropes: [{ pairing: 'half' }] } });
     expect(qwen2.description.tensors.filter(({ name }) => name.endsWith('.bias'))).toHaveLength(3);
     const norms = ['q', 'k'].map((x) => ({ name: `blk.0.attn_${x}_norm.weight`, ne: [4] }));
     expect((await load(tinyGguf({ architecture: 'qwen3', extra: norms }).bytes)).description.tensors).toHaveLength(13);
@@ -96,17 +96,17 @@ describe('a GGUF file that is whole', () => {
       extra: [{ name: 'output.weight', ne: [8, 265] }],
     };
     const model = await load(tinyGguf(wide).bytes);
-    expect(model.description).toMatchObject({ headDim: 8, ropeDim: 8 });
+    expect(model.description).toMatchObject({ headDim: 8, ropes: [{ dim: 8 }] });
     expect(model.description.tensors.map(({ name }) => name)).toContain('output.weight');
     const freqs = { extra: [{ name: 'rope_freqs.weight', ne: [2], values: [1, 8] }] };
-    expect((await load(tinyGguf(freqs).bytes)).description.ropeFactors).toEqual([1, 8]);
+    expect((await load(tinyGguf(freqs).bytes)).description.ropes[0]!.factors).toEqual([1, 8]);
     const linear = {
       metadata: {
         'llama.rope.scaling.type': text('linear'),
         'llama.rope.scaling.factor': { kind: 'f32', value: 4 } as const,
       },
     };
-    expect((await load(tinyGguf(linear).bytes)).description.ropeFactors).toEqual([4, 4]);
+    expect((await load(tinyGguf(linear).bytes)).description.ropes[0]!.factors).toEqual([4, 4]);
   });
 });
 

@@ -28,8 +28,7 @@ describe('a Hugging Face folder', () => {
     expect(model.description).toMatchObject({
       architecture: 'llama',
       headDim: 4,
-      ropeDim: 4,
-      ropePairing: 'half',
+      ropes: [{ dim: 4, pairing: 'half' }],
       vocabSize: 30,
     });
     const byName = new Map(model.description.tensors.map((tensor) => [tensor.name, tensor]));
@@ -123,7 +122,7 @@ describe('a Hugging Face folder', () => {
             : rest.shape;
       return { ...rest, name, shape };
     });
-    const factors = (await load({ config: wide, tensors })).description.ropeFactors!;
+    const factors = (await load({ config: wide, tensors })).description.ropes[0]!.factors!;
     // transformers 5.24, LlamaRotaryEmbedding of this config in bfloat16: inv_freq[1] = 7.9590e-02, inv_freq[2] = 4.6997e-03.
     expect(factors[0]).toBe(1);
     expect(500000 ** (-2 / 16) / factors[1]!).toBeCloseTo(7.959e-2, 3);
@@ -132,7 +131,7 @@ describe('a Hugging Face folder', () => {
     const linear = await load({
       config: { rope_parameters: { rope_type: 'linear', factor: 2, rope_theta: 5000 }, rope_theta: null },
     });
-    expect(linear.description).toMatchObject({ ropeTheta: 5000, ropeFactors: [2, 2] });
+    expect(linear.description).toMatchObject({ ropes: [{ theta: 5000, factors: [2, 2] }] });
     expect(await code(load({ config: { rope_scaling: { type: 'dynamic', factor: 2 } } }))).toBe('UNSUPPORTED_ROPE');
   });
 

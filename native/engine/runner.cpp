@@ -1,0 +1,50 @@
+#include "runner.h"
+
+namespace ft {
+
+void Runner::grow(size_t bytes) {
+  for (auto& s : scratch_)
+    if (s.size() < bytes) s = Buffer(bytes);
+}
+
+size_t Runner::bytes() const {
+  size_t n = 0;
+  for (const auto& s : scratch_) n += s.size();
+  return n;
+}
+
+void Runner::gemm(const char* name, const Gemm& g) {
+  if (g.m == 0 || g.n == 0) return;
+  Timer timer(profile_, name);
+  grow(k.gemm_scratch(g));
+  const GemmCut cut = k.gemm_cut(g);
+  const int threads = pool_.threads();
+  const int nb = (g.n + cut.n_step - 1) / cut.n_step, mb = (g.m + cut.m_step - 1) / cut.m_step;
+  // Cut along n, where every part packs its own columns of B and reads all of A: a part a thread, or A would come from
+  // memory again and again. A thin product is cut along m.
+  const bool by_n = nb >= 2 * threads || nb >= mb;
+  const int blocks = by_n ? nb : mb, step = by_n ? cut.n_step : cut.m_step;
+  const int parts = std::min(blocks, threads);
+  tasks(parts, [&](int i, int thread) {
+    Scratch s{scratch_[thread].data(), scratch_[thread].size()};
+    const int low = part(blocks, i, parts) * step;
+    const int high = std::min(by_n ? g.n : g.m, part(blocks, i + 1, parts) * step);
+    if (low >= high) return;
+    if (by_n) k.gemm(g, 0, g.m, low, high, s);
+    else k.gemm(g, low, high, 0, g.n, s);
+  });
+}
+
+void Runner::attention(const char* name, const Attention& a, const std::vector<Sequence>& sequences, bool backward) {
+  Timer timer(profile_, name);
+  int longest = 0;
+  for (const auto& s : sequences) longest = std::max(longest, s.length);
+  grow(k.attention_scratch(a, longest));
+  tasks(static_cast<int>(sequences.size()) * a.kv_heads, [&](int i, int thread) {
+    Scratch scratch{scratch_[thread].data(), scratch_[thread].size()};
+    const Sequence& s = sequences[i / a.kv_heads];
+    (backward ? k.attention_bwd : k.attention_fwd)(a, s.first, s.length, i % a.kv_heads, scratch);
+  });
+}
+
+}  // namespace ft

@@ -34,6 +34,7 @@ export {
   cpuInfo,
   dequantize,
   type OpenBaseOptions,
+  quantize,
   Trainer,
 } from './native/engine.js';
 

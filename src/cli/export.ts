@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { type Command, Option } from 'commander';
 import { writeGgufAdapter, writeMergedGguf, writePeftAdapter } from '../export/index.js';
-import { dequantize } from '../native/engine.js';
+import { dequantize, quantize } from '../native/engine.js';
 import { openRun } from '../run/openRun.js';
 import type { CliContext } from './context.js';
 
@@ -23,7 +23,7 @@ export async function exportAdapter(run: string, { client, format, out, baseMode
   }
   const file = join(out, format === 'gguf' ? 'adapter.gguf' : 'model.gguf');
   if (format === 'gguf') await writeGgufAdapter(file, adapter, opened.model);
-  else await writeMergedGguf(file, adapter, opened.model, { dequantize });
+  else await writeMergedGguf(file, adapter, opened.model, { dequantize, quantize });
   return file;
 }
 

@@ -5,12 +5,11 @@ import type { Adapter, LayoutModule } from '../adapter/layout.js';
 import { ModelError } from '../errors.js';
 import { makeFolder } from '../files.js';
 import { readGgufModel } from '../model/gguf/parts.js';
-import { GGML_F16, GGML_F32, ggmlType, tensorBytes } from '../model/gguf/types.js';
+import { GGML_BF16, GGML_F16, GGML_F32, GGML_Q8_0, ggmlType, tensorBytes } from '../model/gguf/types.js';
 import type { TensorSource } from '../native/binding.js';
-import { encoderOf } from './encode.js';
 import { type GgufKeys, type GgufTensor, ggufUint32, writeGguf } from './ggufFile.js';
 import { checkFits, factors } from './modules.js';
-import type { Dequantize, ExportModel } from './types.js';
+import type { Dequantize, ExportModel, Quantize } from './types.js';
 
 export interface MergeOptions {
   /**
@@ -20,7 +19,11 @@ export interface MergeOptions {
    */
   readonly type?: 'base' | 'f16' | 'f32';
   readonly dequantize: Dequantize;
+  readonly quantize: Quantize;
 }
+
+/** Types that merged weights keep; rounding once more to fewer bits would cost what the adapter brought. */
+const KEPT: ReadonlySet<number> = new Set([GGML_F32, GGML_F16, GGML_BF16, GGML_Q8_0]);
 
 /** `general.file_type` of llama.cpp (llama.h, `enum llama_ftype`) for files of mostly that type. */
 const FILE_TYPES: Readonly<Record<number, number>> = { [GGML_F32]: 0, [GGML_F16]: 1 };
@@ -28,7 +31,7 @@ const FILE_TYPES: Readonly<Record<number, number>> = { [GGML_F32]: 0, [GGML_F16]
 function outputType(own: number, wanted: NonNullable<MergeOptions['type']>): number {
   if (wanted === 'f32') return GGML_F32;
   if (wanted === 'f16') return GGML_F16;
-  return encoderOf(own) === undefined ? GGML_F16 : own;
+  return KEPT.has(own) ? own : GGML_F16;
 }
 
 /** weights (out x in) += s B A, one row after the other. */
@@ -71,7 +74,7 @@ function mergedTensor(
       const raw = await readBytes(files, source);
       const weights = options.dequantize(source.type, raw, module.inDim * module.outDim);
       addProduct(weights, adapter, module);
-      return encoderOf(type)!(weights);
+      return options.quantize(type, weights);
     },
   };
 }

@@ -19,7 +19,7 @@ export interface MixedRanks {
 }
 
 export function mixedRanks({ layout: base, initial, seed, clients }: ServerInit<unknown>): MixedRanks {
-  const rank = Math.max(...clients.map((client) => client.rank), base.modules[0]?.rank ?? 0);
+  const rank = clients.reduce((most, client) => Math.max(most, client.rank), base.modules[0]?.rank ?? 0);
   const start = expandRanks(base, initial, () => rank, seed);
   const { layout } = start;
   const selections = new Map<number, ComponentSelection>();

@@ -59,7 +59,8 @@ export function importanceSamples(numTrain: number, wanted: number | null): numb
 }
 
 function requireRoom({ clients, layout, options: { expansion } }: ServerInit<Options>): void {
-  const most = Math.min(...layout.modules.map(({ rank }) => rank)) * expansion;
+  const least = layout.modules.reduce((rank, module) => Math.min(rank, module.rank), Number.POSITIVE_INFINITY);
+  const most = least * expansion;
   const greedy = clients.find(({ rank }) => rank > most);
   if (greedy === undefined) return;
   throw new ConfigError(

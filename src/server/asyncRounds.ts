@@ -1,7 +1,8 @@
+import { deviceOf } from '../contracts/devices.js';
 import { RunError } from '../errors.js';
 import { byCode } from '../order.js';
 import { acceptTurns, countBytes, countTokens, emitClients, meanLoss } from './accounts.js';
-import { deviceOf, workSeconds } from './clock.js';
+import { workSeconds } from './clock.js';
 import { makeContext } from './context.js';
 import { rebase } from './late.js';
 import { saveArms } from './rounds.js';

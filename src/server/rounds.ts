@@ -1,9 +1,10 @@
+import { deviceOf } from '../contracts/devices.js';
 import { POOLED } from '../contracts/pooled.js';
 import { RunError } from '../errors.js';
 import type { ClientUpdate, RoundContext, Sending, ServerHalf } from '../methods/method.js';
 import { byCode } from '../order.js';
 import { acceptTurns, countBytes, countTokens, emitClients, meanLoss } from './accounts.js';
-import { deviceOf, workSeconds } from './clock.js';
+import { workSeconds } from './clock.js';
 import { makeContext } from './context.js';
 import { rebase, updateOf } from './late.js';
 import { dropsOut, sampleClients } from './sampling.js';

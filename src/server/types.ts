@@ -12,9 +12,6 @@ export interface RunClient extends ClientInfo {
   readonly numTest: number;
 }
 
-/** A kind of device on the virtual clock. */
-export type DeviceProfile = RunConfig['devices'][number];
-
 /** Everything counted over the run. Bytes are those of encoded messages; tokens those that passed through the model. */
 export interface Totals {
   bytesUp: number;

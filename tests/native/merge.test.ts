@@ -1,8 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { mergeMean } from '../../src/merge/mean.js';
 import type { MergeRow } from '../../src/native/binding.js';
 import * as native from '../../src/native/merges.js';
-import { mergeMean } from '../../src/merge/mean.js';
 
 /** Adapters of `size` values with weights and, some of them, masks; and the number of threads. */
 const merges = (most: { rows: number; size: number }) =>

@@ -19,7 +19,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   safetensors: [],
   model: ['native', 'safetensors'],
   data: ['model', 'native'],
-  partition: ['config', 'data'],
+  partition: ['config', 'contracts', 'data'],
   export: ['adapter', 'model', 'native', 'safetensors'],
   client: ['adapter', 'config', 'contracts', 'data', 'export', 'methods', 'model', 'native', 'partition', 'store'],
   links: ['adapter', 'client', 'config', 'contracts', 'methods', 'model', 'native', 'store'],

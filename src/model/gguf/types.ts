@@ -40,6 +40,7 @@ const TYPES: ReadonlyMap<number, GgmlType> = new Map(
 
 export const GGML_F32 = 0;
 export const GGML_F16 = 1;
+export const GGML_Q8_0 = 8;
 export const GGML_BF16 = 30;
 
 /** The type of that number, or undefined where it does not exist or cannot be dequantised. */

@@ -1,4 +1,4 @@
-import { deviceOf } from '../../server/clock.js';
+import { deviceOf } from '../../contracts/devices.js';
 import { shown } from '../../text.js';
 import { type BarPart, swatches } from '../chart/bars.js';
 import { legend, lineChart } from '../chart/line.js';

@@ -1,11 +1,13 @@
 import { readdir, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { encoderOf, GGML_Q8_0 } from '../../../src/export/encode.js';
+
 import { writeGguf } from '../../../src/export/ggufFile.js';
 import { readGgufAdapter, writeGgufAdapter, writeMergedGguf } from '../../../src/export/index.js';
 import type { Dequantize, ExportModel } from '../../../src/export/types.js';
 import { readGgufHeader } from '../../../src/model/gguf/header.js';
+import { GGML_Q8_0 } from '../../../src/model/gguf/types.js';
+import { quantize } from '../../../src/native/engine.js';
 import { halfToFloat } from '../../../src/safetensors/read.js';
 import { distance, makeAdapter, makeModel, products, temporaryFolder } from './fixtures.js';
 
@@ -110,7 +112,7 @@ describe('writeMergedGguf', () => {
       () => 0.5,
     );
     const file = join(await temporaryFolder(), 'merged.gguf');
-    await writeMergedGguf(file, adapter, llama, { type, dequantize });
+    await writeMergedGguf(file, adapter, llama, { type, dequantize, quantize });
     const [base, merged] = [await readWeights(llama.path), await readWeights(file)];
     expect([...merged.keys()]).toEqual([...base.keys()]);
     const delta = products(adapter)['blk.1.attn_q']!;
@@ -128,10 +130,13 @@ describe('writeMergedGguf', () => {
   });
 
   it('keeps Q8_0 as it is, and writes types that it cannot encode as F16', async () => {
-    const q8 = await makeModel(await temporaryFolder(), 'llama', { type: GGML_Q8_0, bytes: encoderOf(GGML_Q8_0)! });
+    const q8 = await makeModel(await temporaryFolder(), 'llama', {
+      type: GGML_Q8_0,
+      bytes: (values) => quantize(GGML_Q8_0, values),
+    });
     const file = join(await temporaryFolder(), 'merged.gguf');
     const adapter = makeAdapter(q8, undefined, () => 0.1);
-    await writeMergedGguf(file, adapter, q8, { dequantize });
+    await writeMergedGguf(file, adapter, q8, { dequantize, quantize });
     const [base, merged] = [await readWeights(q8.path), await readWeights(file)];
     const { type, values } = merged.get('blk.0.ffn_up.weight')!;
     expect(type).toBe(GGML_Q8_0);
@@ -144,7 +149,7 @@ describe('writeMergedGguf', () => {
 
   it('refuses a base whose tokenizer cannot be copied', async () => {
     const file = join(await temporaryFolder(), 'merged.gguf');
-    const work = writeMergedGguf(file, makeAdapter(llama), { ...llama, format: 'hf' }, { dequantize });
+    const work = writeMergedGguf(file, makeAdapter(llama), { ...llama, format: 'hf' }, { dequantize, quantize });
     await expect(work).rejects.toMatchObject({ code: 'NOT_GGUF' });
   });
 });

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../../../src/config/parse.js';
+import { deviceOf } from '../../../src/contracts/devices.js';
 import type { Update } from '../../../src/contracts/messages.js';
-import { deviceOf, workSeconds } from '../../../src/server/clock.js';
+import { workSeconds } from '../../../src/server/clock.js';
 import { stalenessFactor } from '../../../src/server/late.js';
 import { sampleClients, sampleSize } from '../../../src/server/sampling.js';
 

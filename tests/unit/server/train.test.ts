@@ -3,7 +3,7 @@ import { setImmediate as pause } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import type { RunEvent } from '../../../src/contracts/events.js';
 import type { Progress } from '../../../src/contracts/progress.js';
-import { ConfigError, EngineError, FedtuneError, InterruptedError } from '../../../src/errors.js';
+import { AdapterError, ConfigError, EngineError, FedtuneError, InterruptedError } from '../../../src/errors.js';
 import { runRounds } from '../../../src/server/loop.js';
 import type { LoopHost, LoopState } from '../../../src/server/types.js';
 import { ToyOwners, toyFederation } from './toyOwners.js';
@@ -36,7 +36,10 @@ describe('interrupting a round', () => {
   it('listens to the signal once, however many clients there are, and no longer than the round', async () => {
     const { link, run, listeners } = setUp({ num_rounds: 1 }, 40);
     const counts = new Set<number>();
-    link.onRequest = () => counts.add(listeners());
+    link.onRequest = async () => {
+      await pause();
+      counts.add(listeners());
+    };
     await run();
     expect([...counts]).toEqual([1]);
     expect(listeners()).toBe(0);
@@ -86,7 +89,7 @@ describe('a client that fails', () => {
 
   it.each([
     ['DIVERGED', new EngineError('DIVERGED', 'The loss is NaN.')],
-    ['EQUAL_SCORES', new FedtuneError('EQUAL_SCORES', 'All are 0.')],
+    ['EQUAL_SCORES', new AdapterError('EQUAL_SCORES', 'All are 0.')],
     ['CONFIG', new ConfigError('Wrong.')],
   ])('is not tried again where the seed alone decides: %s', async (code, error) => {
     const { link, events, run } = failing(error);

@@ -71,7 +71,7 @@ export class FrozenBranch {
 
   /** What is logged after a merge: the largest rank of a module, and the bytes of sending all of it. */
   metrics(): { readonly branchRank: number; readonly branchBytes: number } {
-    const branchRank = Math.max(0, ...this.#held.layout.modules.map(({ rank }) => rank));
+    const branchRank = this.#held.layout.modules.reduce((most, { rank }) => Math.max(most, rank), 0);
     return { branchRank, branchBytes: partBytes(this.#part) };
   }
 

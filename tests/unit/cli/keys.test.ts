@@ -3,11 +3,11 @@ import { runCli } from '../../../src/cli/program.js';
 import { CONFIG_KEYS } from '../../../src/config/schema.js';
 
 async function output(...args: string[]): Promise<string> {
-  let text = '';
-  const stdout = { isTTY: false, columns: 80, write: (part: string) => (text += part).length > 0 };
+  const parts: string[] = [];
+  const stdout = { isTTY: false, columns: 80, write: (part: string) => parts.push(part) > 0 };
   const code = await runCli(args, { stdout, stderr: stdout, signal: new AbortController().signal } as never);
-  expect(code, text).toBe(0);
-  return text;
+  expect(code, parts.join('')).toBe(0);
+  return parts.join('');
 }
 
 it('keys lists every key of the run file, with its default', async () => {

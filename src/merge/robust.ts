@@ -57,9 +57,13 @@ function krum(
   return { merged: mean(chosen, fallback), metrics: { krumSelected: selected } };
 }
 
-function updateNorm({ values, mask }: MergeRow, from: Float32Array): number {
+function updateNorm({ values, mask }: MergeRow, from: Float32Array, { squaredDistances }: Arithmetic): number {
+  if (mask === null) return Math.sqrt(squaredDistances([values, from])[1]!);
   let sum = 0;
-  for (let p = 0; p < values.length; p++) if (mask === null || mask[p] === 1) sum += (values[p]! - from[p]!) ** 2;
+  for (let p = 0; p < values.length; p++) {
+    const change = mask[p] === 1 ? values[p]! - from[p]! : 0;
+    sum += change * change;
+  }
   return Math.sqrt(sum);
 }
 
@@ -77,9 +81,9 @@ function normClip(
   rows: readonly MergeRow[],
   fallback: Float32Array,
   options: RobustOptions,
-  { mean }: Arithmetic,
+  arithmetic: Arithmetic,
 ): RobustResult {
-  const norms = Float64Array.from(rows, (row) => updateNorm(row, fallback));
+  const norms = Float64Array.from(rows, (row) => updateNorm(row, fallback, arithmetic));
   const bound = options.clip_norm ?? medianOf(norms);
   const merged = new Float32Array(fallback.length);
   const buffers = rows.map((_, i) => (norms[i]! > bound ? new Float32Array(Math.min(STRETCH, merged.length)) : null));
@@ -98,7 +102,7 @@ function normClip(
       for (let p = 0; p < clipped.length; p++) clipped[p] = before[p]! + factor * (own.values[p]! - before[p]!);
       return { ...own, values: clipped };
     });
-    merged.set(mean(stretch, before), start);
+    merged.set(arithmetic.mean(stretch, before), start);
   }
   return { merged, metrics: { clipNorm: bound, norms: [...norms] } };
 }

@@ -10,5 +10,5 @@ export const nativeArithmetic: Arithmetic = {
   sortedMean: (rows, fallback, cutOf) => sortedMean(rows, fallback, cutOf, threads),
   gram: (rows, options) => gram(rows, { ...options, threads }),
   squaredDistances: (rows) => squaredDistances(rows, threads),
-  maskOverlaps: (masks) => maskOverlaps(masks, masks[0]?.length ?? 0, threads),
+  maskOverlaps: (masks, length) => maskOverlaps(masks, length, threads),
 };

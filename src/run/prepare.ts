@@ -3,7 +3,15 @@ import { initialValues } from '../adapter/init.js';
 import type { AdapterLayout } from '../adapter/layout.js';
 import { layoutFor } from '../adapter/shapes.js';
 import type { RunConfig } from '../config/schema.js';
-import { type Example, loadExamples, resolveTemplate, type TokenizedExample, tokenizeExample } from '../data/index.js';
+import {
+  type Example,
+  loadExamples,
+  readOptionsOf,
+  resolveTemplate,
+  type TokenizedExample,
+  tokenizeExample,
+  tokenizeOptionsOf,
+} from '../data/index.js';
 import { type BaseModel, loadModel } from '../model/index.js';
 import { ownerFolders, type Partition, partitionExamples } from '../partition/index.js';
 import type { RunClient } from '../server/types.js';
@@ -75,24 +83,12 @@ const countTargets = (examples: readonly TokenizedExample[], indices: readonly n
 export async function prepareRun(config: RunConfig): Promise<PreparedRun> {
   const model = await loadModel(config.model, { revision: config.model_revision });
   const template = await resolveTemplate(config.template, model);
-  const { examples, numBadRows } = await loadExamples(config.data, {
-    format: config.data_format,
-    columns: config.columns,
-    encoding: config.encoding,
-    onBadRow: config.on_bad_row,
-    revision: config.data_revision,
-  });
+  const { examples, numBadRows } = await loadExamples(config.data, readOptionsOf(config));
   const tokenized = new Map<number, readonly TokenizedExample[]>();
+  const tokenizeOptions = tokenizeOptionsOf(config, model, template);
   const fits = (index: number): boolean => {
     if (tokenized.has(index)) return true;
-    const result = tokenizeExample(examples[index]!, {
-      tokenizer: model.tokenizer,
-      template,
-      seqLength: Math.min(config.seq_length, model.description.contextLength),
-      onLong: config.on_long,
-      trainOn: config.train_on,
-      onBadRow: config.on_bad_row,
-    });
+    const result = tokenizeExample(examples[index]!, tokenizeOptions);
     if ('dropped' in result) return false;
     tokenized.set(index, [result.example, ...result.more]);
     return true;

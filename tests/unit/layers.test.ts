@@ -15,7 +15,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   adapter: ['native'],
   model: ['native', 'safetensors'],
   safetensors: [],
-  data: ['model', 'native'],
+  data: ['config', 'model', 'native'],
   partition: ['config', 'data'],
   client: ['adapter', 'data', 'native'],
   eval: ['adapter', 'client', 'contracts', 'data', 'native'],

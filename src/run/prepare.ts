@@ -13,6 +13,7 @@ import {
   tokenizeOptionsOf,
 } from '../data/index.js';
 import { type BaseModel, loadModel } from '../model/index.js';
+import { byCode } from '../order.js';
 import { ownerFolders, type Partition, partitionExamples } from '../partition/index.js';
 import type { RunClient } from '../server/types.js';
 import { rankBudgets } from './ranks.js';
@@ -69,7 +70,7 @@ function countCategories(examples: readonly Example[], indices: readonly number[
     const { category } = examples[index]!;
     if (category !== undefined) counts.set(category, (counts.get(category) ?? 0) + 1);
   }
-  return Object.fromEntries([...counts].sort(([a], [b]) => (a < b ? -1 : 1)));
+  return Object.fromEntries([...counts].sort(([a], [b]) => byCode(a, b)));
 }
 
 const countTargets = (examples: readonly TokenizedExample[], indices: readonly number[]): number =>

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import { dumpConfig } from '../config/dump.js';
 import type { RunConfig } from '../config/schema.js';
@@ -9,6 +8,7 @@ import { makeReportObserver, type ReportObserver } from '../report/observer.js';
 import type { FinishedRun } from '../server/finish.js';
 import { runLoop } from '../server/loop.js';
 import type { LoopHost } from '../server/types.js';
+import { sha256 } from '../sha256.js';
 import { writeAdapters } from './adapters.js';
 import { RunFolder, type SavedRun } from './folder.js';
 import { makeMetrics } from './metrics.js';
@@ -37,8 +37,6 @@ export interface RunResult {
   readonly prepared: PreparedRun;
   readonly finished: FinishedRun;
 }
-
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 function partitionDocument(prepared: PreparedRun): string {
   const ids = (indices: readonly number[]) => indices.map((index) => prepared.tokenized[index]!.id);

@@ -1,7 +1,8 @@
 #!/usr/bin/env node
 // Builds the training engine: ggml's headers out of the release bundle inside node-llama-cpp, then CMake through cmake-js.
 // Nothing is downloaded. Runs on `npm ci` / `npm install`; skipped where a platform package brings a built one.
-// --target NAME builds one target of native/CMakeLists.txt alone (tests and benchmarks are built so, when they are needed).
+// --target NAME builds one target of native/CMakeLists.txt alone (tests and benchmarks are built so, when they are needed);
+// --sanitize LIST builds into build/LIST with GCC's or Clang's sanitizers (scripts/sanitize.mjs).
 import { execFileSync, spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
@@ -11,7 +12,9 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { lock } from 'proper-lockfile';
 
-const { values: options } = parseArgs({ options: { target: { type: 'string', default: 'fedtune' } } });
+const { values: options } = parseArgs({
+  options: { target: { type: 'string', default: 'fedtune' }, sanitize: { type: 'string', default: '' } },
+});
 const root = join(dirname(fileURLToPath(import.meta.url)), '..');
 const require = createRequire(join(root, 'package.json'));
 const build = join(root, 'build');
@@ -73,20 +76,22 @@ function unpackGgmlHeader() {
   return include;
 }
 
-if (options.target === 'fedtune' && hasPlatformPackage()) process.exit(0);
+if (options.target === 'fedtune' && options.sanitize === '' && hasPlatformPackage()) process.exit(0);
 if (!has('git')) fail('git is missing.');
 if (!has('cmake')) fail('CMake is missing.');
 if (process.platform !== 'win32' && !has('c++') && !has('g++') && !has('clang++')) fail('a C++ compiler is missing.');
 
 const started = Date.now();
-mkdirSync(build, { recursive: true });
+const out = join(build, options.sanitize);
+mkdirSync(out, { recursive: true });
 // one build at a time: test files that need a target may start together
-const release = await lock(build, { stale: 30_000, retries: { retries: 600, factor: 1, minTimeout: 1000 } });
+const release = await lock(out, { stale: 30_000, retries: { retries: 600, factor: 1, minTimeout: 1000 } });
 const args = [
   join(packageDir('cmake-js'), 'bin', 'cmake-js'),
   'compile',
-  ...['-d', join(root, 'native'), '-O', build, '-T', options.target],
+  ...['-d', join(root, 'native'), '-O', out, '-T', options.target],
   `--CDFEDTUNE_INCLUDES=${[packageDir('node-addon-api'), unpackGgmlHeader()].join(';')}`,
+  `--CDFEDTUNE_SANITIZE=${options.sanitize}`,
   '--silent',
   ...(process.platform === 'win32' ? ['-t', 'ClangCL'] : []),
 ];

@@ -14,6 +14,11 @@ export function isShowable(text: string): boolean {
   return text.search(UNSHOWABLE) < 0;
 }
 
+/** A text of several lines for a terminal: what would act on it is escaped, line ends and tabs stay. */
+export function printable(text: string): string {
+  return text.replaceAll(UNSHOWABLE, (char) => (char === '\n' || char === '\t' ? char : escaped(char)));
+}
+
 /**
  * A text as a line of a terminal or a cell of a table can show it: control characters escaped (`\u000a`), and past `max`
  * letters (graphemes) cut with an ellipsis. For names of owners, categories and columns, which come from data.

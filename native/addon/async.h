@@ -31,13 +31,16 @@ class AsyncCall : public Napi::AsyncWorker {
     }
   }
   void OnOK() override {
-    held_.reset();
     try {
       if (error_) std::rethrow_exception(error_);
-      deferred_.Resolve(finish_(Env()));
+      const Napi::Value result = finish_(Env());
+      held_.reset();
+      deferred_.Resolve(result);
     } catch (const Napi::Error& e) {
+      held_.reset();
       deferred_.Reject(e.Value());
     } catch (...) {
+      held_.reset();
       deferred_.Reject(to_js(Env(), current_error()).Value());
     }
   }

@@ -136,6 +136,7 @@ BaseHandle::BaseHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<BaseHa
       throw Error("BAD_ARGUMENT", "Expected precision f32 or int8 but received \"" + precision + "\".");
     const Napi::Value d = o.Get("description");
     base_ = Base::open(description(d), json(d), precision == "int8", string(o, "kernels"), string(o, "ggmlLibrary"));
+    told_.set(info.Env(), static_cast<int64_t>(base_->bytes));
   });
 }
 
@@ -156,7 +157,10 @@ Napi::Value BaseHandle::bytes(const Napi::CallbackInfo& info) {
       info.Env(), [&]() -> Napi::Value { return Napi::Number::New(info.Env(), static_cast<double>(base()->bytes)); });
 }
 void BaseHandle::dispose(const Napi::CallbackInfo& info) {
-  guard(info.Env(), [&] { base_.reset(); });
+  guard(info.Env(), [&] {
+    base_.reset();
+    told_.set(info.Env(), 0);
+  });
 }
 
 }  // namespace ft

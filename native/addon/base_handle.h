@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "../engine/model.h"
+#include "convert.h"
 
 namespace ft {
 
@@ -12,6 +13,7 @@ class BaseHandle : public Napi::ObjectWrap<BaseHandle> {
  public:
   static Napi::Function define(Napi::Env env);
   explicit BaseHandle(const Napi::CallbackInfo& info);
+  void Finalize(Napi::BasicEnv env) override { told_.set(env, 0); }
   // Throws DISPOSED.
   const std::shared_ptr<const Base>& base() const;
 
@@ -21,6 +23,7 @@ class BaseHandle : public Napi::ObjectWrap<BaseHandle> {
   Napi::Value bytes(const Napi::CallbackInfo& info);
   void dispose(const Napi::CallbackInfo& info);
   std::shared_ptr<const Base> base_;
+  ExternalBytes told_;
 };
 
 }  // namespace ft

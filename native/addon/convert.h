@@ -27,6 +27,18 @@ auto guard(Napi::Env env, F&& fn) -> decltype(fn()) {
   }
 }
 
+// What a handle holds outside of V8's heap, told to V8 so that it collects handles that nobody disposed of.
+class ExternalBytes {
+ public:
+  void set(Napi::BasicEnv env, int64_t bytes) {
+    if (bytes != told_) Napi::MemoryManagement::AdjustExternalMemory(env, bytes - told_);
+    told_ = bytes;
+  }
+
+ private:
+  int64_t told_ = 0;
+};
+
 inline Napi::Object object(const Napi::Value& v, const char* what) {
   if (!v.IsObject()) throw Error("BAD_ARGUMENT", std::string("Expected an object for ") + what + ".");
   return v.As<Napi::Object>();

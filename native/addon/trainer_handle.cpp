@@ -99,6 +99,7 @@ TrainerHandle::TrainerHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<
       throw Error("BAD_ARGUMENT", "Expected dropout in [0, 1) but received " + std::to_string(dropout) + ".");
     trainer_ = std::make_unique<Trainer>(base, specs, static_cast<float>(dropout),
         static_cast<int>(integer(o, "threads", 1, 64)), boolean(o, "checkpointing", false));
+    tell(info.Env());
   });
 }
 
@@ -106,6 +107,8 @@ Trainer& TrainerHandle::trainer() {
   if (!trainer_) throw Error("DISPOSED", "This trainer was disposed of. Make a new one.");
   return *trainer_;
 }
+
+void TrainerHandle::tell(Napi::BasicEnv env) { told_.set(env, trainer_ ? static_cast<int64_t>(trainer_->bytes()) : 0); }
 
 // ---- the calls that compute ---------------------------------------------------------------
 
@@ -195,6 +198,7 @@ Napi::Value TrainerHandle::sync(const Napi::CallbackInfo& info) {
     Lock lock(*this);
     auto call = (this->*Call)(info);
     call.first();
+    tell(info.Env());
     return call.second(info.Env());
   });
 }
@@ -211,7 +215,11 @@ Napi::Value TrainerHandle::async(const Napi::CallbackInfo& info) {
     };
     auto hold = std::make_shared<Hold>(*this);
     auto call = (this->*Call)(info);
-    return AsyncCall::start(info.Env(), std::move(call.first), std::move(call.second), std::move(hold));
+    auto finish = [this, finish = std::move(call.second)](Napi::Env env) {
+      tell(env);
+      return finish(env);
+    };
+    return AsyncCall::start(info.Env(), std::move(call.first), std::move(finish), std::move(hold));
   });
 }
 

@@ -14,6 +14,7 @@ class TrainerHandle : public Napi::ObjectWrap<TrainerHandle> {
  public:
   static Napi::Function define(Napi::Env env);
   explicit TrainerHandle(const Napi::CallbackInfo& info);
+  void Finalize(Napi::BasicEnv env) override { told_.set(env, 0); }
 
  private:
   // A batch whose arrays are copied, so that the caller may change or drop them while we work.
@@ -35,7 +36,8 @@ class TrainerHandle : public Napi::ObjectWrap<TrainerHandle> {
   static std::vector<OwnedBatch> batches(const Napi::Value& v);
   static StepOptions step_options(const Napi::Value& v);
 
-  Trainer& trainer();  // throws DISPOSED
+  Trainer& trainer();             // throws DISPOSED
+  void tell(Napi::BasicEnv env);  // V8 of the bytes held
   // The three calls that compute: what to do off the JavaScript thread, and what to return then.
   std::pair<Work, Finish> evaluate_call(const Napi::CallbackInfo& info);
   std::pair<Work, Finish> gradient_call(const Napi::CallbackInfo& info);
@@ -61,6 +63,7 @@ class TrainerHandle : public Napi::ObjectWrap<TrainerHandle> {
 
   std::unique_ptr<Trainer> trainer_;
   std::atomic<bool> busy_{false};
+  ExternalBytes told_;
 };
 
 }  // namespace ft

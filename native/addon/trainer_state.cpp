@@ -107,6 +107,7 @@ void TrainerHandle::dispose(const Napi::CallbackInfo& info) {
   guard(info.Env(), [&] {
     Lock lock(*this);
     trainer_.reset();
+    tell(info.Env());
   });
 }
 

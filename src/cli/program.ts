@@ -4,6 +4,7 @@ import { CONFIG_KEYS } from '../config/schema.js';
 import { FedtuneError, InterruptedError } from '../errors.js';
 import { version } from '../version.js';
 import type { CliContext } from './context.js';
+import { addDataCommand } from './data.js';
 import { addExportCommand } from './export.js';
 import { addInspectCommand } from './inspect.js';
 import { addKeysCommand } from './keys.js';
@@ -25,6 +26,7 @@ export function makeProgram(context: CliContext): Command {
   addStartCommand(program, context);
   addReportCommand(program, context);
   addExportCommand(program, context);
+  addDataCommand(program, context);
   addInspectCommand(program, context);
   addKeysCommand(program, context);
   return program;

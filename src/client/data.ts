@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { pipeline } from 'node:stream/promises';
 import type { RunConfig } from '../config/schema.js';
 import type { DescribeRequest } from '../contracts/messages.js';
-import { resolveTemplate, tokenizeExample } from '../data/index.js';
+import { resolveTemplate, tokenizeExample, tokenizeOptionsOf } from '../data/index.js';
 import type { Split } from '../data/types.js';
 import { DataError, FedtuneError, RunError } from '../errors.js';
 import { writeAtomic } from '../files.js';
@@ -74,14 +74,7 @@ async function makeData(
 ): Promise<OwnerData> {
   const rows = await readOwnRows(home);
   const template = await resolveTemplate(config.template, model);
-  const options = {
-    tokenizer: model.tokenizer,
-    template,
-    seqLength: Math.min(config.seq_length, model.description.contextLength),
-    onLong: config.on_long,
-    trainOn: config.train_on,
-    onBadRow: config.on_bad_row,
-  };
+  const options = tokenizeOptionsOf(config, model, template);
   // A conversation whose template renders its past anew is several sequences.
   const made = new Map<number, readonly LabelledExample[]>();
   let numCut = 0;

@@ -1,3 +1,4 @@
+import { byCode } from '../order.js';
 import type { TokenizeResult } from './tokenize.js';
 import type { BadRow, Example } from './types.js';
 
@@ -112,7 +113,7 @@ export class DataTally {
   summary(): DataSummary {
     return {
       ...this.#counts,
-      unusedColumns: Object.fromEntries([...this.#columns].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1))),
+      unusedColumns: Object.fromEntries([...this.#columns].sort(([a, x], [b, y]) => y - x || byCode(a, b))),
       reasons: [...this.#reasons.values()].sort((a, b) => b.count - a.count),
     };
   }

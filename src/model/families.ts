@@ -17,7 +17,7 @@ export interface Family {
   readonly qkvBias: 'required' | 'optional';
 }
 
-const FAMILIES: readonly Family[] = [
+export const FAMILIES: readonly Family[] = [
   {
     name: 'llama',
     modelTypes: ['llama', 'mistral'],

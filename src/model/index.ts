@@ -1,4 +1,4 @@
-export { ARCHITECTURES, isPermutedInGguf } from './families.js';
+export { isPermutedInGguf } from './families.js';
 export { loadModel } from './load.js';
 export { hasSpecial, splitSpecial, type TextPart } from './tokenizer/special.js';
 export type { DecodeOptions, EncodeOptions, Tokenizer } from './tokenizer/types.js';

@@ -1,10 +1,10 @@
-import { createHash } from 'node:crypto';
+import { sha256 } from '../sha256.js';
 
 /** Names that Windows keeps for devices, with or without an extension. */
 const RESERVED = /^(con|prn|aux|nul|com[0-9]|lpt[0-9])$/i;
 const MAX_LENGTH = 64;
 
-const shortHash = (id: string): string => createHash('sha256').update(id).digest('hex').slice(0, 8);
+const shortHash = (id: string): string => sha256(id).slice(0, 8);
 
 function safeName(id: string): string {
   const name = id

@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { RunConfig } from '../config/schema.js';
 import type { EvalSplit } from '../contracts/evaluation.js';
-import { type Example, loadExamples } from '../data/index.js';
+import { type Example, loadExamples, readOptionsOf } from '../data/index.js';
 import { makeFolder, writeFileAtomically } from '../files.js';
 import { dealExamples, ownerFolders } from '../partition/index.js';
 
@@ -24,13 +24,7 @@ export interface Deal {
 
 /** Reads the data of a simulation and divides it among its owners. Throws DataError, ConfigError. */
 export async function deal(config: RunConfig): Promise<Deal> {
-  const { examples, numBadRows } = await loadExamples(config.data, {
-    format: config.data_format,
-    columns: config.columns,
-    encoding: config.encoding,
-    onBadRow: config.on_bad_row,
-    revision: config.data_revision,
-  });
+  const { examples, numBadRows } = await loadExamples(config.data, readOptionsOf(config));
   const { owners, ...rest } = dealExamples(examples, config);
   const folders = ownerFolders(owners.map(({ id }) => id));
   return {

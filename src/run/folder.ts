@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -8,6 +7,7 @@ import type { RunEvent } from '../contracts/events.js';
 import { RunError } from '../errors.js';
 import { makeFolder, writeAtomic, writeError } from '../files.js';
 import type { LoopState } from '../server/types.js';
+import { sha256 } from '../sha256.js';
 import { StateStore } from '../store/index.js';
 import { EventLog, type EventsMark } from './eventLog.js';
 import { lockRun, type RunLock } from './lock.js';
@@ -293,10 +293,10 @@ export class RunFolder {
   }
 
   /** Throws RunError STATE_DAMAGED where a file is not the one that was written. */
-  async checkFile(name: FileName, sha256: string): Promise<void> {
+  async checkFile(name: FileName, hash: string): Promise<void> {
     const path = runFile(this.dir, name);
     const content = await readFile(path).catch(() => undefined);
-    if (content && createHash('sha256').update(content).digest('hex') === sha256) return;
+    if (content && sha256(content) === hash) return;
     throw new RunError(
       'STATE_DAMAGED',
       `${path} is missing or was altered since the run wrote it. Put it back, or start the run anew.`,

@@ -1,3 +1,3 @@
-export { type ErrorClass, readSafetensorsHeader, type SafeTensor } from './header.js';
+export { readSafetensorsHeader, type SafeTensor } from './header.js';
 export { readSafetensors } from './read.js';
 export { encodeSafetensors, type TensorValues } from './write.js';

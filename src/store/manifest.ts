@@ -1,5 +1,5 @@
-import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
+import { sha256 } from '../sha256.js';
 import type { BlobEntry } from './blobs.js';
 
 /** Version of the form of a state: 1 was one file a state, `round-000001.state`. */
@@ -17,8 +17,6 @@ export interface Manifest {
 // {"sha256":"<of all that follows>",<the manifest's own keys>
 const HEAD = '{"sha256":"';
 const HEAD_LENGTH = HEAD.length + 64 + '",'.length;
-
-const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
 /** A manifest as JSON whose first key is a checksum of the rest. */
 export function formatManifest(manifest: Manifest): string {
@@ -39,7 +37,7 @@ export function readManifest(path: string): Manifest | string {
   const text = bytes.toString();
   if (!BEGINNING.test(text)) return 'it does not begin as a saved state does';
   // Bytes, as those that are no UTF-8 would all read as the same character.
-  const rest = createHash('sha256').update(bytes.subarray(HEAD_LENGTH)).digest('hex');
+  const rest = sha256(bytes.subarray(HEAD_LENGTH));
   if (rest !== text.slice(HEAD.length, HEAD.length + 64)) return 'its checksum does not hold';
   return JSON.parse(text) as Manifest;
 }

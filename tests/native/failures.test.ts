@@ -42,7 +42,7 @@ describe('exceptions in C++', () => {
   });
 
   it('in tasks of the pool wait until no thread is at work, and threads that do not start are an error', () => {
-    const output = execFileSync(nativeTest('test_pool'), { encoding: 'utf8', timeout: 60_000 });
+    const output = execFileSync(nativeTest('test_pool'), { encoding: 'utf8', timeout: 300_000 });
     expect(output.trim().split('\n')).toEqual([
       'ok a task that throws, one thread',
       'ok every task throws',
@@ -57,7 +57,7 @@ describe('exceptions in C++', () => {
 /** Runs a script of ./children in a node of its own and returns the JSON that it prints; throws where the process fails. */
 function child(script: string, env: NodeJS.ProcessEnv = {}): unknown {
   const path = fileURLToPath(new URL(`./children/${script}.mjs`, import.meta.url));
-  const options = { encoding: 'utf8', env: { ...process.env, ...env }, timeout: 100_000 } as const;
+  const options = { encoding: 'utf8', env: { ...process.env, ...env }, timeout: 300_000 } as const;
   return JSON.parse(execFileSync(process.execPath, [path], options));
 }
 
@@ -72,5 +72,9 @@ describe('the addon in a process of its own', () => {
 
   it('survives worker threads that are terminated inside the engine', () => {
     expect(child('terminate')).toBe('alive');
+  });
+
+  it('has trainers collected that nobody disposed of', () => {
+    expect(child('collect')).toBe(true);
   });
 });

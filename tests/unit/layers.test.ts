@@ -18,7 +18,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   store: [],
   safetensors: [],
   model: ['native', 'safetensors'],
-  data: ['model', 'native'],
+  data: ['config', 'model', 'native'],
   partition: ['config', 'contracts', 'data'],
   export: ['adapter', 'model', 'native', 'safetensors'],
   client: ['adapter', 'config', 'contracts', 'data', 'export', 'methods', 'model', 'native', 'partition', 'store'],

@@ -6,7 +6,7 @@ export interface GgmlType {
 }
 
 /** Every weight type that ggml can dequantise, by its number in the file (ggml.h, `enum ggml_type`). */
-const TYPES: ReadonlyMap<number, GgmlType> = new Map(
+export const GGML_TYPES: ReadonlyMap<number, GgmlType> = new Map(
   (
     [
       [0, 'F32', 1, 4],
@@ -45,12 +45,12 @@ export const GGML_BF16 = 30;
 
 /** The type of that number, or undefined where it does not exist or cannot be dequantised. */
 export function ggmlType(id: number): GgmlType | undefined {
-  return TYPES.get(id);
+  return GGML_TYPES.get(id);
 }
 
 /** Names of all types that work, for error messages. */
 export function ggmlTypeNames(): string {
-  return [...TYPES.values()].map((type) => type.name).join(', ');
+  return [...GGML_TYPES.values()].map((type) => type.name).join(', ');
 }
 
 /** Bytes of a tensor; undefined where its rows are no whole number of blocks. */

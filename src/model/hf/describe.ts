@@ -30,7 +30,7 @@ const TOP_NAMES: Readonly<Record<string, string>> = {
 };
 
 /** The ggml type of the dtypes that weights may have. */
-const GGML_OF_DTYPE: Readonly<Record<string, number>> = { F32: GGML_F32, F16: GGML_F16, BF16: GGML_BF16 };
+export const GGML_OF_DTYPE: Readonly<Record<string, number>> = { F32: GGML_F32, F16: GGML_F16, BF16: GGML_BF16 };
 
 /** Computed from the config, not learned. */
 const DERIVED = /rotary_emb\.inv_freq$/;

@@ -20,7 +20,7 @@ export interface TokenizerFiles {
 }
 
 /** What the library runs; it takes anything else for something else instead of refusing it. */
-const MODEL_TYPES = ['BPE', 'Unigram', 'WordPiece'];
+export const MODEL_TYPES = ['BPE', 'Unigram', 'WordPiece'];
 
 function bad(where: string, message: string): ModelError {
   return new ModelError('BAD_TOKENIZER', `The tokenizer of ${where} cannot be used: ${message}.`);

@@ -1,3 +1,4 @@
+import { byCode } from '../../order.js';
 import { type BarPart, stackedBars, swatches } from '../chart/bars.js';
 import type { Markup } from '../escape.js';
 import type { RunRecord } from '../record.js';
@@ -16,7 +17,7 @@ function categoryParts(counts: readonly Readonly<Record<string, number>>[]): { n
   const totals = new Map<string, number>();
   for (const one of counts)
     for (const [name, count] of Object.entries(one)) totals.set(name, (totals.get(name) ?? 0) + count);
-  const sorted = [...totals].sort(([a, x], [b, y]) => y - x || (a < b ? -1 : 1)).map(([name]) => name);
+  const sorted = [...totals].sort(([a, x], [b, y]) => y - x || byCode(a, b)).map(([name]) => name);
   const others = sorted.length > MAX_CATEGORIES;
   return { names: sorted.slice(0, others ? MAX_CATEGORIES - 1 : MAX_CATEGORIES), others };
 }

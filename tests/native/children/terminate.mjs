@@ -4,13 +4,13 @@ import { isMainThread, parentPort, Worker, workerData } from 'node:worker_thread
 import { Base, Trainer } from '../../../dist/native/engine.js';
 import { batch, description, modules } from './setup.mjs';
 
-const ROUNDS = 24;
+const ROUNDS = 14;
 
 if (isMainThread) {
   for (let i = 0; i < ROUNDS; i++) {
     const worker = new Worker(fileURLToPath(import.meta.url), { workerData: { asynchronous: i % 2 === 0 } });
     await new Promise((resolve, reject) => worker.once('message', resolve).once('error', reject));
-    await new Promise((resolve) => setTimeout(resolve, 2 * i));
+    await new Promise((resolve) => setTimeout(resolve, 3 * i));
     await worker.terminate();
   }
   console.log(JSON.stringify('alive'));

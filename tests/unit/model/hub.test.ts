@@ -247,6 +247,11 @@ describe('a model of the hub', () => {
     expect([code, message]).toEqual(['NOT_FOUND', expect.stringContaining('no tool has downloaded yet')]);
   });
 
+  it.each(['..', '../../x', 'a//b', 'a\\b', ''])('a revision stays inside of the cache: %j', async (revision) => {
+    expect((await codeOf(load({ revision }))).code).toBe('BAD_HUB_SPEC');
+    expect(hub.requests).toEqual([]);
+  });
+
   it('a disk that cannot be written is no trouble of the hub', async () => {
     writeFileSync(join(root, 'file'), '');
     expect((await codeOf(load({ cacheDir: join(root, 'file') }))).code).toBe('WRITE_FAILED');

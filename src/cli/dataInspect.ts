@@ -21,7 +21,7 @@ function bar(share: number, width: number): string {
 
 function lengthLines({ lengths, tokenized }: DataInspection, seqLength: number, tokenizer: string): string[] {
   if (lengths === undefined) return [];
-  const most = Math.max(...lengths.histogram.map(({ count }) => count));
+  const most = lengths.histogram.reduce((highest, { count }) => Math.max(highest, count), 0);
   const width = String(lengths.histogram.at(-1)!.to).length;
   const lines = lengths.histogram.map(({ from, to, count }) => {
     const cut = from >= seqLength ? '  over seq_length' : to > seqLength ? `  seq_length ${seqLength} is here` : '';

@@ -105,10 +105,9 @@ export const perfit = averaging({
       },
       /** An update may belong to an earlier round than the one it joins, so its own mask says whether its client searched. */
       learn({ updates }) {
-        const searched = updates.filter(({ client, adapter: { mask } }) => {
-          const before = masks.get(client.id);
-          return mask !== null && !before?.every((bit, p) => bit === mask[p]);
-        });
+        const searched = updates.filter(
+          ({ client, adapter: { mask } }) => mask !== null && mask !== masks.get(client.id),
+        );
         if (searched.length === 0) return {};
         masks = new Map([...masks, ...searched.map(({ client, adapter }) => [client.id, adapter.mask!] as const)]);
         const sorted = [...masks].sort(([a], [b]) => byCode(a, b)).map(([, mask]) => mask);

@@ -42,6 +42,10 @@ export function noteOf<T>(schema: z.ZodType<T>, { note }: Sending, from: string)
   throw new FedtuneError('BAD_NOTE', `The note that ${from} sent is not what the method takes: ${lines.join('; ')}.`);
 }
 
+function sameMask(a: Uint8Array | null, b: Uint8Array | null): boolean {
+  return a === b || (a !== null && b !== null && Buffer.compare(a, b) === 0);
+}
+
 function requireLayout(part: Part, { layout, factors = part.factors }: Expected, what: string): void {
   const own = partLayout(part, layout);
   if (!sameLayout(own, layout)) {
@@ -67,7 +71,9 @@ export function readPart(part: Part, expected: Expected, what: string): Adapter 
     throw new AdapterError(cause.code, `${what} does not fit. ${cause.message}`, { cause });
   }
   checkAdapter(adapter, what);
-  return adapter;
+  // The mask that is known already is kept once.
+  const { mask = null } = expected;
+  return sameMask(adapter.mask, mask) ? { ...adapter, mask } : adapter;
 }
 
 /** The updates sorted by client id, each of this round and from one of its clients. Throws FedtuneError STALE_UPDATE. */

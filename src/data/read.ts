@@ -116,7 +116,11 @@ export async function* readExamples(
   tally: DataTally = new DataTally(),
 ): AsyncGenerator<Example> {
   parseFormat(options.format);
-  yield* readAll(await resolveDataFiles(spec, options), { options, tally, seen: new Set() });
+  const reportWarning = (sentence: string): void => {
+    tally.reason(sentence, String(spec));
+    options.reportWarning?.(sentence);
+  };
+  yield* readAll(await resolveDataFiles(spec, { ...options, reportWarning }), { options, tally, seen: new Set() });
 }
 
 /** Reads a whole data set. Besides the errors of readExamples throws DataError NO_EXAMPLES where no row could be used. */

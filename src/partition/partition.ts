@@ -4,7 +4,9 @@ import { DataError } from '../errors.js';
 import { byCode } from '../order.js';
 import { randomStream, shuffled } from '../random.js';
 import { dirichlet, iid, quantity, shards } from './drawn.js';
-import { category, natural } from './labelled.js';
+import { category, column, domain, natural } from './labelled.js';
+import { pathological } from './pathological.js';
+import { size } from './size.js';
 import { splitCandidates } from './split.js';
 import type { ClientSplit, Partitioner } from './types.js';
 
@@ -16,6 +18,10 @@ export const PARTITIONERS: Readonly<Record<RunConfig['partition'], Partitioner>>
   dirichlet,
   shards,
   quantity,
+  pathological,
+  size,
+  column,
+  domain,
 };
 
 export interface Partition {
@@ -23,7 +29,7 @@ export interface Partition {
   readonly clients: readonly ClientSplit[];
   /** Examples that did not fit into `seq_length`, of those looked at. */
   readonly numDropped: number;
-  /** Examples that belong to nobody: without an owner (natural) or a category (category). */
+  /** Examples that belong to nobody: without the label that the partition goes by, or over the sizes of `client_sizes`. */
   readonly numUnlabelled: number;
 }
 
@@ -39,12 +45,20 @@ export function partitionExamples(
   config: RunConfig,
   fits: (index: number) => boolean,
 ): Partition {
-  const items = examples.map(({ category, owner }, index) => ({ index, category, owner }));
+  const items = examples.map(({ category, owner, label, domain }, index) => ({
+    index,
+    category,
+    owner,
+    label,
+    domain,
+  }));
   const division = PARTITIONERS[config.partition](items, {
     numClients: config.num_clients,
     dirichletAlpha: config.dirichlet_alpha,
     shardsPerClient: config.shards_per_client,
     quantityAlpha: config.quantity_alpha,
+    categoriesPerClient: config.categories_per_client,
+    clientSizes: config.client_sizes,
     minExamples: config.min_examples,
     seed: config.seed,
   });

@@ -12,7 +12,7 @@ import {
   tokenizeExample,
   tokenizeOptionsOf,
 } from '../data/index.js';
-import { type BaseModel, loadModel } from '../model/index.js';
+import { type BaseModel, type HubOptions, loadModel } from '../model/index.js';
 import { byCode } from '../order.js';
 import { ownerFolders, type Partition, partitionExamples } from '../partition/index.js';
 import type { RunClient } from '../server/types.js';
@@ -81,10 +81,10 @@ const countTargets = (examples: readonly TokenizedExample[], indices: readonly n
  *
  * Throws ModelError, DataError, ConfigError or AdapterError.
  */
-export async function prepareRun(config: RunConfig): Promise<PreparedRun> {
-  const model = await loadModel(config.model, { revision: config.model_revision });
+export async function prepareRun(config: RunConfig, hub: HubOptions = {}): Promise<PreparedRun> {
+  const model = await loadModel(config.model, { ...hub, revision: config.model_revision });
   const template = await resolveTemplate(config.template, model);
-  const { examples, numBadRows } = await loadExamples(config.data, readOptionsOf(config));
+  const { examples, numBadRows } = await loadExamples(config.data, { ...hub, ...readOptionsOf(config) });
   const tokenized = new Map<number, readonly TokenizedExample[]>();
   const tokenizeOptions = tokenizeOptionsOf(config, model, template);
   const fits = (index: number): boolean => {

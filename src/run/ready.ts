@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import type { RunConfig } from '../config/schema.js';
 import { ConfigError } from '../errors.js';
+import type { HubOptions } from '../model/index.js';
 import { Base } from '../native/engine.js';
 import { mergeMean } from '../native/merges.js';
 import { divideCores } from '../runtime/cores.js';
@@ -97,9 +98,9 @@ function startEngine(prepared: PreparedRun): Engine {
  *
  * Throws ModelError, DataError, ConfigError, AdapterError or EngineError.
  */
-export async function getReady(config: RunConfig): Promise<Ready> {
+export async function getReady(config: RunConfig, hub: HubOptions = {}): Promise<Ready> {
   const started = performance.now();
-  const prepared = await prepareRun(config);
+  const prepared = await prepareRun(config, hub);
   const federation = await makeFederation(prepared);
   return { started, prepared, federation, engine: startEngine(prepared) };
 }

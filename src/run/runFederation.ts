@@ -216,7 +216,15 @@ export async function runFederation(options: RunOptions): Promise<RunResult> {
   let folder = options.resume ? await RunFolder.open(dir) : undefined;
   let ready: Ready | undefined;
   try {
-    ready = await getReady(config);
+    ready = await getReady(config, {
+      onDownload(progress) {
+        try {
+          options.onProgress?.({ kind: 'downloading', ...progress });
+        } catch {
+          // A display that fails ends no download; the next thing that it is to show says why.
+        }
+      },
+    });
     folder ??= await RunFolder.create(dir, config, options.overwrite);
     return await new RunSession(folder, options, ready).run();
   } catch (error) {

@@ -96,6 +96,17 @@ describe('a model of the hub', () => {
     expect(hub.asked(/resolve/)).toBe(asked);
   });
 
+  it('tells how far each file is', async () => {
+    const told: { file: string; bytes: number; totalBytes: number }[] = [];
+    hub.next(WEIGHTS, cutAfter(700));
+    await load({ onDownload: (progress) => told.push(progress) });
+    const weights = told.filter(({ file }) => file === 'model.safetensors');
+    const { length } = hub.files['model.safetensors']!.content;
+    expect(weights.at(-1)).toEqual({ file: 'model.safetensors', bytes: length, totalBytes: length });
+    expect(weights.map(({ bytes }) => bytes)).toEqual(weights.map(({ bytes }) => bytes).sort((a, b) => a - b));
+    expect(new Set(told.map(({ file }) => file)).size).toBe(4);
+  });
+
   it('sharded: the shards that the index names', async () => {
     const shard = (from: number, to: number): HubFile => ({
       content: buildSafetensors(tinyTensors().slice(from, to)),

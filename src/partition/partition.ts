@@ -1,4 +1,5 @@
 import type { RunConfig } from '../config/schema.js';
+import { contentHash } from '../data/sameness.js';
 import type { Example, Split } from '../data/types.js';
 import { DataError } from '../errors.js';
 import { byCode } from '../order.js';
@@ -70,13 +71,17 @@ export function partitionExamples(
     .sort(([a], [b]) => byCode(a, b))
     .map(([id, indices]) => {
       const order = shuffled(indices, randomStream(config.seed, 'split', id));
-      const candidates = order.map((index) => ({ index, split: examples[index]?.split }));
-      const { dropped, ...split } = splitCandidates(candidates, given, fits, {
+      const candidates = order.map((index) => ({
+        index,
+        split: examples[index]!.split,
+        content: contentHash(examples[index]!),
+      }));
+      const { dropped, repeated, ...split } = splitCandidates(candidates, given, fits, {
         validFraction: config.valid_fraction,
         testFraction: config.test_fraction,
         caps: { train: config.max_train_examples, valid: config.max_valid_examples, test: config.max_test_examples },
       });
-      numDropped += dropped;
+      numDropped += dropped + repeated;
       return { id, ...split };
     });
   checkSizes(clients, config, numDropped);

@@ -1,6 +1,4 @@
-#include "check_attention.h"
-
-#include <algorithm>
+#include "check.h"
 
 namespace ft {
 
@@ -11,12 +9,14 @@ constexpr int kHeads = 4, kKvHeads = 2;
 // One query head of one sequence in float64.
 struct Exact {
   int len, dim;
-  std::vector<double> q, k, v, g;          // [len][dim]
-  std::vector<double> out, dq, dk, dv, p;  // p [len][len]
+  std::vector<double> q, k, v, g;                               // [len][dim]
+  std::vector<double> out, dq, dk, dv, p;                       // p [len][len]
+  std::vector<double> out_scale, dq_scale, dk_scale, dv_scale;  // sums of absolute terms
 
   void forward() {
     const double scale = 1 / std::sqrt(static_cast<double>(dim));
     out.assign(static_cast<size_t>(len) * dim, 0);
+    out_scale = out;
     p.assign(static_cast<size_t>(len) * len, 0);
     for (int i = 0; i < len; i++) {
       double top = -INFINITY, sum = 0;
@@ -29,7 +29,10 @@ struct Exact {
       for (int j = 0; j <= i; j++) sum += p[i * len + j] = std::exp(p[i * len + j] - top);
       for (int j = 0; j <= i; j++) {
         p[i * len + j] /= sum;
-        for (int d = 0; d < dim; d++) out[i * dim + d] += p[i * len + j] * v[j * dim + d];
+        for (int d = 0; d < dim; d++) {
+          out[i * dim + d] += p[i * len + j] * v[j * dim + d];
+          out_scale[i * dim + d] += p[i * len + j] * std::fabs(v[j * dim + d]);
+        }
       }
     }
   }
@@ -44,30 +47,35 @@ struct Exact {
     dq.assign(q.size(), 0);
     dk.assign(q.size(), 0);
     dv.assign(q.size(), 0);
+    dq_scale = dk_scale = dv_scale = dq;
     for (int i = 0; i < len; i++) {
-      double delta = 0;
-      for (int d = 0; d < dim; d++) delta += out[i * dim + d] * g[i * dim + d];
+      double delta = 0, delta_scale = 0;
+      for (int d = 0; d < dim; d++) {
+        delta += out[i * dim + d] * g[i * dim + d];
+        delta_scale += std::fabs(out[i * dim + d] * g[i * dim + d]);
+      }
       for (int j = 0; j <= i; j++) {
-        double dp = 0;
-        for (int d = 0; d < dim; d++) dp += g[i * dim + d] * v[j * dim + d];
-        const double ds = p[i * len + j] * (dp - delta) * scale;
+        double dp = 0, dp_scale = delta_scale;
+        for (int d = 0; d < dim; d++) {
+          dp += g[i * dim + d] * v[j * dim + d];
+          dp_scale += std::fabs(g[i * dim + d] * v[j * dim + d]);
+        }
+        const double ds = p[i * len + j] * (dp - delta) * scale, ds_scale = p[i * len + j] * dp_scale * scale;
         for (int d = 0; d < dim; d++) {
           dv[j * dim + d] += p[i * len + j] * g[i * dim + d];
           dq[i * dim + d] += ds * k[j * dim + d];
           dk[j * dim + d] += ds * q[i * dim + d];
+          dv_scale[j * dim + d] += p[i * len + j] * std::fabs(g[i * dim + d]);
+          dq_scale[i * dim + d] += ds_scale * std::fabs(k[j * dim + d]);
+          dk_scale[j * dim + d] += ds_scale * std::fabs(q[i * dim + d]);
         }
       }
     }
   }
 };
 
-double read(Dtype type, const void* p, int64_t i) {
-  return type == Dtype::F32 ? static_cast<const float*>(p)[i] : widen(static_cast<const bf16_t*>(p)[i]);
-}
-
-// dq at a few places by central differences.
-double differences(Exact e) {
-  Error2 error;
+// The gradient at a few places by central differences.
+void differences(Exact e, Report::Worst worst) {
   const double h = 1e-5;
   e.backward();
   for (auto member : {&Exact::q, &Exact::k, &Exact::v}) {
@@ -81,53 +89,57 @@ double differences(Exact e) {
       x[i] = at - h;
       const double down = e.loss();
       x[i] = at;
-      error.add(gradient[i], (up - down) / (2 * h));
+      worst.add(gradient[i], (up - down) / (2 * h), 1);
     }
   }
-  return error.relative();
 }
 
 }  // namespace
 
-void check_attention(const KernelSet& set, Random& random, int len, int dim, Dtype type, const std::string& name,
-    std::map<std::string, double>& errors) {
+void check_attention(
+    const KernelSet& set, Random& random, int len, int dim, Dtype type, const std::string& name, Report& report) {
   const int first = 3, total = first + len;  // a short sequence comes before: borders are kept
-  const int q_cols = kHeads * dim, kv_cols = kKvHeads * dim;
-  const size_t width = size_of(type);
-  const Operand qkv(random, total, q_cols + 2 * kv_cols, type), dout(random, total, q_cols, type);
-  const int64_t ld = qkv.view().ld, ld_out = dout.view().ld;
-  const Buffer out(width * round_up(total, kRowPad) * ld_out), dqkv(width * round_up(total, kRowPad) * ld),
-      lse(sizeof(float) * kHeads * total);
+  const int q_cols = kHeads * dim, kv_cols = kKvHeads * dim, all = q_cols + 2 * kv_cols;
+  const Operand qkv(random, total, all, type), dout(random, total, q_cols, type);
+  // rows to spare up to a multiple of kRowPad
+  const Guarded out(type, round_up(total, kRowPad), q_cols), dqkv(type, round_up(total, kRowPad), all),
+      lse(Dtype::F32, kHeads, total, total);
   Attention a{};
   a.heads = kHeads;
   a.kv_heads = kKvHeads;
   a.head_dim = dim;
   a.scale = 1.0f / std::sqrt(static_cast<float>(dim));
-  auto heads = [&](const View& all, View& q, View& k, View& v) {
-    q = all.columns(0, q_cols);
-    k = all.columns(q_cols, kv_cols);
-    v = all.columns(q_cols + kv_cols, kv_cols);
+  auto heads = [&](const View& view, View& q, View& k, View& v) {
+    q = view.columns(0, q_cols);
+    k = view.columns(q_cols, kv_cols);
+    v = view.columns(q_cols + kv_cols, kv_cols);
   };
   heads(qkv.view(), a.q, a.k, a.v);
-  heads({type, qkv.view().cols, ld, dqkv.data()}, a.dq, a.dk, a.dv);
-  a.out = {type, q_cols, ld_out, out.data()};
-  a.lse = lse.as<float>();
+  heads(dqkv.view(), a.dq, a.dk, a.dv);
+  a.out = out.view();
+  a.lse = static_cast<float*>(lse.view().data);
   a.ld_lse = total;
   a.dout = dout.view();
   const Buffer memory(set.attention_scratch(a, std::max(len, first)));
   Scratch scratch{memory.data(), memory.size()};
-  for (const auto pass : {set.attention_fwd, set.attention_bwd})
-    for (int h = 0; h < kKvHeads; h++) {
-      pass(a, 0, first, h, scratch);
-      pass(a, first, len, h, scratch);
-    }
-  Error2 forward, backward;
+  for (const bool back : {false, true}) {
+    const auto pass = back ? set.attention_bwd : set.attention_fwd;
+    const Guarded& written = back ? dqkv : out;
+    // the second sequence first: rows of the first are untouched then, and its kv heads one after the other
+    for (int h = 0; h < kKvHeads; h++) pass(a, first, len, h, scratch);
+    report.need(written.only(first, total), name + " writes outside its sequence");
+    for (int h = 0; h < kKvHeads; h++) pass(a, 0, first, h, scratch);
+    report.need(written.only(0, total) && lse.only(0, kHeads), name + " writes outside");
+  }
+  auto forward = report.of(name, type), backward = report.of(name + " back", type);
   for (int t0 : {0, first}) {
     const int n = t0 == 0 ? first : len;
     for (int kv = 0; kv < kKvHeads; kv++) {
-      std::vector<double> dk(static_cast<size_t>(n) * dim, 0), dv(dk.size(), 0);
+      std::vector<double> dk(static_cast<size_t>(n) * dim, 0), dv(dk), dk_scale(dk), dv_scale(dk);
       for (int h = kv * 2; h < kv * 2 + 2; h++) {
-        Exact e{n, dim, {}, {}, {}, {}, {}, {}, {}, {}, {}};
+        Exact e{};
+        e.len = n;
+        e.dim = dim;
         for (int i = 0; i < n; i++)
           for (int d = 0; d < dim; d++) {
             e.q.push_back(qkv.at(t0 + i, h * dim + d));
@@ -139,23 +151,24 @@ void check_attention(const KernelSet& set, Random& random, int len, int dim, Dty
         e.backward();
         for (int i = 0; i < n; i++)
           for (int d = 0; d < dim; d++) {
-            forward.add(read(type, out.data(), (t0 + i) * ld_out + h * dim + d), e.out[i * dim + d]);
-            backward.add(read(type, dqkv.data(), (t0 + i) * ld + h * dim + d), e.dq[i * dim + d]);
-            dk[i * dim + d] += e.dk[i * dim + d];
-            dv[i * dim + d] += e.dv[i * dim + d];
+            const int at = i * dim + d;
+            forward.add(out.at(t0 + i, h * dim + d), e.out[at], e.out_scale[at]);
+            backward.add(dqkv.at(t0 + i, h * dim + d), e.dq[at], e.dq_scale[at]);
+            dk[at] += e.dk[at];
+            dv[at] += e.dv[at];
+            dk_scale[at] += e.dk_scale[at];
+            dv_scale[at] += e.dv_scale[at];
           }
-        if (h == 0 && n <= 40)
-          errors["attention by differences"] = std::max(errors["attention by differences"], differences(e));
+        if (h == 0 && n <= 40) differences(e, report.of("attention by differences"));
       }
       for (int i = 0; i < n; i++)
         for (int d = 0; d < dim; d++) {
-          backward.add(read(type, dqkv.data(), (t0 + i) * ld + q_cols + kv * dim + d), dk[i * dim + d]);
-          backward.add(read(type, dqkv.data(), (t0 + i) * ld + q_cols + kv_cols + kv * dim + d), dv[i * dim + d]);
+          const int at = i * dim + d;
+          backward.add(dqkv.at(t0 + i, q_cols + kv * dim + d), dk[at], dk_scale[at]);
+          backward.add(dqkv.at(t0 + i, q_cols + kv_cols + kv * dim + d), dv[at], dv_scale[at]);
         }
     }
   }
-  errors[name] = std::max(errors[name], forward.relative());
-  errors[name + " back"] = std::max(errors[name + " back"], backward.relative());
 }
 
 }  // namespace ft

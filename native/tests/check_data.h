@@ -1,7 +1,10 @@
-// Random operands for the kernel checks, and the measure of an error.
+// Random operands for the kernel checks, room with guards for what they write, and the measure of an error.
 #pragma once
+#include <algorithm>
 #include <cmath>
 #include <cstring>
+#include <map>
+#include <string>
 #include <vector>
 
 #include "../kernels/kernels.h"
@@ -73,19 +76,74 @@ class Operand {
   View view_;
 };
 
-// |got - want| / |want| over all that was added.
-class Error2 {
+// Room for what a kernel writes, larger than it needs and full of one byte: whatever else is written shows.
+class Guarded {
  public:
-  void add(double got, double want) {
-    difference_ += (got - want) * (got - want);
-    norm_ += want * want;
-    // NaN must not pass as no error
-    if (!std::isfinite(got)) difference_ = INFINITY;
+  Guarded(Dtype type, int rows, int cols, int64_t ld)
+      : rows_(rows), bytes_(static_cast<size_t>(ld) * size_of(type)), data_(bytes_ * (rows + 2 * kSpare)) {
+    std::memset(data_.data(), kByte, data_.size());
+    view_ = {type, cols, ld, data_.data() + kSpare * bytes_, nullptr};
   }
-  double relative() const { return norm_ > 0 ? std::sqrt(difference_ / norm_) : std::sqrt(difference_); }
+  // With Act's layout.
+  Guarded(Dtype type, int rows, int cols) : Guarded(type, rows, cols, round_up(cols, kColPad)) {}
+
+  const View& view() const { return view_; }
+  double at(int row, int col) const {
+    const int64_t i = row * view_.ld + col;
+    return view_.type == Dtype::F32 ? static_cast<const float*>(view_.data)[i]
+                                    : widen(static_cast<const bf16_t*>(view_.data)[i]);
+  }
+  // Starts as `x` is.
+  void copy(const Operand& x, int rows) {
+    for (int r = 0; r < rows; r++)
+      std::memcpy(row(r), x.data() + r * x.view().ld * size_of(view_.type), view_.cols * size_of(view_.type));
+  }
+  // Whether nothing was written but columns c0 .. c1 of rows r0 .. r1.
+  bool only(int r0, int r1, int c0, int c1) const {
+    const int width = static_cast<int>(size_of(view_.type));
+    for (int r = -kSpare; r < rows_ + kSpare; r++)
+      for (int64_t i = 0; i < static_cast<int64_t>(bytes_); i++)
+        if (row(r)[i] != kByte && (r < r0 || r >= r1 || i < c0 * width || i >= c1 * width)) return false;
+    return true;
+  }
+  bool only(int r0, int r1) const { return only(r0, r1, 0, view_.cols); }
+  bool same(const Guarded& o) const { return std::memcmp(data_.data(), o.data_.data(), data_.size()) == 0; }
 
  private:
-  double difference_ = 0, norm_ = 0;
+  static constexpr int kSpare = 33;  // more than any kernel takes at a time
+  static constexpr uint8_t kByte = 0xa5;
+  uint8_t* row(int r) const { return data_.data() + (r + kSpare) * static_cast<int64_t>(bytes_); }
+  int rows_;
+  size_t bytes_;
+  Buffer data_;
+  View view_;
+};
+
+// The worst error of an element by check: |got - want| in units of a scale that says how large the terms of its sum
+// are.
+class Report {
+ public:
+  class Worst {
+   public:
+    explicit Worst(double& worst, Dtype type) : worst_(worst), slack_(type == Dtype::BF16 ? 1.0 / 256 : 0) {}
+    // Of an output in bf16 its last rounding does not count.
+    void add(double got, double want, double scale) {
+      const double off = std::max(0.0, std::fabs(got - want) - slack_ * std::fabs(want));
+      const double error = off == 0 ? 0 : off / scale;
+      if (!(error <= worst_)) worst_ = std::isnan(error) ? INFINITY : error;
+    }
+
+   private:
+    double& worst_;
+    double slack_;
+  };
+  Worst of(const std::string& name, Dtype type = Dtype::F32) { return Worst(errors[name], type); }
+  // Shows as a check of its own where it is not so.
+  void need(bool fine, const std::string& what) {
+    if (!fine) errors[what] = 1;
+  }
+
+  std::map<std::string, double> errors;
 };
 
 }  // namespace ft

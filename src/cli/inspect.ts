@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { loadModel } from '../model/index.js';
 import { formatBytes } from '../report/format.js';
+import { ProgressDisplay } from '../report/progress.js';
 import type { CliContext } from './context.js';
 
 /** `fedtune inspect MODEL`: what a base model is, without reading its weights. */
@@ -11,8 +12,10 @@ export function addInspectCommand(program: Command, context: CliContext): void {
     .argument('<model>', '`embedded`, a GGUF file, a Hugging Face folder, or hf:owner/repo[/file]')
     .option('--json', 'print one JSON document')
     .action(async (spec: string, flags: { json?: boolean }) => {
+      const display = new ProgressDisplay(context.stderr);
       const { name, sha256, format, path, hubId, revision, description, tokenizer, chatTemplate, warnings } =
-        await loadModel(spec);
+        await loadModel(spec, { onDownload: (progress) => display.update({ kind: 'downloading', ...progress }) });
+      display.close();
       const { tensors, files: _files, ropes, layers: _layers, ...shape } = description;
       const facts = {
         name,

@@ -6,6 +6,7 @@ import { pipeline } from 'node:stream/promises';
 import type { RunConfig } from '../config/schema.js';
 import type { DescribeRequest } from '../contracts/messages.js';
 import { resolveTemplate, tokenizeExample, tokenizeOptionsOf } from '../data/index.js';
+import { contentHash } from '../data/sameness.js';
 import type { Split } from '../data/types.js';
 import { DataError, FedtuneError, RunError } from '../errors.js';
 import { writeAtomic } from '../files.js';
@@ -94,7 +95,7 @@ async function makeData(
     randomStream(config.seed, 'split', id),
   );
   const split = splitCandidates(
-    order.map((index) => ({ index, split: rows[index]!.split })),
+    order.map((index) => ({ index, split: rows[index]!.split, content: contentHash(rows[index]!) })),
     new Set(givenSplits),
     fits,
     {
@@ -105,7 +106,13 @@ async function makeData(
   );
   const used = (name: Split) => split[name].flatMap((index) => made.get(index)!);
   const examples = packExamples({ train: used('train'), valid: used('valid'), test: used('test') });
-  return { ...examples, inputs, numDropped: split.dropped, numCut, dataSha256: hashExamples(examples) };
+  return {
+    ...examples,
+    inputs,
+    numDropped: split.dropped + split.repeated,
+    numCut,
+    dataSha256: hashExamples(examples),
+  };
 }
 
 const capsOf = (config: RunConfig): Record<Split, number | null> => ({

@@ -28,6 +28,12 @@ const RULES: readonly Rule[] = [
     c.num_clients !== null &&
     c.min_clients > c.num_clients &&
     `min_clients (${c.min_clients}) is more than num_clients (${c.num_clients}).`,
+  (c) => c.partition === 'size' && c.client_sizes === null && 'partition: size needs client_sizes, e.g. [100, 50, 25].',
+  (c) => c.partition === 'column' && c.partition_column === null && 'partition: column needs partition_column.',
+  (c) =>
+    c.partition === 'domain' &&
+    typeof c.data === 'string' &&
+    'partition: domain makes one client of each data set; give several: data: [a, b].',
   (c) =>
     c.valid_fraction + c.test_fraction >= 1 &&
     'valid_fraction and test_fraction leave nothing to train on; make them smaller.',

@@ -48,6 +48,7 @@ export type RunProgress =
       readonly threads: number;
       readonly kernels: string;
     }
+  | { readonly kind: 'downloading'; readonly file: string; readonly bytes: number; readonly totalBytes: number }
   | { readonly kind: 'resumed'; readonly round: number }
   | { readonly kind: 'writing'; readonly dir: string }
   /** Something beside the run failed, which goes on. */

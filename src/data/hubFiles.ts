@@ -119,6 +119,7 @@ function chosen(
 export async function hubFiles(spec: string, options: ReadOptions): Promise<DataFile[]> {
   const parsed = parseHubSpec(spec, 'dataset', options.revision);
   const snapshot = await openSnapshot(parsed, options);
+  if (snapshot.warning !== undefined) options.reportWarning?.(snapshot.warning);
   const toFile = async ({ path, split }: HubFile): Promise<DataFile> => ({
     path: await snapshot.fetchFile(path),
     label: path,

@@ -1,6 +1,6 @@
-import { createHash } from 'node:crypto';
 import { byCode, naturalCompare } from '../order.js';
 import { randomStream } from '../random.js';
+import { contentHash } from './sameness.js';
 import { type DataSummary, DataTally } from './summary.js';
 import { type TokenizeOptions, tokenizeExample } from './tokenize.js';
 import type { Example } from './types.js';
@@ -103,16 +103,6 @@ class FirstSeen {
   }
 }
 
-/** What makes two examples the same: all of their text, spaces at the ends aside. */
-export function contentKey({ instruction, input, output, text, messages }: Example): string {
-  const turns = messages?.map(({ role, content }) => [role, content.trim()]);
-  return JSON.stringify(
-    text === undefined ? (turns ?? [instruction.trim(), input.trim(), output.trim()]) : text.trim(),
-  );
-}
-
-const hashOf = (key: string): number => createHash('sha256').update(key).digest().readUIntBE(0, 6) || 1;
-
 const kindOf = ({ text, messages }: Example): string =>
   text !== undefined ? 'text' : messages !== undefined ? 'conversation' : 'question and answer';
 
@@ -195,7 +185,7 @@ export class DataInspector {
   #compare(example: Example, owner: number, split: string): void {
     let at = this.#splitNames.indexOf(split);
     if (at < 0) at = this.#splitNames.push(split) - 1;
-    const before = this.#seen.add(hashOf(contentKey(example)), owner * 16 + at);
+    const before = this.#seen.add(contentHash(example), owner * 16 + at);
     if (before === undefined) return;
     const found = (kind: keyof DuplicateFacts['first']): void => {
       this.#duplicates[kind]++;

@@ -12,6 +12,9 @@ export function readOptionsOf(config: RunConfig): ReadOptions {
     encoding: config.encoding,
     onBadRow: config.on_bad_row,
     revision: config.data_revision,
+    ...(config.partition === 'column' && config.partition_column !== null
+      ? { labelColumn: config.partition_column }
+      : {}),
   };
 }
 

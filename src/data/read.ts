@@ -103,6 +103,15 @@ async function* readAll(files: readonly DataFile[], reading: Reading): AsyncGene
   checkColumns(reading);
 }
 
+/** The files of a data set; what is strange about where they come from is tallied. */
+function filesFor(spec: string | readonly string[], options: ReadOptions, tally: DataTally): Promise<DataFile[]> {
+  const reportWarning = (sentence: string): void => {
+    tally.reason(sentence, String(spec));
+    options.reportWarning?.(sentence);
+  };
+  return resolveDataFiles(spec, { ...options, reportWarning });
+}
+
 /**
  * Reads a data set example by example, file after file in natural order. Rows that do not fit are reported and skipped,
  * or end the reading (`onBadRow: 'fatal'`). `tally` counts what becomes of the rows.
@@ -116,16 +125,16 @@ export async function* readExamples(
   tally: DataTally = new DataTally(),
 ): AsyncGenerator<Example> {
   parseFormat(options.format);
-  yield* readAll(await resolveDataFiles(spec, options), { options, tally, seen: new Set() });
+  yield* readAll(await filesFor(spec, options, tally), { options, tally, seen: new Set() });
 }
 
 /** Reads a whole data set. Besides the errors of readExamples throws DataError NO_EXAMPLES where no row could be used. */
 export async function loadExamples(spec: string | readonly string[], options: ReadOptions = {}): Promise<LoadedData> {
   parseFormat(options.format);
-  const files = await resolveDataFiles(spec, options);
+  const tally = new DataTally();
+  const files = await filesFor(spec, options, tally);
   const examples: Example[] = [];
   const badRows: BadRow[] = [];
-  const tally = new DataTally();
   const reportBadRow = (row: BadRow) => {
     if (badRows.length < MAX_REPORTED) badRows.push(row);
     options.reportBadRow?.(row);

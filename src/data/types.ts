@@ -1,3 +1,4 @@
+import type { HubOptions } from '../model/hub/index.js';
 import type { DataSummary } from './summary.js';
 
 export type Role = 'system' | 'user' | 'assistant' | 'tool';
@@ -74,7 +75,7 @@ export interface BadRow {
   readonly reason: string;
 }
 
-export interface ReadOptions {
+export interface ReadOptions extends HubOptions {
   /** What a row looks like. @default 'auto': from its keys */
   readonly format?: DataFormat | 'auto';
   /** Which columns are meant, where their names are not known. @default by their names */
@@ -89,11 +90,10 @@ export interface ReadOptions {
   readonly reportBadRow?: (row: BadRow) => void;
   /** Called while files are read, with bytes read so far and in all. */
   readonly onProgress?: (progress: { readonly bytes: number; readonly totalBytes: number }) => void;
+  /** Called with what is strange about the source but no reason to refuse it: the hub could not be asked, ... */
+  readonly reportWarning?: (sentence: string) => void;
   /** Git revision on the hub. @default 'main' */
   readonly revision?: string;
-  readonly cacheDir?: string;
-  readonly token?: string;
-  readonly fetch?: typeof fetch;
   /** Folder of the embedded data. @default `datasets/` of this package */
   readonly datasetsDir?: string;
 }

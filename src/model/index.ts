@@ -1,4 +1,5 @@
 export { isPermutedInGguf } from './families.js';
+export type { Download, HubOptions } from './hub/index.js';
 export { loadModel } from './load.js';
 export { hasSpecial, splitSpecial, type TextPart } from './tokenizer/special.js';
 export type { DecodeOptions, EncodeOptions, Tokenizer } from './tokenizer/types.js';

@@ -13,12 +13,14 @@ export function clientNames(count: number): string[] {
   return Array.from({ length: count }, (_, i) => `client-${String(i).padStart(width, '0')}`);
 }
 
-function toDivision(parts: readonly (readonly number[])[]): Map<string, readonly number[]> {
+/** Parts as clients with names. */
+export function toDivision(parts: readonly (readonly number[])[]): Map<string, readonly number[]> {
   const names = clientNames(parts.length);
   return new Map(parts.map((part, i) => [names[i]!, [...part].sort((a, b) => a - b)]));
 }
 
-function countOf(items: readonly PartitionItem[], params: PartitionParams): number {
+/** How many clients are drawn. Throws ConfigError where the data is too small for them. */
+export function countOf(items: readonly PartitionItem[], params: PartitionParams): number {
   const count = params.numClients ?? DEFAULT_CLIENTS;
   if (items.length < count * params.minExamples) {
     throw new ConfigError(

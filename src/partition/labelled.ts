@@ -25,27 +25,47 @@ function checkCount(groups: Division, numClients: number | null, what: string): 
   );
 }
 
+/** One client for each value of a label; `missing` says what to do where no example has one. */
+function oneEach(
+  label: (item: PartitionItem) => string | undefined,
+  names: { readonly one: string; readonly many: string; readonly missing: string },
+): Partitioner {
+  return (items, { numClients }) => {
+    const groups = groupBy(items, label);
+    if (groups.size === 0) throw new ConfigError(names.missing);
+    checkOwnerIds([...groups.keys()], names.one);
+    return checkCount(groups, numClients, names.many);
+  };
+}
+
 /** One client for each owner that the data names. */
-export const natural: Partitioner = (items, { numClients }) => {
-  const groups = groupBy(items, (item) => item.owner);
-  checkOwnerIds([...groups.keys()]);
-  if (groups.size === 0) {
-    throw new ConfigError(
-      'Expected data with owners (a folder with one file or subfolder a client) for partition: natural, but it names none. ' +
-        'Take partition: iid, category or dirichlet.',
-    );
-  }
-  return checkCount(groups, numClients, 'owners');
-};
+export const natural = oneEach((item) => item.owner, {
+  one: 'owner',
+  many: 'owners',
+  missing:
+    'Expected data with owners (a folder with one file or subfolder a client, or `columns: {owner: NAME}`) for partition: ' +
+    'natural, but it names none. Take partition: iid, category or dirichlet.',
+});
 
 /** One client for each category of the data. */
-export const category: Partitioner = (items, { numClients }) => {
-  const groups = groupBy(items, (item) => item.category);
-  checkOwnerIds([...groups.keys()], 'category');
-  if (groups.size === 0) {
-    throw new ConfigError(
-      'Expected data with a `category` for partition: category, but no row has one. Take partition: iid.',
-    );
-  }
-  return checkCount(groups, numClients, 'categories');
-};
+export const category = oneEach((item) => item.category, {
+  one: 'category',
+  many: 'categories',
+  missing:
+    'Expected data with a `category` (or `columns: {category: NAME}`) for partition: category, but no row has one. ' +
+    'Take partition: iid.',
+});
+
+/** One client for each value of the column that `partition_column` names. */
+export const column = oneEach((item) => item.label, {
+  one: 'value of partition_column',
+  many: 'values of partition_column',
+  missing: 'Expected rows with a value in the column that partition_column names, but none has one.',
+});
+
+/** One client for each of several data sets. */
+export const domain = oneEach((item) => item.domain, {
+  one: 'data set',
+  many: 'data sets',
+  missing: 'Expected several data sets, `data: [a, b]`, for partition: domain, but there is one.',
+});

@@ -3,7 +3,9 @@ import { EVAL_SPLITS, type EvalSplit } from '../contracts/evaluation.js';
 import type { Example } from '../data/types.js';
 import { byCode } from '../order.js';
 import { dirichlet, iid, quantity, shards } from './drawn.js';
-import { category, natural } from './labelled.js';
+import { category, column, domain, natural } from './labelled.js';
+import { pathological } from './pathological.js';
+import { size } from './size.js';
 import type { Partitioner } from './types.js';
 
 /** Every kind of partition by its id. */
@@ -14,6 +16,10 @@ export const PARTITIONERS: Readonly<Record<RunConfig['partition'], Partitioner>>
   dirichlet,
   shards,
   quantity,
+  pathological,
+  size,
+  column,
+  domain,
 };
 
 /** Who gets which examples. */
@@ -22,7 +28,7 @@ export interface Dealing {
   readonly owners: readonly { readonly id: string; readonly indices: readonly number[] }[];
   /** Splits that the data gives for anybody; the owners draw the others from their own examples. */
   readonly givenSplits: readonly EvalSplit[];
-  /** Examples that belong to nobody: without an owner (natural) or a category (category). */
+  /** Examples that belong to nobody: without the label that the partition goes by, or over the sizes of `client_sizes`. */
   readonly numUnlabelled: number;
 }
 
@@ -31,12 +37,20 @@ export interface Dealing {
  * test is the owner's own affair (src/client). Throws ConfigError for a partition that the data does not allow.
  */
 export function dealExamples(examples: readonly Example[], config: RunConfig): Dealing {
-  const items = examples.map(({ category, owner }, index) => ({ index, category, owner }));
+  const items = examples.map(({ category, owner, label, domain }, index) => ({
+    index,
+    category,
+    owner,
+    label,
+    domain,
+  }));
   const division = PARTITIONERS[config.partition](items, {
     numClients: config.num_clients,
     dirichletAlpha: config.dirichlet_alpha,
     shardsPerClient: config.shards_per_client,
     quantityAlpha: config.quantity_alpha,
+    categoriesPerClient: config.categories_per_client,
+    clientSizes: config.client_sizes,
     minExamples: config.min_examples,
     seed: config.seed,
   });

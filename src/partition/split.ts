@@ -12,6 +12,8 @@ export interface SplitCandidate {
   readonly index: number;
   /** The split that the data gives. */
   readonly split?: Split | undefined;
+  /** Equal for candidates with the same content, which never lie in different splits. */
+  readonly content?: number;
 }
 
 export interface SplitResult {
@@ -20,15 +22,19 @@ export interface SplitResult {
   readonly test: number[];
   /** Candidates that did not fit, of those looked at. */
   readonly dropped: number;
+  /** Candidates for training that the data gives for validation or test as well: left out, or the test were none. */
+  readonly repeated: number;
 }
 
 const SPLITS: readonly Split[] = ['train', 'valid', 'test'];
+
+const isHeldOut = (split: Split | undefined): split is 'valid' | 'test' => split === 'valid' || split === 'test';
 
 /** Splits that are drawn, with their shares; those that the data gives are not drawn. */
 function drawnShares(given: ReadonlySet<Split>, params: SplitParams): [Split, number][] {
   const shares: [Split, number][] = [];
   if (!given.has('valid')) shares.push(['valid', params.validFraction]);
-  if (!given.has('test')) shares.push(['test', given.size === 0 ? params.testFraction : 0]);
+  if (!given.has('test')) shares.push(['test', params.testFraction]);
   const held = shares.reduce((sum, [, share]) => sum + share, 0);
   return [['train', 1 - held], ...shares];
 }
@@ -47,7 +53,8 @@ function furthestBehind(
  * that shares hold whatever was dropped; what a cap leaves over is not used. Stops as soon as every cap is reached, so
  * `fits` (which tokenises) sees no more of a large data set than needed.
  *
- * A split that the data gives is kept; validation is then drawn from training examples where the data has none.
+ * A split that the data gives is kept; validation and test are drawn from training examples where the data has none.
+ * Examples of the same content never lie on both sides.
  */
 export function splitCandidates(
   candidates: readonly SplitCandidate[],
@@ -55,24 +62,38 @@ export function splitCandidates(
   fits: (index: number) => boolean,
   params: SplitParams,
 ): SplitResult {
-  const result: SplitResult & { dropped: number } = { train: [], valid: [], test: [], dropped: 0 };
+  const result = { train: [] as number[], valid: [] as number[], test: [] as number[], dropped: 0, repeated: 0 };
+  const held = new Set(
+    candidates.flatMap(({ split, content }) => (isHeldOut(split) && content !== undefined ? content : [])),
+  );
   const shares = drawnShares(given, params);
   const drawn: Record<Split, number> = { train: 0, valid: 0, test: 0 };
   let numDrawn = 0;
+  const splitOfContent = new Map<number, Split>();
+  const draw = (content: number | undefined): Split => {
+    numDrawn++;
+    const split = splitOfContent.get(content ?? Number.NaN) ?? furthestBehind(shares, drawn, numDrawn);
+    if (content !== undefined) splitOfContent.set(content, split);
+    drawn[split]++;
+    return split;
+  };
   const wanted = SPLITS.filter(
     (split) => given.has(split) || shares.some(([name, share]) => name === split && share > 0),
   );
   const open = (split: Split): boolean => result[split].length < (params.caps[split] ?? Number.POSITIVE_INFINITY);
-  for (const { index, split: own } of candidates) {
+  for (const { index, split: own, content } of candidates) {
     if (!wanted.some(open)) break;
-    const fixed = own !== undefined && own !== 'train' ? own : undefined;
+    const fixed = isHeldOut(own) ? own : undefined;
     if (fixed !== undefined && !open(fixed)) continue;
+    if (fixed === undefined && content !== undefined && held.has(content)) {
+      result.repeated++;
+      continue;
+    }
     if (!fits(index)) {
       result.dropped++;
       continue;
     }
-    const split = fixed ?? furthestBehind(shares, drawn, ++numDrawn);
-    if (fixed === undefined) drawn[split]++;
+    const split = fixed ?? draw(content);
     if (open(split)) result[split].push(index);
   }
   return result;

@@ -4,14 +4,21 @@ export interface PartitionItem {
   readonly index: number;
   readonly category?: string | undefined;
   readonly owner?: string | undefined;
+  /** Value of the column that `partition: column` goes by. */
+  readonly label?: string | undefined;
+  /** Which of several data sets it is of. */
+  readonly domain?: string | undefined;
 }
 
 export interface PartitionParams {
-  /** null: as many as the data has (natural, category), else 8. */
+  /** null: as many as the data has (natural, category, column, domain), else 8. */
   readonly numClients: number | null;
   readonly dirichletAlpha: number;
   readonly shardsPerClient: number;
   readonly quantityAlpha: number;
+  readonly categoriesPerClient: number;
+  /** Examples of each client, or shares of the data; null: none are listed. */
+  readonly clientSizes: readonly number[] | null;
   readonly minExamples: number;
   readonly seed: number;
 }

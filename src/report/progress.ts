@@ -2,7 +2,7 @@ import type { Evaluation } from '../contracts/evaluation.js';
 import { WHICH } from '../contracts/evaluation.js';
 import type { RunProgress } from '../contracts/progress.js';
 import { shown } from '../text.js';
-import { formatSeconds, plural } from './format.js';
+import { formatBytes, formatSeconds, plural } from './format.js';
 
 /** The part of a stream that a display needs. */
 export interface Screen {
@@ -13,8 +13,13 @@ export interface Screen {
 
 /** Time left, from the share of the work that is done; the first round also holds what happens once. */
 class Clock {
-  readonly #started = performance.now();
+  #started = performance.now();
   #from = 0;
+
+  /** What came before (downloads) is no measure of what comes. */
+  restart(): void {
+    this.#started = performance.now();
+  }
 
   /** Work before this share was done by an earlier process. */
   startAt(share: number): void {
@@ -48,6 +53,7 @@ export class ProgressDisplay {
   #clients = 1;
   #done = 0;
   #live = false;
+  #downloadShown = Number.NEGATIVE_INFINITY;
 
   constructor(screen: Screen) {
     this.#screen = screen;
@@ -102,8 +108,16 @@ export class ProgressDisplay {
   update(progress: RunProgress): void {
     switch (progress.kind) {
       case 'prepared':
+        this.#clock.restart();
         this.#prepared(progress);
         return;
+      case 'downloading': {
+        if (performance.now() - this.#downloadShown < 100) return;
+        this.#downloadShown = performance.now();
+        const share = Math.floor((100 * progress.bytes) / Math.max(1, progress.totalBytes));
+        this.#status(`downloading ${progress.file}: ${share} % of ${formatBytes(progress.totalBytes)}`);
+        return;
+      }
       case 'resumed':
         this.#round = progress.round;
         this.line(`going on after round ${progress.round}`);

@@ -3,6 +3,7 @@ import type { RunConfig } from '../config/schema.js';
 import type { EvalSplit } from '../contracts/evaluation.js';
 import { type Example, loadExamples, readOptionsOf } from '../data/index.js';
 import { makeFolder, writeFileAtomically } from '../files.js';
+import type { HubOptions } from '../model/index.js';
 import { dealExamples, ownerFolders } from '../partition/index.js';
 
 /** The rows of a simulated owner before they are dealt out. */
@@ -23,8 +24,8 @@ export interface Deal {
 }
 
 /** Reads the data of a simulation and divides it among its owners. Throws DataError, ConfigError. */
-export async function deal(config: RunConfig): Promise<Deal> {
-  const { examples, numBadRows } = await loadExamples(config.data, readOptionsOf(config));
+export async function deal(config: RunConfig, hub: HubOptions = {}): Promise<Deal> {
+  const { examples, numBadRows } = await loadExamples(config.data, { ...hub, ...readOptionsOf(config) });
   const { owners, ...rest } = dealExamples(examples, config);
   const folders = ownerFolders(owners.map(({ id }) => id));
   return {

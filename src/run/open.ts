@@ -9,6 +9,7 @@ import { makeFolder } from '../files.js';
 import type { Link, Tap } from '../links/index.js';
 import { methodOf } from '../methods/index.js';
 import type { ServerInit } from '../methods/method.js';
+import type { HubOptions } from '../model/index.js';
 import { Base } from '../native/engine.js';
 import type { Federation, RunClient } from '../server/types.js';
 import { nativeArithmetic } from './arithmetic.js';
@@ -43,6 +44,7 @@ export interface OpenOptions {
   readonly resume: boolean;
   readonly overwrite: boolean;
   readonly tap?: Tap;
+  readonly hub?: HubOptions;
 }
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
@@ -127,7 +129,7 @@ function makeFederation(prepared: Prepared, owners: readonly DescribedOwner[]): 
 /** Deals the data out into a new run folder; what an earlier run left there goes when all owners have answered. */
 async function openNew(prepared: Prepared, dir: string, options: OpenOptions) {
   const { config } = prepared;
-  const dealt = await deal(config);
+  const dealt = await deal(config, options.hub);
   const folder = await RunFolder.claim(dir, options.overwrite);
   let link: Link | undefined;
   try {

@@ -6,7 +6,7 @@ import type { RunConfig } from '../config/schema.js';
 import { ConfigError } from '../errors.js';
 import { loadMethod } from '../methods/load.js';
 import type { Method } from '../methods/method.js';
-import { type BaseModel, loadModel } from '../model/index.js';
+import { type BaseModel, type HubOptions, loadModel } from '../model/index.js';
 
 /** What follows from the configuration and the base model alone. */
 export interface Prepared {
@@ -35,8 +35,8 @@ function checkTakeHome(config: RunConfig, method: Method): void {
 }
 
 /** Loads base model and method. Throws ModelError, ConfigError or AdapterError. */
-export async function prepare(config: RunConfig): Promise<Prepared> {
-  const model = await loadModel(config.model, { revision: config.model_revision });
+export async function prepare(config: RunConfig, hub: HubOptions = {}): Promise<Prepared> {
+  const model = await loadModel(config.model, { ...hub, revision: config.model_revision });
   const method = await loadMethod(config);
   const options = methodOptions(method, config);
   checkTakeHome(config, method);

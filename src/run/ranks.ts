@@ -2,10 +2,11 @@ import { rankForMemory } from '../adapter/budget.js';
 import type { AdapterLayout } from '../adapter/layout.js';
 import type { RunConfig } from '../config/schema.js';
 import { ConfigError } from '../errors.js';
+import { naturalCompare } from '../order.js';
 
 type PerClient = RunConfig['rank_per_client'];
 
-/** The value of each client out of one number, a list in client order, or a table by client id. */
+/** The value of each client out of one number, a list in the natural order of ids, or a table by client id. */
 function perClient(value: PerClient, ids: readonly string[], key: string): Map<string, number> {
   if (value === null) return new Map();
   if (typeof value === 'number') return new Map(ids.map((id) => [id, value]));
@@ -15,7 +16,9 @@ function perClient(value: PerClient, ids: readonly string[], key: string): Map<s
         `Expected ${key} to list ${ids.length} values, one a client, but received ${value.length}.`,
       );
     }
-    return new Map(ids.map((id, i) => [id, value[i]!]));
+    // As people list them: local_2 before local_10.
+    const ordered = [...ids].sort(naturalCompare);
+    return new Map(ordered.map((id, i) => [id, value[i]!]));
   }
   const unknown = Object.keys(value).filter((id) => !ids.includes(id));
   if (unknown.length > 0) {

@@ -4,7 +4,7 @@ import type { RunMetrics } from '../contracts/metrics.js';
 import type { RunProgress } from '../contracts/progress.js';
 import { InterruptedError } from '../errors.js';
 import type { Tap } from '../links/index.js';
-import type { BaseModel } from '../model/index.js';
+import type { BaseModel, HubOptions } from '../model/index.js';
 import { makeReportObserver } from '../report/observer.js';
 import { type FinishedRun, finishRun } from '../server/finish.js';
 import { runRounds } from '../server/loop.js';
@@ -138,6 +138,17 @@ async function finish({ prepared, opened, watch, show, observer }: Session, fini
   return { dir: folder.dir, config, model, owners: partition.clients, metrics };
 }
 
+/** Shows how far downloads are. A display that fails ends none; the next thing that it is to show says why. */
+function watchDownloads({ onProgress }: RunOptions): HubOptions {
+  return {
+    onDownload(progress) {
+      try {
+        onProgress?.({ kind: 'downloading', ...progress });
+      } catch {}
+    },
+  };
+}
+
 /**
  * Runs a federation from its configuration to metrics.json and adapters, or resumes one, in the folder
  * `config.output_dir`: prepare, open, rounds, finish.
@@ -150,8 +161,10 @@ export async function runFederation(options: RunOptions): Promise<RunResult> {
   const watch = new Stopwatch();
   let opened: OpenedFederation | undefined;
   try {
-    const prepared = await prepare(config);
-    opened = await openFederation(prepared, resolve(config.output_dir), { resume, overwrite, ...(tap ? { tap } : {}) });
+    const hub = watchDownloads(options);
+    const prepared = await prepare(config, hub);
+    const how = { resume, overwrite, hub, ...(tap ? { tap } : {}) };
+    opened = await openFederation(prepared, resolve(config.output_dir), how);
     const session = makeSession(prepared, opened, watch, options);
     const saved = await begin(session, resume);
     const host = hostOf(session, signal);

@@ -5,9 +5,11 @@ const count = z.int().positive();
 /** How the data is divided among owners, who takes part, and for how long. */
 export const federationKeys = {
   partition: z
-    .enum(['natural', 'iid', 'category', 'dirichlet', 'shards', 'quantity'])
+    .enum(['natural', 'iid', 'category', 'dirichlet', 'shards', 'quantity', 'pathological', 'size', 'column', 'domain'])
     .default('natural')
-    .describe('How examples are divided: by their owner, evenly, one client a category, or skewed.'),
+    .describe(
+      'How examples are divided: by their owner, evenly, one client a category (or value of a column, or data set), skewed, or by sizes.',
+    ),
   num_clients: count
     .max(100_000)
     .nullable()
@@ -19,6 +21,19 @@ export const federationKeys = {
     .default(0.5)
     .describe('Concentration of `dirichlet`: small values give clients of few categories.'),
   shards_per_client: count.default(2).describe('Category-sorted shards that each client gets under `shards`.'),
+  categories_per_client: count.default(2).describe('Different categories that each client has under `pathological`.'),
+  client_sizes: z
+    .array(z.number().positive())
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe('Examples of each client under `size`, or (all below 1) its shares of the data.'),
+  partition_column: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe('Column whose values are the clients under `column`.'),
   quantity_alpha: z.number().positive().default(1).describe('Concentration of client sizes under `quantity`.'),
   min_examples: count.default(2).describe('A partition that leaves a client with fewer training examples is refused.'),
   clients_per_round: count.nullable().default(null).describe('Clients sampled a round; null: by `participation`.'),

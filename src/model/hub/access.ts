@@ -16,6 +16,14 @@ export interface Patience {
   readonly stale: number;
 }
 
+/** How far the download of one file is. */
+export interface Download {
+  /** Path in the repository. */
+  readonly file: string;
+  readonly bytes: number;
+  readonly totalBytes: number;
+}
+
 export interface HubOptions {
   /** Folder of the cache that all hub tools share. @default $HF_HUB_CACHE, $HF_HOME/hub, ~/.cache/huggingface/hub */
   readonly cacheDir?: string;
@@ -26,6 +34,8 @@ export interface HubOptions {
   /** @default the global fetch */
   readonly fetch?: typeof fetch;
   readonly patience?: Partial<Patience>;
+  /** Called while files come, with every piece. It must not throw. */
+  readonly onDownload?: (progress: Download) => void;
 }
 
 const DEFAULTS: Patience = { attempts: 5, wait: 1000, longestWait: 120_000, stall: 60_000, stale: 30_000 };
@@ -72,6 +82,7 @@ export class HubAccess {
   readonly url: string;
   readonly offline: boolean;
   readonly patience: Patience;
+  readonly onDownload: NonNullable<HubOptions['onDownload']>;
   readonly #spec: HubSpec;
   readonly #token: string | undefined;
   readonly #fetch: typeof fetch;
@@ -80,6 +91,7 @@ export class HubAccess {
     this.url = (process.env.HF_ENDPOINT || HUB_URL).replace(/\/+$/, '');
     this.offline = options.offline ?? /^(1|true|yes|on)$/i.test(process.env.HF_HUB_OFFLINE ?? '');
     this.patience = { ...DEFAULTS, ...options.patience };
+    this.onDownload = options.onDownload ?? (() => {});
     this.#spec = spec;
     this.#token = options.token ?? process.env.HF_TOKEN;
     this.#fetch = options.fetch ?? fetch;

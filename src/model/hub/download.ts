@@ -19,6 +19,8 @@ export interface Blob {
 }
 
 interface DownloadRequest {
+  /** Path in the repository. */
+  readonly file: string;
   readonly url: string;
   readonly blob: Blob;
   /** Folder of the blobs. */
@@ -45,7 +47,11 @@ function isOfDisk(cause: unknown): boolean {
 }
 
 /** One request for what is missing of the file; throws where the connection breaks, stalls or brings too much. */
-async function fetchRest({ url, blob, access }: DownloadRequest, partial: string, lost: AbortSignal): Promise<void> {
+async function fetchRest(
+  { file, url, blob, access }: DownloadRequest,
+  partial: string,
+  lost: AbortSignal,
+): Promise<void> {
   const have = (await sizeOf(partial)) ?? 0;
   if (have === blob.size && have > 0) return;
   const range = have > 0 ? { headers: { Range: `bytes=${have}-` } } : {};
@@ -60,6 +66,7 @@ async function fetchRest({ url, blob, access }: DownloadRequest, partial: string
         watchdog.touch();
         size += chunk.length;
         if (size > blob.size) throw new Error(`more came than the ${blob.size} bytes that the hub announced`);
+        access.onDownload({ file, bytes: size, totalBytes: blob.size });
         yield chunk;
       }
     };

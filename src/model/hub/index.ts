@@ -1,3 +1,3 @@
-export type { HubOptions } from './access.js';
+export type { Download, HubOptions } from './access.js';
 export { openSnapshot, type Snapshot } from './snapshot.js';
 export { parseHubSpec } from './spec.js';

@@ -139,7 +139,7 @@ export async function openSnapshot(spec: HubSpec, options: HubOptions = {}): Pro
       if (blob === undefined) throw access.error('HUB_NOT_FOUND', `${spec.name} has no file ${path}.`);
       const place = path.split('/').map(encodeURIComponent).join('/');
       const url = `${access.url}/${prefix}${spec.name}/resolve/${commit}/${place}`;
-      await linkBlob(await downloadBlob({ url, blob, folder: cache.blobs, access }), target);
+      await linkBlob(await downloadBlob({ file: path, url, blob, folder: cache.blobs, access }), target);
       return target;
     },
   };

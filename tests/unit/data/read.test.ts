@@ -183,4 +183,37 @@ describe('owners and splits', () => {
     expect((await reading.next()).value).toMatchObject({ instruction: 'one' });
     await expect(reading.next()).rejects.toMatchObject({ code: 'BAD_ROW' });
   });
+
+  it('a list of files is a folder of files in other words: each an owner, and a domain', async () => {
+    const paths = [put('x/north.jsonl', row('a')), put('y/south.jsonl', row('b'))];
+    const { examples } = await loadExamples(paths);
+    expect(examples.map(({ id, owner, domain }) => [id, owner, domain])).toEqual([
+      ['x/north.jsonl:1', 'x', 'north'],
+      ['y/south.jsonl:1', 'y', 'south'],
+    ]);
+    const beside = [put('north.jsonl', row('a')), put('south.jsonl', row('b'))];
+    expect((await loadExamples(beside)).examples.map(({ owner }) => owner)).toEqual(['north', 'south']);
+  });
+
+  it('several data sets keep apart: ids, owners and domains', async () => {
+    put('law/a.jsonl', row('a'));
+    put('code/a.jsonl', row('b'));
+    const { examples } = await loadExamples([join(dir, 'law'), join(dir, 'code')]);
+    expect(examples.map(({ id, domain }) => [id, domain])).toEqual([
+      ['0/a.jsonl:1', 'law'],
+      ['1/a.jsonl:1', 'code'],
+    ]);
+    await expect(loadExamples([join(dir, 'law'), join(dir, 'none')])).rejects.toMatchObject({ code: 'DATA_NOT_FOUND' });
+  });
+
+  it('looks into folders of folders, and past what other tools write beside rows', async () => {
+    put('north/2024/q1.jsonl', row('a'));
+    put('south/train/0.jsonl', row('b'));
+    put('dataset_info.json', '{}');
+    put('south/state.json', '{}');
+    expect(await facts(dir)).toEqual([
+      ['north/2024/q1.jsonl:1', 'north', undefined],
+      ['south/train/0.jsonl:1', 'south', 'train'],
+    ]);
+  });
 });

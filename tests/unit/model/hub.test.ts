@@ -2,6 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { loadExamples } from '../../../src/data/index.js';
 import { DataError } from '../../../src/errors.js';
 import { openSnapshot, parseHubSpec } from '../../../src/model/hub/index.js';
 import { type LoadModelOptions, loadModel } from '../../../src/model/index.js';
@@ -93,6 +94,17 @@ describe('a model of the hub', () => {
     const asked = hub.asked(/resolve/);
     expect(await load()).toMatchObject({ sha256: model.sha256 });
     expect(hub.asked(/resolve/)).toBe(asked);
+  });
+
+  it('tells how far each file is', async () => {
+    const told: { file: string; bytes: number; totalBytes: number }[] = [];
+    hub.next(WEIGHTS, cutAfter(700));
+    await load({ onDownload: (progress) => told.push(progress) });
+    const weights = told.filter(({ file }) => file === 'model.safetensors');
+    const { length } = hub.files['model.safetensors']!.content;
+    expect(weights.at(-1)).toEqual({ file: 'model.safetensors', bytes: length, totalBytes: length });
+    expect(weights.map(({ bytes }) => bytes)).toEqual(weights.map(({ bytes }) => bytes).sort((a, b) => a - b));
+    expect(new Set(told.map(({ file }) => file)).size).toBe(4);
   });
 
   it('sharded: the shards that the index names', async () => {
@@ -293,6 +305,23 @@ describe('a data set of the hub', () => {
     await expect(openSnapshot(parseHubSpec('hf:owner/repo', 'dataset'), { cacheDir })).resolves.toMatchObject({
       files: expect.arrayContaining(['config.json', 'model.safetensors']),
     });
+  });
+
+  it('says so in the summary of the data where it comes from the cache', async () => {
+    await hub.stop();
+    const rows = Buffer.from('{"instruction":"a","output":"b"}\n{"instruction":"c","output":"d"}\n');
+    hub = await new HubServer({
+      'train.jsonl': { content: rows },
+      'README.md': { content: Buffer.from('# rows') },
+    }).start();
+    process.env.HF_ENDPOINT = hub.url;
+    expect((await loadExamples('hf:owner/repo', { cacheDir })).summary.reasons).toEqual([]);
+    hub.next(REVISION, status(503));
+    const { examples, summary } = await loadExamples('hf:owner/repo', { cacheDir, patience: { attempts: 1 } });
+    expect(examples).toHaveLength(2);
+    expect(summary.reasons).toEqual([
+      { count: 1, first: 'hf:owner/repo', reason: expect.stringContaining('owner/repo is taken from the cache') },
+    ]);
   });
 
   it('lists without the hub what the hub has, not only what is here', async () => {

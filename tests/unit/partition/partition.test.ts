@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../../../src/config/parse.js';
 import type { Example } from '../../../src/data/types.js';
-import { PARTITIONERS, type Partition, partitionExamples } from '../../../src/partition/index.js';
+import { type Partition, partitionExamples } from '../../../src/partition/index.js';
 import fc from '../../support/properties.js';
 
-const KINDS = Object.keys(PARTITIONERS) as (keyof typeof PARTITIONERS)[];
+const KINDS = ['natural', 'iid', 'category', 'dirichlet', 'shards', 'quantity'] as const;
 const DRAWN = ['iid', 'dirichlet', 'shards', 'quantity'] as const;
 
 /** Examples of `owners` x `categories`, `each` of every pair, the pairs mixed. */

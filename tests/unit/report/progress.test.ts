@@ -47,6 +47,18 @@ describe('the progress of a run', () => {
     );
   });
 
+  it('shows how far a download is, on a terminal only', () => {
+    const download = {
+      kind: 'downloading',
+      file: 'model.safetensors',
+      bytes: 30_000_000,
+      totalBytes: 120_000_000,
+    } as const;
+    expect(shownBy(true, download)).toContain('downloading model.safetensors: 25 % of 120.0 MB');
+    expect(shownBy(true, download, { ...download, bytes: 30_000_001 }).match(/downloading/g)).toHaveLength(1);
+    expect(shownBy(false, download)).toBe('');
+  });
+
   it('counts merges of an asynchronous run as rounds, and names the job', () => {
     const text = shownBy(
       true,

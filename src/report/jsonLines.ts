@@ -4,9 +4,18 @@ import { RunError } from '../errors.js';
 
 const NEWLINE = 0x0a;
 
+/** Issues that an error names; a file of another version has one for each line. */
+const MAX_ISSUES = 3;
+
+function firstIssues({ issues }: z.ZodError): string {
+  const told = issues.slice(0, MAX_ISSUES).map(({ path, message }) => `${path.join('.') || 'it'}: ${message}`);
+  const more = issues.length - told.length;
+  return told.join('; ') + (more > 0 ? `; and ${more} more` : '');
+}
+
 /** The error of a file in a run folder that holds something else than fedtune writes. */
 function damaged(what: string, cause: unknown): RunError {
-  const reason = cause instanceof z.ZodError ? z.prettifyError(cause).replaceAll('\n', ' ') : (cause as Error).message;
+  const reason = cause instanceof z.ZodError ? firstIssues(cause) : (cause as Error).message;
   return new RunError('DAMAGED', `Expected what fedtune wrote but ${what} cannot be read: ${reason}`, { cause });
 }
 

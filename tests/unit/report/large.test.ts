@@ -56,6 +56,7 @@ async function largeRun(): Promise<string> {
     ...scores(),
     take_home: { which: 'global', ...score(9) },
   }));
+  const counts = { train: 60, valid: 0, test: 60, categories: {}, dropped: 0, cut: 0 };
   const examples = (split: string) => Array.from({ length: 60 }, (_, i) => `${split}-${i}`);
   const files: Record<string, string> = {
     'metrics.json': JSON.stringify({
@@ -69,8 +70,7 @@ async function largeRun(): Promise<string> {
     }),
     'partition.json': JSON.stringify({
       kind: 'iid',
-      num_dropped: 0,
-      clients: ids.map((id) => ({ id, folder: id, train: examples('train'), valid: [], test: examples('test') })),
+      clients: ids.map((id) => ({ id, folder: id, ...counts })),
     }),
   };
   for (const id of ids)

@@ -136,7 +136,8 @@ describe('a run', () => {
   });
 
   it('has the scores of single test examples that its owners left', async () => {
-    const client = (id: string, folder: string) => ({ id, folder, train: [], valid: [], test: ['1'] });
+    const counts = { train: 0, valid: 0, test: 1, categories: {}, dropped: 0, cut: 0 };
+    const client = (id: string, folder: string) => ({ id, folder, ...counts });
     const line = (split: string, nll: object) =>
       `${JSON.stringify({ id: '1', split, targets: 3, category: 'x', nll })}\n`;
     const files = {
@@ -144,7 +145,6 @@ describe('a run', () => {
       'metrics.json': metrics(1),
       'partition.json': JSON.stringify({
         kind: 'natural',
-        num_dropped: 0,
         clients: [client('a/b', 'a-b'), client('c', 'c')],
       }),
     };

@@ -1,6 +1,7 @@
 import { initialValues } from '../adapter/init.js';
 import type { AdapterLayout } from '../adapter/layout.js';
 import { layoutFor } from '../adapter/shapes.js';
+import { checkMethod } from '../config/check.js';
 import { methodOptions } from '../config/methodOptions.js';
 import type { RunConfig } from '../config/schema.js';
 import { ConfigError } from '../errors.js';
@@ -38,6 +39,7 @@ function checkTakeHome(config: RunConfig, method: Method): void {
 export async function prepare(config: RunConfig, hub: HubOptions = {}): Promise<Prepared> {
   const model = await loadModel(config.model, { ...hub, revision: config.model_revision });
   const method = await loadMethod(config);
+  checkMethod(config, method);
   const options = methodOptions(method, config);
   checkTakeHome(config, method);
   const layout = layoutFor(model.description, {

@@ -7,7 +7,7 @@ import { initialValues } from '../../src/adapter/init.js';
 import { layoutFor } from '../../src/adapter/shapes.js';
 import { writeMergedGguf } from '../../src/export/index.js';
 import { type BaseModel, loadModel } from '../../src/model/index.js';
-import { Base, dequantize, Trainer } from '../../src/native/engine.js';
+import { Base, dequantize, quantize, Trainer } from '../../src/native/engine.js';
 import { sha256Files } from '../../src/sha256.js';
 import { llamaCppLosses } from '../support/llamaCpp.js';
 import { splitGguf } from '../support/splitGguf.js';
@@ -56,7 +56,7 @@ describe('a GGUF model in parts', () => {
     const layout = layoutFor(model.description, { rank: 1, alpha: 1 });
     // B of a fresh adapter is zero: the merged model is the base.
     const out = join(folder, 'merged.gguf');
-    await writeMergedGguf(out, { layout, values: initialValues(layout, 1), mask: null }, model, { dequantize });
+    await writeMergedGguf(out, { layout, values: initialValues(layout, 1), mask: null }, model, { dequantize, quantize });
     const merged = await loadModel(out);
     expect(merged.description.files).toEqual([out]);
     expect(losses(merged)).toEqual(losses(await loadModel(TINY)));

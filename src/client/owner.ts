@@ -89,12 +89,17 @@ export class Owner {
   readonly #where: OwnerHome;
   readonly #host: OwnerHost;
   readonly #setups: Setups;
-  #opened: { readonly from: string; readonly owner: OpenOwner } | undefined;
+  #opened: { readonly from: string; readonly owner: OpenOwner; readonly bytes: number } | undefined;
 
   constructor(where: OwnerHome, host: OwnerHost, setups = new Setups(host)) {
     this.#where = where;
     this.#host = host;
     this.#setups = setups;
+  }
+
+  /** Memory of the examples that it holds open. */
+  get bytes(): number {
+    return this.#opened?.bytes ?? 0;
   }
 
   /** Answers a request; what goes wrong is a reply too. */
@@ -165,7 +170,11 @@ export class Owner {
       states: { main: states('main'), local: states('local') },
       throwIfStopped: () => this.#host.throwIfStopped(),
     };
-    this.#opened = { from, owner };
+    const bytes = [data, ...pooled].reduce(
+      (sum, { tokens, lossMask }) => sum + tokens.byteLength + lossMask.byteLength,
+      0,
+    );
+    this.#opened = { from, owner, bytes };
     return owner;
   }
 }

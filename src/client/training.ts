@@ -67,6 +67,6 @@ export function trainOwner(owner: OpenOwner, request: TrainRequest): Update {
     note: kept.note,
     losses: main?.losses ?? [],
     tokens: sumTokens(results),
-    seconds: (performance.now() - started) / 1000,
+    seconds: Float64Array.of((performance.now() - started) / 1000),
   };
 }

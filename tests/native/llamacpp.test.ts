@@ -70,6 +70,7 @@ async function compare(path: string, size: number, check: (ours: number[], their
   await writeMergedGguf(merged, adapter, model, {
     type: 'f32',
     dequantize: (type, bytes, count) => loadBinding().dequantize(ggml, type, bytes, count),
+    quantize: (type, values) => loadBinding().quantize(ggml, type, values),
   });
   const base = engineLosses(model, adapter, sequences, false);
   const ours = engineLosses(model, adapter, sequences, true);

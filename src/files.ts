@@ -24,9 +24,9 @@ export function writeError(path: string, cause: unknown): RunError {
   );
 }
 
-/** Makes a folder and those above it. Throws RunError WRITE_FAILED. */
-export async function makeFolder(path: string): Promise<void> {
-  await mkdir(path, { recursive: true }).catch((cause: unknown) => {
+/** Makes a folder and those above it; says which was the first that was not there. Throws RunError WRITE_FAILED. */
+export async function makeFolder(path: string): Promise<string | undefined> {
+  return mkdir(path, { recursive: true }).catch((cause: unknown) => {
     throw writeError(path, cause);
   });
 }

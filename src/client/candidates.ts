@@ -15,9 +15,9 @@ const NOTHING: Sending = { parts: {}, note: null };
 export function adaptersOf(owner: OpenOwner, request: Pick<ScoreRequest, 'states' | 'parts' | 'note'>): ClientAdapters {
   const { client, states, setup } = owner;
   const { main, local } = setup.halves;
-  const own = main.adapters(request, loadState(states.main, request.states.main), client);
+  const own = main.adapters(request, loadState(states.main, main, request.states.main), client);
   if (own.local !== undefined || local === undefined) return own;
-  return { ...own, ...local.adapters(NOTHING, loadState(states.local, request.states.local), client) };
+  return { ...own, ...local.adapters(NOTHING, loadState(states.local, local, request.states.local), client) };
 }
 
 /** The same with the bare base. */

@@ -1,18 +1,18 @@
-import { createHash } from 'node:crypto';
-import { createReadStream, existsSync } from 'node:fs';
-import { readdir, readFile } from 'node:fs/promises';
+import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { pipeline } from 'node:stream/promises';
 import type { RunConfig } from '../config/schema.js';
 import type { DescribeRequest } from '../contracts/messages.js';
 import { resolveTemplate, tokenizeExample, tokenizeOptionsOf } from '../data/index.js';
 import { contentHash } from '../data/sameness.js';
+import { DataTally } from '../data/summary.js';
 import type { Split } from '../data/types.js';
 import { DataError, FedtuneError, RunError } from '../errors.js';
 import { writeAtomic } from '../files.js';
 import type { BaseModel } from '../model/index.js';
 import { splitCandidates } from '../partition/split.js';
 import { randomStream, shuffled } from '../random.js';
+import { hashFile, sha256 as sha256Of } from '../sha256.js';
 import { StateStore } from '../store/index.js';
 import { version } from '../version.js';
 import { hashExamples, type LabelledExample, type OwnerExamples, packExamples } from './examples.js';
@@ -33,34 +33,26 @@ const SPLITS: readonly Split[] = ['train', 'valid', 'test'];
 
 const tokensStore = (home: string): StateStore => StateStore.open(join(home, 'tokens'));
 
-const hash = (content: string | Uint8Array): string => createHash('sha256').update(content).digest('hex');
-
-async function hashFile(path: string): Promise<string> {
-  const whole = createHash('sha256');
-  await pipeline(createReadStream(path, { highWaterMark: 1 << 20 }), whole);
-  return whole.digest('hex');
-}
-
 /** Files of a Hugging Face folder from which tokenizer and chat template are made; a GGUF file holds all in one. */
 async function tokenizerSha256({ format, path, sha256 }: BaseModel): Promise<string> {
   if (format === 'gguf') return sha256;
   const names = (await readdir(path)).filter((name) => /\.(json|jinja|model|txt)$/.test(name)).sort();
   const lines: string[] = [];
-  for (const name of names) lines.push(`${hash(await readFile(join(path, name)))} ${name}`);
-  return hash(lines.join('\n'));
+  for (const name of names) lines.push(`${await hashFile(join(path, name))} ${name}`);
+  return sha256Of(lines.join('\n'));
 }
 
 /** A digest of all that examples and splits are made from: equal inputs give equal tokens. */
 async function inputsOf(home: string, id: string, request: DescribeRequest, model: BaseModel): Promise<string> {
   const { config, givenSplits } = request;
-  const { seed, template, train_on, on_long, seq_length, valid_fraction, test_fraction } = config;
+  const { seed, template, train_on, on_long, on_bad_row, seq_length, valid_fraction, test_fraction } = config;
   const caps = [config.max_train_examples, config.max_valid_examples, config.max_test_examples];
   const isFile = existsSync(template);
-  return hash(
+  return sha256Of(
     JSON.stringify([
       ...[version, id, model.sha256, await tokenizerSha256(model), await hashFile(rowsFile(home))],
-      ...[seed, template, isFile ? hash(await readFile(template)) : null, train_on, on_long, seq_length],
-      ...[valid_fraction, test_fraction, caps, [...givenSplits].sort()],
+      ...[seed, template, isFile ? await hashFile(template) : null, train_on, on_long],
+      ...[on_bad_row, seq_length, valid_fraction, test_fraction, caps, [...givenSplits].sort()],
     ]),
   );
 }
@@ -77,17 +69,15 @@ async function makeData(
   const template = await resolveTemplate(config.template, model);
   const options = tokenizeOptionsOf(config, model, template);
   // A conversation whose template renders its past anew is several sequences.
-  const made = new Map<number, readonly LabelledExample[]>();
-  let numCut = 0;
+  const made = new Map<number, { readonly sequences: readonly LabelledExample[]; readonly truncated: boolean }>();
+  const tally = new DataTally();
   const fits = (index: number): boolean => {
     const result = guardRow(rows[index]!.id, () => tokenizeExample(rows[index]!, options));
+    tally.tokenized(rows[index]!, result);
     if ('dropped' in result) return false;
     const { category } = rows[index]!;
-    made.set(
-      index,
-      [result.example, ...result.more].map((example) => ({ example, category })),
-    );
-    if (result.truncated) numCut++;
+    const sequences = [result.example, ...result.more].map((example) => ({ example, category }));
+    made.set(index, { sequences, truncated: result.truncated });
     return true;
   };
   const order = shuffled(
@@ -104,15 +94,13 @@ async function makeData(
       caps: capsOf(config),
     },
   );
-  const used = (name: Split) => split[name].flatMap((index) => made.get(index)!);
+  const used = (name: Split) => split[name].flatMap((index) => made.get(index)!.sequences);
   const examples = packExamples({ train: used('train'), valid: used('valid'), test: used('test') });
-  return {
-    ...examples,
-    inputs,
-    numDropped: split.dropped + split.repeated,
-    numCut,
-    dataSha256: hashExamples(examples),
-  };
+  const numCut = SPLITS.flatMap((name) => split[name]).filter((index) => made.get(index)!.truncated).length;
+  // What was left out or changed, and why, for the owner's own eyes: a reason may quote a row.
+  await writeAtomic(join(home, 'summary.json'), `${JSON.stringify(tally.summary(), null, 2)}\n`);
+  const numDropped = split.dropped + split.repeated;
+  return { ...examples, inputs, numDropped, numCut, dataSha256: hashExamples(examples) };
 }
 
 const capsOf = (config: RunConfig): Record<Split, number | null> => ({
@@ -149,7 +137,7 @@ async function sayable(home: string, error: unknown): Promise<unknown> {
 
 /**
  * The data of an owner: from `<home>/tokens`, or made from its rows where these, the base or the settings are others than before.
- * Leaves the tokens and `split.json`, the ids by split, in its home.
+ * Leaves in its home the tokens, `split.json` (the ids by split) and `summary.json` (what became of the rows).
  *
  * Throws DataError, RunError WRITE_FAILED.
  */

@@ -1,5 +1,5 @@
 import type { Arm } from '../contracts/messages.js';
-import type { ClientInfo, StateDocument } from '../methods/method.js';
+import type { ClientHalf, ClientInfo, StateDocument } from '../methods/method.js';
 import type { ExampleList, OwnerExamples } from './examples.js';
 import type { OwnerSetup } from './setup.js';
 
@@ -22,17 +22,19 @@ export interface OpenOwner {
   throwIfStopped(): void;
 }
 
-/** What is saved of a turn; `state` is absent where the method keeps nothing. */
+/** What is saved of a turn; `state` is absent where nothing was kept then. */
 interface SavedTurn {
   readonly state?: StateDocument;
 }
 
-/** The kept state after a turn; undefined before the first (0), and where the method keeps nothing. */
-export function loadState(states: OwnerStates, turn: number): StateDocument | undefined {
-  return turn === 0 ? undefined : (states.load(turn) as SavedTurn).state;
+/** The kept state after a turn; undefined before the first (0), and for a method that keeps nothing. */
+export function loadState(states: OwnerStates, half: ClientHalf, turn: number): StateDocument | undefined {
+  if (turn === 0 || half.keepsState === false) return undefined;
+  return (states.load(turn) as SavedTurn).state;
 }
 
-/** Saves the state after a turn, also that nothing is kept: a turn without a saved state was not done. */
-export function saveState(states: OwnerStates, turn: number, state: StateDocument | undefined): void {
+/** Saves the state after a turn. A method that keeps some saves each turn: one without a saved state was not done. */
+export function saveState(states: OwnerStates, half: ClientHalf, turn: number, state: StateDocument | undefined): void {
+  if (half.keepsState === false) return;
   states.save(turn, (state === undefined ? {} : { state }) satisfies SavedTurn);
 }

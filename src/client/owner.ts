@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunConfig } from '../config/schema.js';
@@ -8,6 +7,7 @@ import { toWireError } from '../contracts/wireError.js';
 import { FedtuneError, ModelError } from '../errors.js';
 import { writeAtomic } from '../files.js';
 import { byCode } from '../order.js';
+import { sha256 } from '../sha256.js';
 import { StateStore } from '../store/index.js';
 import { scoreOwner } from './candidates.js';
 import { loadData, type OwnerData, prepareData } from './data.js';
@@ -89,12 +89,17 @@ export class Owner {
   readonly #where: OwnerHome;
   readonly #host: OwnerHost;
   readonly #setups: Setups;
-  #opened: { readonly from: string; readonly owner: OpenOwner } | undefined;
+  #opened: { readonly from: string; readonly owner: OpenOwner; readonly bytes: number } | undefined;
 
   constructor(where: OwnerHome, host: OwnerHost, setups = new Setups(host)) {
     this.#where = where;
     this.#host = host;
     this.#setups = setups;
+  }
+
+  /** Memory of the examples that it holds open. */
+  get bytes(): number {
+    return this.#opened?.bytes ?? 0;
   }
 
   /** Answers a request; what goes wrong is a reply too. */
@@ -137,7 +142,9 @@ export class Owner {
       categories: categoriesOf(data),
       numDropped: data.numDropped,
       numCut: data.numCut,
-      dataSha256: pooledFrom ? hashOf(pooled.map(({ data: { dataSha256 } }) => dataSha256)) : data.dataSha256,
+      dataSha256: pooledFrom
+        ? sha256(pooled.map(({ data: { dataSha256 } }) => dataSha256).join('\n'))
+        : data.dataSha256,
       baseSha256: model.sha256,
       kernels: engine.kernels,
     };
@@ -165,12 +172,14 @@ export class Owner {
       states: { main: states('main'), local: states('local') },
       throwIfStopped: () => this.#host.throwIfStopped(),
     };
-    this.#opened = { from, owner };
+    const bytes = [data, ...pooled].reduce(
+      (sum, { tokens, lossMask }) => sum + tokens.byteLength + lossMask.byteLength,
+      0,
+    );
+    this.#opened = { from, owner, bytes };
     return owner;
   }
 }
-
-const hashOf = (lines: readonly string[]): string => createHash('sha256').update(lines.join('\n')).digest('hex');
 
 async function readDescribed(home: string): Promise<string> {
   return readFile(describedFile(home), 'utf8').catch((cause: unknown) => {

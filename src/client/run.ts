@@ -1,4 +1,5 @@
 import type { Adapter } from '../adapter/layout.js';
+import { DataError } from '../errors.js';
 import type { Track, TrackResult } from '../methods/work.js';
 import { deriveSeed } from '../random.js';
 import { exampleStream } from './batches.js';
@@ -50,8 +51,14 @@ function runTrack(track: Track, input: WorkInput): TrackResult {
 
 /**
  * Does one client's local work: every track, phase after phase, on the thread's engine. The result depends on tracks, examples
- * and seed only, never on what ran before.
+ * and seed only, never on what ran before. Throws DataError NO_EXAMPLES.
  */
 export function runTracks(tracks: readonly Track[], input: WorkInput): TrackResult[] {
+  if (input.examples.count === 0) {
+    throw new DataError(
+      'NO_EXAMPLES',
+      'Expected examples to train on but this owner has none that fit into seq_length.',
+    );
+  }
   return tracks.map((track) => runTrack(track, input));
 }

@@ -44,7 +44,7 @@ export function trainOwner(owner: OpenOwner, request: TrainRequest): Update {
   const half = halfOfArm(setup, arm);
   owner.throwIfStopped();
   states.keepOnly([...request.keep, request.state]);
-  const state = loadState(states, request.state);
+  const state = loadState(states, half, request.state);
   const context: ClientContext = {
     client,
     round,
@@ -57,7 +57,7 @@ export function trainOwner(owner: OpenOwner, request: TrainRequest): Update {
   const kept = half.keep(received, results, state, context);
   for (const [name, part] of Object.entries(kept.parts)) checkFinite(part.values, client.id, name);
   owner.throwIfStopped();
-  saveState(states, turn, kept.state);
+  saveState(states, half, turn, kept.state);
   const main = results.find(({ name }) => name === 'main') ?? results[0];
   return {
     kind: 'update',
@@ -67,6 +67,6 @@ export function trainOwner(owner: OpenOwner, request: TrainRequest): Update {
     note: kept.note,
     losses: main?.losses ?? [],
     tokens: sumTokens(results),
-    seconds: (performance.now() - started) / 1000,
+    seconds: Float64Array.of((performance.now() - started) / 1000),
   };
 }

@@ -77,8 +77,11 @@ export interface Update {
   readonly losses: readonly number[];
   /** Tokens that passed through training and through search, and target tokens of both, over all tracks. */
   readonly tokens: { readonly train: number; readonly search: number; readonly targets: number };
-  /** Seconds of work; outside of everything that must be equal between runs. */
-  readonly seconds: number;
+  /**
+   * Seconds of work, one entry; outside of everything that must be equal between runs. An array, so that its length on the wire,
+   * which is counted, does not depend on the clock.
+   */
+  readonly seconds: Float64Array;
 }
 
 /** Asks for scores on the owner's own examples. */

@@ -1,6 +1,7 @@
 import { type ChildProcess, fork } from 'node:child_process';
 import { once } from 'node:events';
 import type { OwnerHome } from '../client/owner.js';
+import { withAbsolutePaths } from '../client/paths.js';
 import { FedtuneError, InterruptedError } from '../errors.js';
 import { joinMessage } from './codec.js';
 import { exchange, homeOf } from './exchange.js';
@@ -23,8 +24,15 @@ export interface ProcessesOptions {
   readonly workers: number;
   /** Compute threads of each. */
   readonly threads: number;
+  /**
+   * Processes that stay, beside those at work; who was asked longest ago is ended first, and started anew when asked again.
+   * @default 16
+   */
+  readonly keep?: number;
   readonly tap?: Tap;
 }
+
+const DEFAULT_KEEP = 16;
 
 /** How much of what a child says last is kept for an error. */
 const MAX_SAID = 2000;
@@ -56,6 +64,10 @@ class OwnerProcess {
 
   get ended(): boolean {
     return this.#ended !== undefined;
+  }
+
+  get isBusy(): boolean {
+    return this.#reject !== undefined;
   }
 
   #end(how: string, cause?: unknown): void {
@@ -98,9 +110,10 @@ class OwnerProcess {
 
 /**
  * Owners in processes of their own, each with its home as its working folder and a base of its own: started at the first request, and
- * again at the next where it died. They see of the server its messages alone. Paths in the configuration must be absolute.
+ * again at the next where it died. They see of the server its messages alone.
  */
-export function createProcessesLink({ homes, workers, threads, tap }: ProcessesOptions): Link {
+export function createProcessesLink(options: ProcessesOptions): Link {
+  const { homes, workers, threads, keep = DEFAULT_KEEP, tap } = options;
   const byId = new Map(homes.map((home) => [home.id, home]));
   const processes = new Map<string, OwnerProcess>();
   const turns = new Map<string, Slots>();
@@ -111,10 +124,18 @@ export function createProcessesLink({ homes, workers, threads, tap }: ProcessesO
   };
   const processOf = (home: OwnerHome): OwnerProcess => {
     const known = processes.get(home.id);
-    if (known && !known.ended) return known;
-    const started = new OwnerProcess(home, threads);
-    processes.set(home.id, started);
-    return started;
+    const owner = known && !known.ended ? known : new OwnerProcess(home, threads);
+    // In the order in which they were asked last.
+    processes.delete(home.id);
+    processes.set(home.id, owner);
+    return owner;
+  };
+  const endIdle = async (): Promise<void> => {
+    const idle = [...processes].filter(([, one]) => !one.isBusy);
+    for (const [id, one] of idle.slice(0, Math.max(0, idle.length - keep))) {
+      processes.delete(id);
+      await one.kill();
+    }
   };
   const carry = async (home: OwnerHome, bytes: Uint8Array): Promise<Uint8Array> => {
     const turn = turns.get(home.id) ?? new Slots(1);
@@ -123,7 +144,9 @@ export function createProcessesLink({ homes, workers, threads, tap }: ProcessesO
       return await turn.run(() =>
         slots.run(async () => {
           throwIfClosed();
-          return processOf(home).ask(bytes);
+          const reply = await processOf(home).ask(bytes);
+          await endIdle();
+          return reply;
         }),
       );
     } catch (error) {
@@ -136,7 +159,14 @@ export function createProcessesLink({ homes, workers, threads, tap }: ProcessesO
     workers,
     ask: async (owner, request) => {
       throwIfClosed();
-      return exchange(owner, request, (message) => carry(homeOf(byId, owner), joinMessage(message)), tap);
+      // They work in other folders than this process.
+      const here = request.kind === 'describe' ? { ...request, config: withAbsolutePaths(request.config) } : request;
+      return exchange(
+        owner,
+        here as typeof request,
+        (message) => carry(homeOf(byId, owner), joinMessage(message)),
+        tap,
+      );
     },
     close: async () => {
       isClosed = true;

@@ -81,7 +81,7 @@ export const replySchema = z.discriminatedUnion('kind', [
     ...sending,
     losses: z.array(z.number()),
     tokens,
-    seconds: z.number().min(0),
+    seconds: z.instanceof(Float64Array).refine((value) => value.length === 1 && value[0]! >= 0, 'expected one number'),
   }),
   z.strictObject({ kind: z.literal('scored'), scores: nllSums, tokens: count }),
   z.strictObject({

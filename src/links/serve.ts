@@ -3,14 +3,17 @@ import { toWireError } from '../contracts/wireError.js';
 import { decodeRequest, encodeMessage, joinMessage } from './codec.js';
 import type { EngineHost } from './engineHost.js';
 
+/** Owners whose examples together are no larger stay open in a thread; the one at work always does. */
+const MAX_OPEN_BYTES = 64 * 1024 * 1024;
+
 /**
- * Answers encoded requests to owners, in one thread or process. The owner that was asked last stays open; what it knows is read
- * again from its home where another thread worked for it since.
+ * Answers encoded requests to owners, in one thread or process. Those that were asked last stay open; what they know is read again
+ * from their homes where another thread worked for them since.
  */
 export class OwnerServer {
   readonly #host: EngineHost;
   readonly #setups: Setups;
-  #last: { readonly where: string; readonly owner: Owner } | undefined;
+  readonly #open = new Map<string, Owner>();
 
   constructor(host: EngineHost) {
     this.#host = host;
@@ -19,8 +22,18 @@ export class OwnerServer {
 
   #owner(home: OwnerHome): Owner {
     const where = JSON.stringify(home);
-    if (this.#last?.where !== where) this.#last = { where, owner: new Owner(home, this.#host, this.#setups) };
-    return this.#last.owner;
+    const owner = this.#open.get(where) ?? new Owner(home, this.#host, this.#setups);
+    // In the order in which they were asked last.
+    this.#open.delete(where);
+    let bytes = owner.bytes;
+    for (const { bytes: more } of this.#open.values()) bytes += more;
+    for (const [oldest, { bytes: freed }] of this.#open) {
+      if (bytes <= MAX_OPEN_BYTES) break;
+      this.#open.delete(oldest);
+      bytes -= freed;
+    }
+    this.#open.set(where, owner);
+    return owner;
   }
 
   /** The encoded reply, in memory of its own; never throws. */

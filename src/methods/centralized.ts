@@ -54,6 +54,7 @@ export const centralized = defineMethod({
   client({ layout }) {
     const read = ({ parts }: Sending) => unpackPart(partOf(parts, 'adapter', 'the server'), layout);
     return {
+      keepsState: false,
       work(received, _state, context) {
         const { steps } = noteOf(noteSchema, received, 'the server');
         return [{ name: 'main', adapter: read(received), phases: [context.trainPhase({ steps })] }];

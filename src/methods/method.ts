@@ -153,6 +153,8 @@ export interface Kept extends Sending {
  * before the first), so that any worker can do a round again and get the same bits.
  */
 export interface ClientHalf {
+  /** Whether it ever keeps anything at home; false spares the owner a file a round. @default true */
+  readonly keepsState?: boolean;
   /** The local work of this round. */
   work(received: Sending, state: StateDocument | undefined, context: ClientContext): readonly Track[];
   /** What is kept and sent after it. */

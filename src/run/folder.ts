@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { dumpConfig } from '../config/dump.js';
 import type { RunConfig } from '../config/schema.js';
 import type { RunEvent } from '../contracts/events.js';
@@ -131,14 +131,14 @@ export class RunFolder {
   readonly #lock: RunLock;
   readonly #states: StateStore;
   readonly #events: EventLog;
-  /** The folder, and the marker in it, made by `claim`. */
-  readonly #isNew: boolean;
+  /** Made by `claim`: the folder and those above it, from this one on, and the marker. */
+  readonly #made: string | undefined;
   #isMarked = false;
 
-  private constructor(dir: string, lock: RunLock, isNew = false) {
+  private constructor(dir: string, lock: RunLock, made?: string) {
     this.dir = dir;
     this.#lock = lock;
-    this.#isNew = isNew;
+    this.#made = made;
     this.#states = StateStore.open(stateFolder(dir), { keep: KEPT_STATES, check: () => this.requireOwnership() });
     this.#events = new EventLog(runFile(dir, 'events.jsonl'));
   }
@@ -150,9 +150,8 @@ export class RunFolder {
    */
   static async claim(dir: string, overwrite = false): Promise<RunFolder> {
     await refuseForeign(dir);
-    const isNew = !existsSync(dir);
-    await makeFolder(dir);
-    const folder = new RunFolder(dir, await lockRun(dir), isNew);
+    const made = await makeFolder(dir);
+    const folder = new RunFolder(dir, await lockRun(dir), made);
     try {
       await refuseForeign(dir);
       const names = await namesIn(dir);
@@ -196,7 +195,11 @@ export class RunFolder {
     await this.#restoreOwners().catch(() => {});
     if (this.#isMarked) await rm(join(this.dir, MARKER), { force: true }).catch(() => {});
     await this.close();
-    if (this.#isNew) await rmdir(this.dir).catch(() => {});
+    if (this.#made === undefined) return;
+    // Only while they are empty; others may have come to use them since.
+    for (let path = this.dir; path.length >= this.#made.length; path = dirname(path)) {
+      await rmdir(path).catch(() => {});
+    }
   }
 
   #mark(): Promise<void> {

@@ -93,7 +93,7 @@ function makePartition(
 }
 
 /** The server's halves over the owners as they described themselves. */
-function makeFederation(prepared: Prepared, owners: readonly DescribedOwner[]): Federation {
+export function makeFederation(prepared: Prepared, owners: readonly DescribedOwner[]): Federation {
   const { config, method, options, layout, initial } = prepared;
   const clients = owners.map(
     ({ id, rank, description: d }): RunClient => ({

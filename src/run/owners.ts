@@ -41,7 +41,8 @@ export function cpusOf(config: RunConfig, numOwners: number): { workers: number;
   });
 }
 
-function homes(dir: string, owners: readonly OwnerFolder[], pooled: boolean): OwnerHome[] {
+/** The homes of a run folder's owners, and that of the one who stands for all (`pooled`). */
+export function ownerHomes(dir: string, owners: readonly OwnerFolder[], pooled: boolean): OwnerHome[] {
   const home = (folder: string) => join(homesOf(dir), folder);
   const own = owners.map(({ id, folder }) => ({ id, home: home(folder), takeHome: join(takeHomesOf(dir), folder) }));
   if (!pooled) return own;
@@ -57,7 +58,7 @@ export function linkOwners(
   tap?: Tap,
 ): Link {
   return createLink(config.runtime, {
-    homes: homes(dir, owners, method.capabilities.pooled === true),
+    homes: ownerHomes(dir, owners, method.capabilities.pooled === true),
     model,
     ...cpusOf(config, owners.length),
     ...(tap ? { tap } : {}),

@@ -57,7 +57,7 @@ export function emitClients(
       client,
       losses: update.losses,
       tokens: { train, search },
-      seconds: update.seconds,
+      seconds: update.seconds[0]!,
     };
     host.emit(event);
   }

@@ -89,7 +89,7 @@ async function trainClient(
       const { reply: update, bytesDown, bytesUp } = await host.link.ask(client, { ...request, attempt });
       checkUpdate(client, request, update);
       const tokens = update.tokens.train + update.tokens.search;
-      host.progress({ kind: 'job', ...where, tokens, seconds: update.seconds, loss: update.losses.at(-1) });
+      host.progress({ kind: 'job', ...where, tokens, seconds: update.seconds[0]!, loss: update.losses.at(-1) });
       return { client, update, sent, bytesDown, bytesUp };
     } catch (cause) {
       // The link was closed under it: no failure of the client, nothing to try again.

@@ -8,7 +8,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { printBeforeAfter } from '../../src/cli/beforeAfter.js';
 import { readRunConfig } from '../../src/config/ofRun.js';
 import { llamaCppAnswers } from '../../src/export/index.js';
-import { prepareRun } from '../../src/run/prepare.js';
+import { loadModel } from '../../src/model/index.js';
+import { readPartition } from '../../src/run/open.js';
 import type { RunResult } from '../../src/run/runFederation.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));
@@ -111,12 +112,13 @@ describe('npm start', () => {
 
   it('goes without answers, and says so in a line, where llama.cpp cannot load the model', async () => {
     const dir = join(folder, 'runs/start');
-    const prepared = await prepareRun(await readRunConfig(dir));
-    const model = { ...prepared.model, path: join(folder, 'gone.gguf') };
+    const config = await readRunConfig(dir);
+    const model = { ...(await loadModel(config.model)), path: join(folder, 'gone.gguf') };
+    const { clients: owners } = await readPartition(dir);
     let text = '';
     const stdout = { write: (part: string) => (text += part) };
     const context = { stdout, stderr: stdout, signal: new AbortController().signal };
-    await printBeforeAfter({ dir, prepared: { ...prepared, model } } as RunResult, context);
+    await printBeforeAfter({ dir, config, model, owners } as unknown as RunResult, context);
     expect(text).toMatch(/^\nNo answers before and after: .*gone\.gguf.*\n$/);
     const asking = llamaCppAnswers({ modelPath: model.path, adapters: [null], prompt: [1], maxTokens: 1 });
     await expect(asking).rejects.toMatchObject({ code: 'LLAMA_CPP' });

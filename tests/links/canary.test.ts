@@ -135,7 +135,7 @@ describe('nothing of an owner’s rows is in any message', () => {
     const template = join(dir, 'template.jinja');
     writeFileSync(template, '{{ raise_exception(messages[0].content) }}');
     writeFileSync(rows, `${JSON.stringify({ id: 'a:1', instruction: CANARIES[0], input: '', output: CANARIES[2] })}\n`);
-    const odd = { ...federation, config: { ...federation.config, template } };
+    const odd = { ...federation, config: { ...federation.config, template, on_bad_row: 'fatal' as const } };
     const failed = await describeAll(link, odd).catch((error: unknown) => error);
     expect(failed).toMatchObject({ name: 'DataError', code: 'OWNER_DATA', message: expect.stringContaining('a:1') });
     // The owner itself can read why.

@@ -8,7 +8,7 @@ import { compiledLinks, describeAll, describeRequest, makeFederation, trainReque
 describe('errors of owners hold their class, code and causes', () => {
   for (const kind of ['inline', 'threads', 'processes'] as const) {
     it(kind, async () => {
-      const federation = await makeFederation({}, { owners: 1 });
+      const federation = await makeFederation({ also_local: true }, { owners: 1 });
       const { homes, model } = federation;
       const { id } = homes[0]!;
       const compiled = await compiledLinks();
@@ -43,7 +43,7 @@ describe('errors of owners hold their class, code and causes', () => {
         const diverged = await failing(link.ask(id, trainRequest(federation, id, { parts })));
         expect(diverged).toBeInstanceOf(errors.EngineError);
         expect(diverged).toMatchObject({ code: 'NON_FINITE', cause: { code: 'NON_FINITE' } });
-        const lost = await failing(link.ask(id, trainRequest(federation, id, { turn: 6, state: 5 })));
+        const lost = await failing(link.ask(id, trainRequest(federation, id, { arm: 'local', turn: 6, state: 5 })));
         expect(lost).toBeInstanceOf(errors.RunError);
         expect(lost).toMatchObject({ code: 'STATE_DAMAGED' });
         const unknown = await failing(link.ask('nobody', describeRequest(federation)));

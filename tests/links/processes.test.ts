@@ -43,9 +43,9 @@ async function until(condition: () => boolean, what: string): Promise<void> {
 
 const isAlive = (pid: number): boolean => commandOf(pid).includes('ownerProcess');
 
-async function openLink(federation: Federation, workers = 2): Promise<Link> {
+async function openLink(federation: Federation, options: { workers?: number; keep?: number } = {}): Promise<Link> {
   const { createProcessesLink } = await compiledLinks();
-  const link = createProcessesLink({ homes: federation.homes, workers, threads: 1 });
+  const link = createProcessesLink({ homes: federation.homes, workers: 2, threads: 1, ...options });
   onTestFinished(() => link.close());
   return link;
 }
@@ -108,7 +108,7 @@ describe('owners in processes of their own', () => {
 
   it('at most `workers` work at once', async () => {
     const federation = await makeFederation({}, { owners: 4 });
-    const link = await openLink(federation, 1);
+    const link = await openLink(federation, { workers: 1 });
     const started: number[] = [];
     const ask = async (id: string) => {
       await link.ask(id, describeRequest(federation));
@@ -120,6 +120,16 @@ describe('owners in processes of their own', () => {
       expect(children).toBeLessThanOrEqual(i + 2);
     });
     expect(started).toHaveLength(4);
+  });
+
+  it('only so many stay when they have nothing to do; the others start anew', async () => {
+    const federation = await makeFederation({}, { owners: 3 });
+    const link = await openLink(federation, { keep: 1 });
+    await describeAll(link, federation);
+    expect(childrenOf(process.pid).length).toBeLessThanOrEqual(2);
+    const { id } = federation.homes[0]!;
+    await expect(link.ask(id, trainRequest(federation, id))).resolves.toHaveProperty('reply');
+    expect(childrenOf(process.pid)).toHaveLength(1);
   });
 
   it('a process whose server is killed ends by itself and writes no state', async () => {

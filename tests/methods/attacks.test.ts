@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import type { ClientJob, ClientResult } from '../../src/methods/work.js';
+import type { TrainRequest, Update } from '../../src/contracts/messages.js';
 import { normal, randomStream } from '../../src/random.js';
 import { macro, runInline } from './inlineRun.js';
 
@@ -31,18 +31,17 @@ const ATTACKS: Readonly<Record<string, Attack>> = {
 
 const tamperWith = (attack: Attack) => {
   let attacker: string | undefined;
-  return (result: ClientResult, job: ClientJob) => {
-    attacker ??= job.client;
-    if (job.client !== attacker) return result;
-    const tracks = result.tracks.map((track, i) => {
-      const sent = job.tracks[i]!.adapter.values;
-      const update = attack(
-        track.adapter.values.map((value, p) => value - sent[p]!),
-        job.round,
-      );
-      return { ...track, adapter: { ...track.adapter, values: sent.map((value, p) => value + update[p]!) } };
-    });
-    return { ...result, tracks };
+  return (update: Update, request: TrainRequest, client: string): Update => {
+    attacker ??= client;
+    if (client !== attacker) return update;
+    const { adapter } = update.parts;
+    const sent = request.parts.adapter!.values;
+    expect(adapter!.values).toHaveLength(sent.length);
+    const instead = attack(
+      adapter!.values.map((value, p) => value - sent[p]!),
+      request.round,
+    );
+    return { ...update, parts: { adapter: { ...adapter!, values: sent.map((value, p) => value + instead[p]!) } } };
   };
 };
 

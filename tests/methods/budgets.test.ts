@@ -1,36 +1,29 @@
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
+import { countOnes } from '../../src/adapter/masks.js';
 import { readPeftAdapter } from '../../src/export/index.js';
-import { adapterFolder, writeAdapters } from '../../src/run/adapters.js';
 import { runInline } from './inlineRun.js';
 
 const RANKS = [1, 2, 3, 4, 5, 6, 7, 8];
 
 describe('rank budgets of perfit', () => {
   it('prune: rank leaves the federation as a plain adapter of the rank of its owner', async () => {
-    const run = await runInline({
+    const { finished, takeHomes, prepared } = await runInline({
       method: 'perfit',
       prune: 'rank',
       rank_per_client: RANKS,
       take_home: 'personalized',
       num_rounds: 1,
     });
-    const dir = mkdtempSync(join(tmpdir(), 'fedtune-budgets-'));
-    try {
-      await writeAdapters({ dir, requireOwnership: () => {} }, run.prepared, run.finished);
-      for (const { client, personalized } of run.finished.clients) {
-        const folder = adapterFolder(dir, run.prepared.folders.get(client.id)!);
-        const { layout, values, mask } = await readPeftAdapter(folder, run.prepared.model);
-        expect(mask === null).toBe(true);
-        expect(new Set(layout.modules.map(({ rank }) => rank))).toEqual(new Set([client.rank]));
-        expect(values.filter((value) => value !== 0)).toHaveLength(
-          personalized!.values.filter((value) => value !== 0).length,
-        );
-      }
-    } finally {
-      rmSync(dir, { recursive: true, force: true });
+    expect(finished.clients.map(({ client }) => client.rank)).toEqual(RANKS);
+    for (const { client } of finished.clients) {
+      const { layout, values, mask } = await readPeftAdapter(takeHomes.get(client.id)!, prepared.model);
+      expect(mask === null).toBe(true);
+      expect(new Set(layout.modules.map(({ rank }) => rank))).toEqual(new Set([client.rank]));
+      // Nothing of what its mask keeps of the merged adapter is lost, nothing is added.
+      const kept = finished.masks.get(client.id)!;
+      expect(countOnes(kept)).toBe(layout.size);
+      const merged = finished.global!.values.filter((value, p) => kept[p] === 1 && value !== 0);
+      expect(values.filter((value) => value !== 0).sort()).toEqual(merged.sort());
     }
   });
 

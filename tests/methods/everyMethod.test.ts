@@ -28,7 +28,7 @@ describe.each(cases)('$method with mutation $mutation on the embedded data', ({ 
     const mutated = roundMetrics(run).map((metrics) => metrics.mutation !== undefined);
     expect(mutated).toEqual([false, mutation !== 'none', mutation !== 'none']);
 
-    const again = await runInline(settings, { from: structuredClone(run.states[2]!) });
+    const again = await runInline(settings, { from: run.states[2]! });
     expect(outcomeOf(again)).toEqual(outcomeOf(run));
   });
 });

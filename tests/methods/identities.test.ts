@@ -3,17 +3,19 @@ import { checkAdapter } from '../../src/adapter/check.js';
 import { expandRanks, initialValues } from '../../src/adapter/init.js';
 import type { AdapterLayout, LayoutModule } from '../../src/adapter/layout.js';
 import { countOnes } from '../../src/adapter/masks.js';
+import { type Part, packPart, unpackPart } from '../../src/adapter/part.js';
 import { trainerModules } from '../../src/adapter/shapes.js';
-import { runClientJob } from '../../src/client/run.js';
-import { parseConfig } from '../../src/config/parse.js';
+import { loadData } from '../../src/client/data.js';
+import { examplesOf } from '../../src/client/examples.js';
+import { runTracks } from '../../src/client/run.js';
+import { openSetup } from '../../src/client/setup.js';
 import { packBatch } from '../../src/data/pack.js';
+import { EngineHost } from '../../src/links/engineHost.js';
+import { createInlineLink } from '../../src/links/inline.js';
+import { makeTrainPhase } from '../../src/methods/schedule.js';
 import { Base, cpuInfo, Trainer } from '../../src/native/engine.js';
-import { prepareRun } from '../../src/run/prepare.js';
-import { makeClientEnv } from '../../src/runtime/clientEnv.js';
-import { shareExamples } from '../../src/runtime/sharedExamples.js';
-import { makeContext } from '../../src/server/context.js';
-import { createStrategy } from '../../src/server/strategies/index.js';
-import { digest, type InlineRun, runInline, TINY_RUN } from './inlineRun.js';
+import { describeAll, makeFederation } from '../links/owners.js';
+import { digest, type InlineRun, runInline } from './inlineRun.js';
 
 const SHORT = { num_rounds: 2, max_test_examples: 1, max_valid_examples: 1 };
 
@@ -34,8 +36,8 @@ describe('equal to the bit on the embedded data', () => {
     'perfit with prune: %s and masks of all ones, and fedavg at that rank',
     async (prune) => {
       const perfit = await runInline({ ...SHORT, method: 'perfit', prune, expansion: 2, rank_per_client: 8 });
-      for (const { personalized } of perfit.finished.clients)
-        expect(personalized!.mask!.every((bit) => bit === 1)).toBe(true);
+      const { masks, clients } = perfit.finished;
+      for (const { client } of clients) expect(masks.get(client.id)!.every((bit) => bit === 1)).toBe(true);
       // The scale stays alpha / lora_r after the expansion: 8 / 4.
       expect(course(perfit)).toEqual(
         course(await runInline({ ...SHORT, method: 'fedavg', lora_r: 8, lora_alpha: 16 })),
@@ -56,55 +58,64 @@ describe('perfit', () => {
   });
 
   it('sends mutants that stay inside the mask of their client', async () => {
-    let mutated = 0;
+    const exchanged: { client: string; round: number; sent: Part; back: Part }[] = [];
     const run = await runInline(
       { ...SHORT, method: 'perfit', mutation: 'fedqp', rank_per_client: [1, 2, 3, 4, 5, 6, 7, 8] },
       {
-        tamper: (result, job) => {
-          const { adapter } = job.tracks[0]!;
-          if (job.round > 1) {
-            checkAdapter(adapter, job.client);
-            expect(adapter.mask).not.toBeNull();
-            mutated++;
-          }
-          return result;
+        tamper: (update, { round, parts }, client) => {
+          exchanged.push({ client, round, sent: parts.adapter!, back: update.parts.adapter! });
+          return update;
         },
       },
     );
-    expect(mutated).toBe(8);
+    const { layout } = run.prepared;
+    const masks = new Map(
+      exchanged.filter(({ round }) => round === 1).map(({ client, back }) => [client, unpackPart(back, layout).mask!]),
+    );
+    expect(masks).toEqual(run.finished.masks);
+    const mutants = exchanged.filter(({ round }) => round === 2);
+    expect(mutants).toHaveLength(8);
+    for (const { client, sent } of mutants) {
+      const mask = masks.get(client)!;
+      expect(sent.mask).toBe('known');
+      expect(sent.values).toHaveLength(countOnes(mask));
+      checkAdapter(unpackPart(sent, layout, { mask }), client);
+    }
     expect(run.events.filter((event) => event.type === 'round' && event.metrics.mutation)).toHaveLength(1);
   });
 
   it('keeps N entries a module, and values outside the mask at 0 after every step', async () => {
-    const config = parseConfig({ ...TINY_RUN, method: 'perfit', weight_decay: 0.1, max_train_examples: 8 });
-    const prepared = await prepareRun(config);
-    const base = new Base({ description: prepared.model.description, precision: config.precision });
-    const env = makeClientEnv({
-      examples: shareExamples(prepared.tokenized),
-      createTrainer: (layout: AdapterLayout) =>
-        new Trainer({ base, modules: trainerModules(layout), dropout: 0.1, threads: 1 }),
-    });
-    const { layout, clients } = prepared;
-    const initial = initialValues(layout, config.seed);
-    const strategy = createStrategy({ layout, initial, clients, seed: config.seed, config });
-    const context = makeContext({ config, round: 1, clients, nextClients: [], allClients: clients });
-    const [plan] = strategy.configure(context);
-    const [search] = plan!.tracks[0]!.phases;
-    const client = clients.find(({ id }) => id === plan!.client)!;
+    const federation = await makeFederation(
+      { method: 'perfit', weight_decay: 0.1, lora_dropout: 0.1, max_train_examples: 8 },
+      { owners: 1 },
+    );
+    const { config, homes } = federation;
+    const [{ id, home }] = homes as [(typeof homes)[0]];
+    const link = createInlineLink({ homes });
+    await describeAll(link, federation);
+    await link.close();
+    const examples = examplesOf(loadData(home), 'train');
+    const host = new EngineHost({ threads: 1, throwIfStopped: () => {} });
+    const setup = await openSetup(config, host);
+    const wide = expandRanks(federation.layout, federation.initial, (rank) => rank * config.expansion, config.seed);
+    const sending = { parts: { adapter: packPart({ ...wide, mask: null }) }, note: { search: true } };
+    const client = { id, numTrain: examples.count, numTargets: 1, rank: config.lora_r };
+    const work = (steps: number) => {
+      const trainPhase = (overrides = {}) => makeTrainPhase(config, 1, client.numTrain, { steps, ...overrides });
+      return setup.halves.main.work(sending, undefined, { client, round: 1, trainPhase });
+    };
     try {
       for (const steps of [1, 2, 3]) {
-        const tracks = [{ ...plan!.tracks[0]!, phases: [search!, context.trainPhase(client, { steps })] }];
-        const job = { client: client.id, round: 1, seed: 3, trainIndices: client.train, tracks };
-        const { adapter } = runClientJob(job, env).tracks[0]!;
-        checkAdapter(adapter, client.id);
+        const { adapter, losses } = runTracks(work(steps), { env: setup.engine.env, examples, seed: 3 })[0]!;
+        expect(losses).toHaveLength(steps);
+        checkAdapter(adapter, id);
         for (const module of adapter.layout.modules) {
           const mask = adapter.mask!.subarray(module.offsetA, endOf(module));
           expect(countOnes(mask)).toBe(config.lora_r * (module.inDim + module.outDim));
         }
       }
     } finally {
-      env.dispose();
-      base.dispose();
+      host.dispose();
     }
   });
 });
@@ -116,11 +127,15 @@ describe('expansion leaves the function as it is, to the bit', () => {
   const cases = sets.flatMap((kernels) => (['f32', 'int8'] as const).map((precision) => ({ kernels, precision })));
 
   it.each(cases)('$kernels $precision: every log-likelihood of a trained adapter', async ({ kernels, precision }) => {
-    const config = parseConfig({ ...TINY_RUN, precision });
-    const { model, layout, tokenized } = await prepareRun(config);
+    const federation = await makeFederation({ precision }, { owners: 1 });
+    const { model, layout, homes } = federation;
+    const link = createInlineLink({ homes });
+    await describeAll(link, federation);
+    await link.close();
+    const examples = examplesOf(loadData(homes[0]!.home), 'train');
     // As after training: no factor is 0.
     const values = initialValues(layout, 1).map((value, p) => value + 0.05 * Math.sin(p));
-    const batch = packBatch(tokenized.slice(0, 3));
+    const batch = packBatch([0, 1, 2].map(examples.example));
     const base = new Base({ description: model.description, precision, kernels });
     const score = ({ layout, values }: { layout: AdapterLayout; values: Float32Array }) => {
       const trainer = new Trainer({ base, modules: trainerModules(layout), threads: 1 });

@@ -3,9 +3,9 @@ import { maskPicture } from '../../src/run/picture.js';
 import { runInline } from './inlineRun.js';
 
 it('a run of perfit leaves a picture of every client, at its budget', async () => {
-  const { finished, prepared } = await runInline({ method: 'perfit', num_rounds: 1 });
+  const { finished, federation } = await runInline({ method: 'perfit', num_rounds: 1 });
   const svg = maskPicture(finished)!;
-  for (const { id } of prepared.clients) expect(svg).toContain(`${id}: 50.0 % kept`);
+  for (const { id } of federation.clients) expect(svg).toContain(`${id}: 50.0 % kept`);
 });
 
 it('a method without masks leaves none', async () => {

@@ -1,9 +1,8 @@
 import { cp, mkdir, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { parseConfig } from '../../src/config/parse.js';
+import { loadModel } from '../../src/model/index.js';
 import { Base } from '../../src/native/engine.js';
-import { prepareRun } from '../../src/run/prepare.js';
 import { fedtune, makeWorkFolder, outcomeOf, workFolder, writeRunFile } from './cli.js';
 
 const SETTINGS = { method: 'fedavg', partition: 'iid', num_clients: 4 };
@@ -218,7 +217,7 @@ describe('a resume with other inputs', () => {
   });
 
   it('is refused under another kernel set, unless that is named', async ({ skip }) => {
-    const { model } = await prepareRun(parseConfig({}));
+    const model = await loadModel('embedded');
     using base = new Base({ description: model.description, precision: 'int8', kernels: 'auto' });
     if (base.kernels === 'portable') skip('this processor has no other kernel set than "portable"');
     const cwd = await workFolder();

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import type { Link } from '../../src/links/link.js';
 import { randomStream, shuffled } from '../../src/random.js';
-import type { ClientPool } from '../../src/runtime/types.js';
 import { outcomeOf as inlineOutcome, runInline, stateText } from '../methods/inlineRun.js';
 import { fedtune, outcomeOf, workFolder, writeRunFile } from './cli.js';
 
@@ -29,25 +29,20 @@ async function run(settings: Record<string, unknown>): Promise<Record<string, un
   return outcomeOf(cwd);
 }
 
-/** Does the jobs that wait in a random order, one after the other. */
-function shuffledPool(pool: ClientPool, seed: number): ClientPool {
+/** Passes on what waits in a random order, one request after the other. */
+function shuffledLink(link: Link, seed: number): Link {
   const random = randomStream(seed, 'order');
   let waiting: (() => Promise<unknown>)[] = [];
   const drain = async () => {
-    const jobs = shuffled(waiting, random);
+    const requests = shuffled(waiting, random);
     waiting = [];
-    for (const job of jobs) await job();
+    for (const request of requests) await request();
   };
   const later = <T>(work: () => Promise<T>): Promise<T> =>
     new Promise((resolve, reject) => {
       if (waiting.push(() => work().then(resolve, reject)) === 1) setImmediate(drain);
     });
-  return {
-    workers: pool.workers,
-    train: (job) => later(() => pool.train(job)),
-    evaluate: (job) => later(() => pool.evaluate(job)),
-    close: () => pool.close(),
-  };
+  return { ...link, ask: (owner, request) => later(() => link.ask(owner, request)) };
 }
 
 describe.each(CASES)('%s', (_, settings) => {
@@ -63,12 +58,12 @@ describe.each(CASES)('%s', (_, settings) => {
     for (const seed of [1, 2]) {
       const order: string[] = [];
       const mixed = await runInline(keys, {
-        pool: (pool) => {
-          const train: ClientPool['train'] = (job) => {
-            order.push(`${job.round} ${job.client}`);
-            return pool.train(job);
+        link: (link) => {
+          const ask: Link['ask'] = (owner, request) => {
+            if (request.kind === 'train') order.push(`${request.round} ${owner}`);
+            return link.ask(owner, request);
           };
-          return shuffledPool({ ...pool, train }, seed);
+          return shuffledLink({ ...link, ask }, seed);
         },
       });
       expect(order).not.toEqual([...order].sort());

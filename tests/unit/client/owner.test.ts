@@ -155,7 +155,7 @@ describe('an owner trains', () => {
   });
 
   it('keeps the states that the server may come back to, and no others', async () => {
-    const { federation, owner, id, home } = await open();
+    const { federation, owner, id, home } = await open({ method: 'local' });
     for (let number = 1; number <= 4; number++) {
       await ask(owner, turn(federation, id, number));
       expect(statesOf(home)).toEqual(number === 1 ? [1] : [number - 1, number]);
@@ -164,9 +164,15 @@ describe('an owner trains', () => {
     expect(statesOf(home)).toEqual([3, 4, 7]);
   });
 
+  it('writes no file a round for a method that keeps nothing', async () => {
+    const { federation, owner, id, home } = await open({ method: 'fedavg' });
+    for (let number = 1; number <= 3; number++) await ask(owner, turn(federation, id, number));
+    expect(readdirSync(home)).not.toContain('state');
+  });
+
   it('writes nothing where the run ended in the middle', async () => {
     const engine: ToyEngine = { steps: 0, evaluations: 0 };
-    const { federation, owner, id, home, host } = await open({ local_steps: 3 }, engine);
+    const { federation, owner, id, home, host } = await open({ method: 'local', local_steps: 3 }, engine);
     engine.beforeStep = (step) => {
       if (step === 3) host.stopped = true;
     };
@@ -175,7 +181,7 @@ describe('an owner trains', () => {
   });
 
   it('sends nothing that is not finite', async () => {
-    const { federation, owner, id, home } = await open({}, { steps: 0, evaluations: 0, ruins: 3 });
+    const { federation, owner, id, home } = await open({ method: 'local' }, { steps: 0, evaluations: 0, ruins: 3 });
     await expect(ask(owner, turn(federation, id, 1))).rejects.toMatchObject({
       code: 'NON_FINITE',
       message: expect.stringMatching(/entry 3 of its main adapter is NaN/),

@@ -1,32 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import type { Adapter } from '../../../src/adapter/layout.js';
+import { scoreCandidates } from '../../../src/client/candidates.js';
+import { packExamples } from '../../../src/client/examples.js';
+import type { OpenOwner } from '../../../src/client/openOwner.js';
 import { scoreExamples, sumScores } from '../../../src/client/score.js';
-import { macroScore, scoreOf, weightedScore } from '../../../src/contracts/score.js';
 import type { NativeTrainer, PackedBatch } from '../../../src/native/binding.js';
 
-describe('scores by hand', () => {
-  it('one client: the mean over target tokens, not over examples', () => {
-    // 6 nats over 3 tokens and 3 over 1: 9 / 4, where the mean of the examples' means would be (2 + 3) / 2.
-    const sum = sumScores({ nll: Float64Array.of(6, 3), targets: Int32Array.of(3, 1), tokens: 9 });
-    expect(sum).toEqual({ nll: 9, tokens: 4 });
-    expect(scoreOf(sum)).toEqual({ nll: 2.25, ppl: Math.exp(2.25), tokens: 4 });
-    expect(scoreOf({ nll: 0, tokens: 0 })).toEqual({ nll: 0, ppl: 1, tokens: 0 });
-  });
-
-  const north = { nll: Math.log(2), ppl: 2, tokens: 300 };
-  const south = { nll: Math.log(8), ppl: 8, tokens: 100 };
-
-  it('macro: every client counts once, nll and ppl each by its own mean', () => {
-    const { nll, ppl } = macroScore([north, south]);
-    expect(nll).toBeCloseTo(Math.log(4), 12);
-    expect(ppl).toBe(5);
-  });
-
-  it('weighted: nll by tokens, ppl its exponential', () => {
-    // (300 ln 2 + 100 ln 8) / 400 = 1.5 ln 2, so ppl = 2^1.5
-    const { nll, ppl } = weightedScore([north, south]);
-    expect(nll).toBeCloseTo(1.5 * Math.log(2), 12);
-    expect(ppl).toBeCloseTo(2 ** 1.5, 12);
+it('the sum over examples, token by token', () => {
+  expect(sumScores({ nll: Float64Array.of(6, 3), targets: Int32Array.of(3, 1), tokens: 9 })).toEqual({
+    nll: 9,
+    tokens: 4,
   });
 });
 
@@ -83,5 +66,28 @@ describe('scoring examples', () => {
     const { targets } = score(null, [0, 1, 2, 3, 0], calls);
     expect(calls.map(({ tokens }) => tokens.length)).toEqual([1007, 2000, 3]);
     expect([...targets]).toEqual([2, 2, 999, 1999, 2]);
+  });
+});
+
+describe('scoring candidates', () => {
+  it('scores the same adapter on the same examples once, and counts its tokens once', () => {
+    const calls: Call[] = [];
+    const example = { id: 'a', tokens: Int32Array.of(9, 1, 2), lossMask: Uint8Array.of(0, 1, 1) };
+    const owner = {
+      setup: { layout, engine: { env: { trainer: () => tokenTrainer(calls) } } },
+      examples: packExamples({ train: [], valid: [], test: [{ example, category: undefined }] }),
+    } as unknown as OpenOwner;
+    const other = { ...adapter };
+    const candidates = { base: null, local: other, global: adapter, personalized: adapter };
+    const { sums, tokens } = scoreCandidates(owner, candidates, 'test');
+    expect(sums).toEqual({
+      base: { nll: 3, tokens: 2 },
+      local: { nll: 1.5, tokens: 2 },
+      global: { nll: 1.5, tokens: 2 },
+      personalized: { nll: 1.5, tokens: 2 },
+    });
+    expect(calls).toHaveLength(3);
+    expect(tokens).toBe(9);
+    expect(scoreCandidates(owner, candidates, 'valid')).toEqual({ sums: {}, perExample: {}, tokens: 0 });
   });
 });

@@ -92,7 +92,7 @@ const reply: fc.Arbitrary<Reply> = fc.oneof(
     ...sending,
     losses: fc.array(fc.double({ noNaN: true, noDefaultInfinity: true })),
     tokens: fc.record({ train: count, search: count, targets: count }),
-    seconds: fc.double({ min: 0, noNaN: true, noDefaultInfinity: true }),
+    seconds: fc.double({ min: 0, noNaN: true, noDefaultInfinity: true }).map((value) => Float64Array.of(value)),
   }),
   fc.record({ kind: fc.constant('scored' as const), scores: sums, tokens: count }),
   fc.record({

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../../../src/config/parse.js';
 import type { Example } from '../../../src/data/types.js';
-import { checkOwnerId, checkOwnerIds, partitionExamples } from '../../../src/partition/index.js';
+import { checkOwnerId, checkOwnerIds, dealExamples } from '../../../src/partition/index.js';
 
 const rowsOf = (owner: string | undefined, key: 'owner' | 'category' = 'owner'): Example[] =>
   Array.from({ length: 12 }, (_, i) => ({
@@ -13,7 +13,7 @@ const rowsOf = (owner: string | undefined, key: 'owner' | 'category' = 'owner'):
   }));
 
 const divide = (partition: 'natural' | 'category', examples: readonly Example[]) =>
-  partitionExamples(examples, parseConfig({ partition }), () => true);
+  dealExamples(examples, parseConfig({ partition }));
 
 describe('an owner’s id', () => {
   it.each([
@@ -95,8 +95,8 @@ describe('a labelled partition', () => {
   it.each(['natural', 'category'] as const)('%s counts the rows that belong to nobody', (partition) => {
     const key = partition === 'natural' ? 'owner' : 'category';
     const examples = [...rowsOf('north', key), ...rowsOf('south', key), ...rowsOf(undefined), ...rowsOf('  ', key)];
-    const { numUnlabelled, clients } = divide(partition, examples);
-    expect(clients.map(({ id }) => id)).toEqual(['north', 'south']);
+    const { numUnlabelled, owners } = divide(partition, examples);
+    expect(owners.map(({ id }) => id)).toEqual(['north', 'south']);
     expect(numUnlabelled).toBe(24);
     expect(divide(partition, examples.slice(0, 24)).numUnlabelled).toBe(0);
   });

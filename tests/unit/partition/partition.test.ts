@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../../../src/config/parse.js';
 import type { Example } from '../../../src/data/types.js';
-import { type Partition, partitionExamples } from '../../../src/partition/index.js';
+import { type Dealing, dealExamples } from '../../../src/partition/index.js';
 import fc from '../../support/properties.js';
 
 const KINDS = ['natural', 'iid', 'category', 'dirichlet', 'shards', 'quantity'] as const;
@@ -19,16 +19,12 @@ function makeExamples(owners: number, categories: number, each: number): Example
   }));
 }
 
-const divide = (
-  examples: readonly Example[],
-  settings: object,
-  fits: (index: number) => boolean = () => true,
-): Partition => partitionExamples(examples, parseConfig(settings), fits);
+const divide = (examples: readonly Example[], settings: object): Dealing =>
+  dealExamples(examples, parseConfig(settings));
 
-const indicesOf = ({ clients }: Partition) =>
-  clients.flatMap(({ train, valid, test }) => [...train, ...valid, ...test]);
-const sizesOf = ({ clients }: Partition) =>
-  clients.map(({ train, valid, test }) => train.length + valid.length + test.length);
+const indicesOf = ({ owners }: Dealing) => owners.flatMap(({ indices }) => indices);
+const sizesOf = ({ owners }: Dealing) => owners.map(({ indices }) => indices.length);
+const idsOf = ({ owners }: Dealing) => owners.map(({ id }) => id);
 
 const federations = fc.record({
   partition: fc.constantFrom(...KINDS),
@@ -36,26 +32,21 @@ const federations = fc.record({
   categories: fc.integer({ min: 2, max: 4 }),
   each: fc.integer({ min: 6, max: 12 }),
   seed: fc.nat(),
-  lost: fc.constantFrom(0, 0.1),
 });
 
 describe('every partition', () => {
-  it('uses an example at most once, in one split of one client, and only those that fit', () => {
+  it('gives every example to one owner, the owners in the order of their ids', () => {
     fc.assert(
-      fc.property(federations, ({ partition, owners, categories, each, seed, lost }) => {
+      fc.property(federations, ({ partition, owners, categories, each, seed }) => {
         const examples = makeExamples(owners, categories, each);
-        const fits = (index: number) => index % 10 >= lost * 10;
         const clients = (DRAWN as readonly string[]).includes(partition) ? { num_clients: 3 } : {};
         const settings = { partition, seed, dirichlet_alpha: 100, quantity_alpha: 100, ...clients };
-        const result = divide(examples, settings, fits);
-        const indices = indicesOf(result);
-        expect(new Set(indices).size).toBe(indices.length);
-        expect(indices.every((index) => index in examples && fits(index))).toBe(true);
-        // Without caps nothing that fits is left over.
-        expect(indices.length + result.numDropped).toBe(examples.length);
-        const ids = result.clients.map(({ id }) => id);
-        expect(ids).toEqual([...ids].sort());
-        expect(divide(examples, settings, fits)).toEqual(result);
+        const result = divide(examples, settings);
+        expect([...indicesOf(result)].sort((a, b) => a - b)).toEqual(examples.map((_, index) => index));
+        expect(result.numUnlabelled).toBe(0);
+        const ids = idsOf(result);
+        expect(ids).toEqual([...new Set(ids)].sort());
+        expect(divide(examples, settings)).toEqual(result);
       }),
     );
   });
@@ -78,8 +69,8 @@ describe('every partition', () => {
 describe('iid', () => {
   it('gives equal parts, 8 unless told otherwise', () => {
     expect(sizesOf(divide(makeExamples(4, 4, 5), { partition: 'iid' }))).toEqual(new Array(8).fill(10));
-    const { clients } = divide(makeExamples(4, 4, 5), { partition: 'iid', num_clients: 10 });
-    expect(clients.map(({ id }) => id).slice(0, 2)).toEqual(['client-0', 'client-1']);
+    const ten = divide(makeExamples(4, 4, 5), { partition: 'iid', num_clients: 10 });
+    expect(idsOf(ten).slice(0, 2)).toEqual(['client-0', 'client-1']);
   });
 });
 
@@ -87,11 +78,12 @@ describe('natural and category', () => {
   it('one client an owner, one a category', () => {
     const examples = makeExamples(3, 4, 6);
     const natural = divide(examples, { partition: 'natural' });
-    expect(natural.clients.map(({ id }) => id)).toEqual(['owner-0', 'owner-1', 'owner-2']);
-    for (const { id, train } of natural.clients) for (const index of train) expect(examples[index]!.owner).toBe(id);
+    expect(idsOf(natural)).toEqual(['owner-0', 'owner-1', 'owner-2']);
+    for (const { id, indices } of natural.owners) for (const index of indices) expect(examples[index]!.owner).toBe(id);
     const category = divide(examples, { partition: 'category' });
-    expect(category.clients.map(({ id }) => id)).toEqual(['c0', 'c1', 'c2', 'c3']);
-    for (const { id, train } of category.clients) for (const index of train) expect(examples[index]!.category).toBe(id);
+    expect(idsOf(category)).toEqual(['c0', 'c1', 'c2', 'c3']);
+    for (const { id, indices } of category.owners)
+      for (const index of indices) expect(examples[index]!.category).toBe(id);
   });
 
   it('leave out what belongs to nobody', () => {
@@ -117,13 +109,13 @@ describe('natural and category', () => {
 });
 
 describe('skew', () => {
-  /** Share of a client's examples that are of its main category, the mean over clients. */
-  const purity = (examples: readonly Example[], { clients }: Partition): number => {
-    const shares = clients.map(({ train }) => {
+  /** Share of an owner's examples that are of its main category, the mean over owners. */
+  const purity = (examples: readonly Example[], { owners }: Dealing): number => {
+    const shares = owners.map(({ indices }) => {
       const counts = new Map<string, number>();
-      for (const index of train)
+      for (const index of indices)
         counts.set(examples[index]!.category!, (counts.get(examples[index]!.category!) ?? 0) + 1);
-      return Math.max(...counts.values()) / train.length;
+      return Math.max(...counts.values()) / indices.length;
     });
     return shares.reduce((sum, share) => sum + share, 0) / shares.length;
   };
@@ -140,8 +132,8 @@ describe('skew', () => {
 
   it('shards: a client sees about as many categories as it has shards', () => {
     const partition = divide(examples, { partition: 'shards', num_clients: 8, shards_per_client: 2 });
-    for (const { train } of partition.clients) {
-      expect(new Set(train.map((index) => examples[index]!.category)).size).toBeLessThanOrEqual(2);
+    for (const { indices } of partition.owners) {
+      expect(new Set(indices.map((index) => examples[index]!.category)).size).toBeLessThanOrEqual(2);
     }
     expect(new Set(sizesOf(partition))).toEqual(new Set([100]));
   });
@@ -168,59 +160,13 @@ describe('skew', () => {
   });
 });
 
-describe('splits', () => {
-  const sizes = ({ clients }: Partition) =>
-    clients.map(({ train, valid, test }) => [train.length, valid.length, test.length]);
-
-  it('are drawn at their shares', () => {
-    const examples = makeExamples(2, 1, 100);
-    expect(sizes(divide(examples, {}))).toEqual([
-      [80, 10, 10],
-      [80, 10, 10],
-    ]);
-    expect(sizes(divide(examples, { valid_fraction: 0, test_fraction: 0.25 }))).toEqual([
-      [75, 0, 25],
-      [75, 0, 25],
-    ]);
-  });
-
-  it('hold their shares whatever does not fit', () => {
-    const [size] = sizes(divide(makeExamples(1, 1, 200), {}, (index) => index % 2 === 0));
-    expect(size).toEqual([80, 10, 10]);
-  });
-
-  it('stop at their caps, and look at no more examples than needed', () => {
-    const looked = new Set<number>();
-    const fits = (index: number) => {
-      looked.add(index);
-      return true;
-    };
-    const caps = {
-      max_train_examples: 8,
-      max_valid_examples: 1,
-      max_test_examples: 2,
-      partition: 'iid',
-      num_clients: 1,
-    };
-    expect(sizes(divide(makeExamples(1, 1, 5000), caps, fits))).toEqual([[8, 1, 2]]);
-    expect(looked.size).toBeLessThan(60);
-  });
-
-  it('that the data gives are kept; validation is then drawn from training', () => {
-    const given = makeExamples(1, 1, 40).map(
-      (example, i): Example => ({ ...example, split: i < 10 ? 'test' : 'train' }),
-    );
-    const { clients } = divide(given, {});
-    expect([...clients[0]!.test].sort((a, b) => a - b)).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
-    expect([clients[0]!.train.length, clients[0]!.valid.length]).toEqual([27, 3]);
-  });
-
-  it('too small for training are refused, with the reason', () => {
-    expect(() => divide(makeExamples(2, 1, 12), { min_examples: 11 })).toThrow(
-      expect.objectContaining({ code: 'TOO_FEW_EXAMPLES', message: expect.stringContaining('owner-0 (10)') }),
-    );
-    expect(() => divide(makeExamples(2, 1, 12), { seq_length: 7 }, () => false)).toThrow(
-      'do not fit into seq_length 7',
-    );
+describe('splits that the data gives', () => {
+  it('are told for all owners, whoever has such rows', () => {
+    const examples = makeExamples(2, 1, 6);
+    expect(divide(examples, {}).givenSplits).toEqual([]);
+    const some = examples.map((example, i): Example => ({ ...example, split: i === 0 ? 'test' : 'train' }));
+    expect(divide(some, {}).givenSplits).toEqual(['test']);
+    const both = some.map((example, i): Example => (i === 1 ? { ...example, split: 'valid' } : example));
+    expect(divide(both, {}).givenSplits).toEqual(['valid', 'test']);
   });
 });

@@ -1,4 +1,13 @@
-import { appendFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
@@ -6,6 +15,7 @@ import { parseConfig } from '../../../src/config/parse.js';
 import { RunFolder, type SavedRun } from '../../../src/run/folder.js';
 
 const CONFIG = parseConfig({});
+const PARTITION = '{"version":2,"clients":[]}\n';
 
 function emptyFolder(): string {
   const dir = mkdtempSync(join(tmpdir(), 'fedtune-folder-'));
@@ -20,6 +30,33 @@ const everything = (dir: string) =>
       .map(([entry, path]) => [path, entry.isFile() ? readFileSync(path, 'hex') : 'folder']),
   );
 
+/** A new run in its folder. */
+async function create(dir: string, overwrite = false): Promise<RunFolder> {
+  const folder = await RunFolder.claim(dir, overwrite);
+  await folder.begin(CONFIG, PARTITION);
+  return folder;
+}
+
+/** An owner moves in, with rows of its own. */
+function moveIn(dir: string, owner: string): void {
+  mkdirSync(join(dir, 'owners', owner), { recursive: true });
+  writeFileSync(join(dir, 'owners', owner, 'rows.jsonl'), `${owner}\n`);
+}
+
+/** A run replaced as far as its owners go. */
+async function replaced(dir: string): Promise<RunFolder> {
+  const folder = await RunFolder.claim(dir, true);
+  moveIn(dir, 'new');
+  return folder;
+}
+
+/** A start that ends without another word after it has claimed its folder; only its lock is known for what it is. */
+async function killed(dir: string, during: (dir: string) => void, overwrite = false): Promise<void> {
+  const folder = await RunFolder.claim(dir, overwrite);
+  during(dir);
+  await folder.close();
+}
+
 const savedAfter = (round: number, events = { bytes: 0, sha256: '' }): SavedRun =>
   ({ config: CONFIG, events, loop: { round, values: Float32Array.from([round]) } }) as unknown as SavedRun;
 
@@ -28,7 +65,7 @@ const EVENT = { type: 'evaluation' } as unknown as Parameters<RunFolder['emit']>
 describe('a run folder', () => {
   it('that another run took over is not touched any more', async () => {
     const dir = emptyFolder();
-    const folder = await RunFolder.create(dir, CONFIG);
+    const folder = await create(dir);
     folder.emit(EVENT);
     const mark = await folder.syncEvents();
     for (const round of [0, 1]) await folder.saveState(savedAfter(round, mark));
@@ -64,7 +101,7 @@ describe('a run folder', () => {
     writeFileSync(join(dir, 'adapters/mine'), 'mine');
     const before = everything(dir);
     for (const overwrite of [false, true]) {
-      await expect(RunFolder.create(dir, CONFIG, overwrite)).rejects.toMatchObject({ code: 'EXISTS' });
+      await expect(RunFolder.claim(dir, overwrite)).rejects.toMatchObject({ code: 'EXISTS' });
     }
     await expect(RunFolder.open(dir)).rejects.toMatchObject({ code: 'NOT_A_RUN' });
     expect(everything(dir)).toEqual(before);
@@ -72,34 +109,103 @@ describe('a run folder', () => {
 
   it('of a later version is told of, and may be replaced', async () => {
     const dir = emptyFolder();
-    await (await RunFolder.create(dir, CONFIG)).close();
+    await (await create(dir)).close();
     writeFileSync(join(dir, 'run.json'), '{"fedtune_run":3}');
     await expect(RunFolder.open(dir)).rejects.toMatchObject({
       code: 'STATE_VERSION',
       message: expect.stringContaining('version 3'),
     });
-    await (await RunFolder.create(dir, CONFIG, true)).close();
+    await (await create(dir, true)).close();
     await (await RunFolder.open(dir)).close();
   });
 
   it('that holds a run is refused as it is, and replaced whole on request', async () => {
     const dir = emptyFolder();
-    const folder = await RunFolder.create(dir, CONFIG);
+    const folder = await create(dir);
     await folder.saveState(savedAfter(0));
     await folder.write('metrics.json', '{}');
     mkdirSync(join(dir, 'owners/one'), { recursive: true });
     await folder.close();
     writeFileSync(join(dir, 'notes.txt'), 'mine');
     const before = everything(dir);
-    await expect(RunFolder.create(dir, CONFIG)).rejects.toMatchObject({ code: 'EXISTS' });
+    await expect(RunFolder.claim(dir)).rejects.toMatchObject({ code: 'EXISTS' });
     expect(everything(dir)).toEqual(before);
-    await (await RunFolder.create(dir, CONFIG, true)).close();
-    expect(readdirSync(dir).sort()).toEqual(['config.yaml', 'notes.txt', 'run.json']);
+    await (await create(dir, true)).close();
+    expect(readdirSync(dir).sort()).toEqual(['config.yaml', 'notes.txt', 'partition.json', 'run.json']);
+  });
+
+  it('of a start that is refused is left as it was, or not there at all', async () => {
+    const around = emptyFolder();
+    const dir = join(around, 'deep', 'new');
+    const fresh = await RunFolder.claim(dir);
+    moveIn(dir, 'one');
+    await fresh.abandon();
+    expect(readdirSync(around)).toEqual([]);
+
+    mkdirSync(dir, { recursive: true });
+    writeFileSync(join(dir, 'notes.txt'), 'mine');
+    const before = everything(dir);
+    const folder = await RunFolder.claim(dir);
+    moveIn(dir, 'one');
+    await folder.abandon();
+    expect(everything(dir)).toEqual(before);
+  });
+
+  it.each([
+    ['before its owners came', () => {}],
+    ['while its owners came', (dir: string) => moveIn(dir, 'half')],
+  ])('of a start that was killed %s can be claimed again', async (_, die) => {
+    const dir = emptyFolder();
+    await killed(dir, die);
+    // It is no run, and says so; a new start needs no --overwrite.
+    await expect(RunFolder.open(dir)).rejects.toMatchObject({ code: 'NOT_A_RUN' });
+    const folder = await RunFolder.claim(dir);
+    expect(existsSync(join(dir, 'owners'))).toBe(false);
+    moveIn(dir, 'one');
+    await folder.begin(CONFIG, PARTITION);
+    await folder.close();
+    expect(readdirSync(join(dir, 'owners'))).toEqual(['one']);
+    await (await RunFolder.open(dir)).close();
+  });
+
+  it.each([
+    ['is refused', async (dir: string) => (await replaced(dir)).abandon()],
+    ['was killed', (dir: string) => killed(dir, (dir) => moveIn(dir, 'new'), true)],
+  ])('whose replacement %s keeps its run whole, with its owners', async (_, end) => {
+    const dir = emptyFolder();
+    const folder = await RunFolder.claim(dir);
+    moveIn(dir, 'one');
+    moveIn(dir, 'two');
+    await folder.begin(CONFIG, PARTITION);
+    await folder.saveState(savedAfter(0));
+    await folder.write('metrics.json', '{}');
+    await folder.close();
+    const before = everything(dir);
+    await end(dir);
+    const again = await RunFolder.open(dir);
+    expect(await again.loadState()).toEqual(savedAfter(0));
+    await again.close();
+    expect(everything(dir)).toEqual(before);
+  });
+
+  it('is another run’s with everything, owners too, once the replacement has begun', async () => {
+    const dir = emptyFolder();
+    const folder = await RunFolder.claim(dir);
+    moveIn(dir, 'one');
+    await folder.begin(CONFIG, PARTITION);
+    await folder.saveState(savedAfter(0));
+    await folder.close();
+    const next = await replaced(dir);
+    await next.begin(CONFIG, PARTITION);
+    expect(await next.loadState()).toBe(undefined);
+    await next.close();
+    expect(readdirSync(join(dir, 'owners'))).toEqual(['new']);
+    expect(readdirSync(dir).sort()).toEqual(['config.yaml', 'owners', 'partition.json', 'run.json']);
   });
 
   it('gives back the newest state up to a round, and keeps two', async () => {
     const dir = emptyFolder();
-    const folder = await RunFolder.create(dir, CONFIG);
+    const folder = await create(dir);
     expect(await folder.loadState()).toBe(undefined);
     for (const round of [0, 1, 2, 3]) await folder.saveState(savedAfter(round));
     expect(await folder.loadState()).toEqual(savedAfter(3));
@@ -115,7 +221,7 @@ describe('the events of a run', () => {
   it('go on from a mark to the same mark, whatever came behind it', async () => {
     const dir = emptyFolder();
     const path = join(dir, 'events.jsonl');
-    const first = await RunFolder.create(dir, CONFIG);
+    const first = await create(dir);
     // Longer than a piece of a stream.
     for (let i = 0; i < 3000; i++) first.emit({ ...EVENT, text: 'Straße'.repeat(i % 9) } as unknown as typeof EVENT);
     const mark = await first.syncEvents();
@@ -143,7 +249,7 @@ describe('the events of a run', () => {
   it('are dropped unless they tell of a round, wherever a piece of the file ends', async () => {
     const dir = emptyFolder();
     const path = join(dir, 'events.jsonl');
-    const folder = await RunFolder.create(dir, CONFIG);
+    const folder = await create(dir);
     for (const offset of [0, 65_536 - 6, 65_536]) {
       writeFileSync(path, `${' '.repeat(offset)}{"time":1,"type":"round"}\n`);
       await expect(folder.dropEvents()).rejects.toMatchObject({ code: 'STATE_DAMAGED' });

@@ -52,7 +52,7 @@ export class ToyOwners implements Link {
         note: history,
         losses: [1 / request.round],
         tokens: { train: 300, search: 100, targets: 9 },
-        seconds: 1,
+        seconds: Float64Array.of(1),
       } satisfies Update;
     }
     this.history(owner, request.states.main);

@@ -3,7 +3,7 @@ import { maskValues } from '../adapter/masks.js';
 import type { SearchPhase } from '../methods/work.js';
 import { exampleStream, microBatchesOf } from './batches.js';
 import { importance, pruneStage } from './prune.js';
-import type { WorkInput } from './run.js';
+import type { WorkInput } from './localWork.js';
 import { trainAdapter } from './train.js';
 
 export interface SearchOutput {

@@ -7,7 +7,7 @@ import { type Part, packPart, unpackPart } from '../../src/adapter/part.js';
 import { trainerModules } from '../../src/adapter/shapes.js';
 import { loadData } from '../../src/client/data.js';
 import { examplesOf } from '../../src/client/examples.js';
-import { runTracks } from '../../src/client/run.js';
+import { runTracks } from '../../src/client/localWork.js';
 import { openSetup } from '../../src/client/setup.js';
 import { packBatch } from '../../src/data/pack.js';
 import { EngineHost } from '../../src/links/engineHost.js';

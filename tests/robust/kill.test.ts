@@ -19,6 +19,10 @@ const PHASES = [
   { when: 'half-way through a state', label: 'write state/0' },
   { when: 'half-way through a tensor', label: 'write state/blobs/' },
   { when: 'before an old state is removed', label: 'remove state/' },
+  { when: 'while owners open their data', label: 'rename owners/' },
+  { when: "between write and rename of an owner's state", label: 'rename owners/city-library/state/main/0' },
+  { when: "half-way through an owner's tensor", label: 'write owners/harbour-clinic/state/main/blobs/' },
+  { when: "before an owner's old state is removed", label: 'remove owners/hotel-linden/state/main/0' },
   { when: 'before something old is removed', label: 'remove' },
 ];
 /** A resume reaches these whatever it has to do again. */

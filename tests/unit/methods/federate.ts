@@ -2,7 +2,7 @@ import type { Adapter, AdapterLayout } from '../../../src/adapter/layout.js';
 import { partBytes } from '../../../src/adapter/part.js';
 import type { ClientEnv } from '../../../src/client/env.js';
 import type { ExampleList } from '../../../src/client/examples.js';
-import { runTracks } from '../../../src/client/run.js';
+import { runTracks } from '../../../src/client/localWork.js';
 import { methodOptions } from '../../../src/config/methodOptions.js';
 import { parseConfig } from '../../../src/config/parse.js';
 import type { RunConfig } from '../../../src/config/schema.js';

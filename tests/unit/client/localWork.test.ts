@@ -1,6 +1,6 @@
 import { expect, it } from 'vitest';
 import { makeLayout } from '../../../src/adapter/layout.js';
-import { runTracks } from '../../../src/client/run.js';
+import { runTracks } from '../../../src/client/localWork.js';
 import { parseConfig } from '../../../src/config/parse.js';
 import { makeTrainPhase } from '../../../src/methods/schedule.js';
 import type { NativeTrainer } from '../../../src/native/binding.js';

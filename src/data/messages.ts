@@ -4,7 +4,8 @@ import type { Message, Role, ToolCall } from './types.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
-const ROLES: Readonly<Record<string, Role>> = {
+/** Names of roles, in any case. docs/data.md lists them. */
+export const ROLES: Readonly<Record<string, Role>> = {
   system: 'system',
   developer: 'system',
   user: 'user',
@@ -28,12 +29,12 @@ const ROLES: Readonly<Record<string, Role>> = {
   function_response: 'tool',
 };
 /** Turns in which the assistant calls a tool, where their content is the call. */
-const CALLING = ['function_call', 'tool_call', 'function-call'];
+export const CALLING = ['function_call', 'tool_call', 'function-call'];
 
-const ROLE_KEYS = ['role', 'from', 'speaker', 'sender', 'author'];
-const CONTENT_KEYS = ['content', 'value', 'text', 'message', 'parts'];
+export const ROLE_KEYS = ['role', 'from', 'speaker', 'sender', 'author'];
+export const CONTENT_KEYS = ['content', 'value', 'text', 'message', 'parts'];
 /** Keys that say whether a turn is learnt. */
-const WEIGHT_KEYS = ['weight', 'train', 'training', 'loss'];
+export const WEIGHT_KEYS = ['weight', 'train', 'training', 'loss'];
 
 const isObject = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);

@@ -2,13 +2,14 @@ import { basename } from 'node:path';
 import { dataExtension } from './rows/index.js';
 import type { Split } from './types.js';
 
-const WORDS: Readonly<Record<Split, readonly string[]>> = {
+/** Words for splits in the names of files, folders and columns. docs/data.md lists them. */
+export const SPLIT_WORDS: Readonly<Record<Split, readonly string[]>> = {
   train: ['train', 'training'],
   valid: ['validation', 'valid', 'val', 'dev', 'development'],
   test: ['test', 'testing', 'eval', 'evaluation', 'holdout'],
 };
 const SPLIT_OF = new Map(
-  Object.entries(WORDS).flatMap(([split, words]) => words.map((word) => [word, split as Split] as const)),
+  Object.entries(SPLIT_WORDS).flatMap(([split, words]) => words.map((word) => [word, split as Split] as const)),
 );
 const WORD = [...SPLIT_OF.keys()].sort((a, b) => b.length - a.length).join('|');
 

@@ -1,5 +1,5 @@
 import { checkedText, RowError, scalarText } from './columns.js';
-import { parseJson, withPlainNumbers } from './rows/jsonText.js';
+import { parseJson, parsePython, withPlainNumbers } from './rows/jsonText.js';
 import type { Message, Role, ToolCall } from './types.js';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -34,7 +34,7 @@ export const CALLING = ['function_call', 'tool_call', 'function-call'];
 export const ROLE_KEYS = ['role', 'from', 'speaker', 'sender', 'author'];
 export const CONTENT_KEYS = ['content', 'value', 'text', 'message', 'parts'];
 /** Keys that say whether a turn is learnt. */
-export const WEIGHT_KEYS = ['weight', 'train', 'training', 'loss'];
+export const WEIGHT_KEYS = ['weight', 'train', 'training', 'trainable', 'loss', 'loss_weight'];
 
 const isObject = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -103,14 +103,31 @@ function message(role: Role, value: Json, content: string, calling: boolean): Me
   };
 }
 
+/** Keys of a turn with its answer, where an item has no role. */
+const PAIR_KEYS: Readonly<Record<string, Role>> = {
+  instruction: 'user',
+  question: 'user',
+  prompt: 'user',
+  query: 'user',
+  output: 'assistant',
+  answer: 'assistant',
+  response: 'assistant',
+  completion: 'assistant',
+};
+
 /** `{role, content}`, `{from, value}` and their like; `{human: "...", assistant: "..."}` is two turns. */
 function messagesOfItem(value: unknown): Message[] {
   if (!isObject(value)) throw new RowError('a message is not an object');
   const roleKey = ROLE_KEYS.find((key) => typeof value[key] === 'string' || isObject(value[key]));
   const contentKey = CONTENT_KEYS.find((key) => Object.hasOwn(value, key));
   if (roleKey === undefined) {
-    const turns = Object.keys(value).filter((key) => roleOf(key) !== undefined && typeof value[key] !== 'object');
-    if (turns.length > 0) return turns.map((key) => ({ role: roleOf(key)!, content: checkedText(value[key], key) }));
+    const turns = Object.keys(value).flatMap((key) => {
+      const role = roleOf(key) ?? (Object.hasOwn(PAIR_KEYS, key) ? PAIR_KEYS[key] : undefined);
+      return role === undefined || typeof value[key] === 'object'
+        ? []
+        : [{ role, content: checkedText(value[key], key) }];
+    });
+    if (turns.length > 0) return turns;
     throw new RowError('"role" is missing');
   }
   const named = value[roleKey];
@@ -128,22 +145,23 @@ const turnsOf = (texts: readonly unknown[]): Message[] =>
 function listOf(value: unknown, key: string): unknown[] {
   if (Array.isArray(value)) return value;
   if (typeof value !== 'string' || !value.trimStart().startsWith('[')) throw new RowError(`"${key}" is not a list`);
+  let list: unknown;
   try {
-    const list = parseJson(value);
-    if (Array.isArray(list)) return list;
+    list = parseJson(value);
   } catch (cause) {
-    const python = /^\s*\[\s*\{\s*'/.test(value)
-      ? '; it looks like Python\u2019s str() of a list: write json.dumps of it'
-      : '';
-    throw new RowError(`"${key}" is text that is no JSON (${(cause as Error).message})${python}`);
+    // pandas writes lists as Python's str() does.
+    list = parsePython(value);
+    if (list === undefined) throw new RowError(`"${key}" is text that is no JSON (${(cause as Error).message})`);
   }
+  if (Array.isArray(list)) return list;
   throw new RowError(`"${key}" is not a list`);
 }
 
 /** Whether a value is a conversation or a text that holds one. */
 export function looksLikeList(value: unknown): boolean {
   return (
-    Array.isArray(value) || (typeof value === 'string' && /^\s*\[\s*[[{"]/.test(value) && value.trimEnd().endsWith(']'))
+    Array.isArray(value) ||
+    (typeof value === 'string' && /^\s*\[\s*[[{"']/.test(value) && value.trimEnd().endsWith(']'))
   );
 }
 

@@ -152,11 +152,12 @@ class ChatRenderer {
     return { prompt: `${asked}\n</${tag}>\n\n`, asked, answer };
   }
 
-  /** Whether the prompt of an answer says what system and tool messages before it do. */
+  /** Whether the prompt of an answer says what system and tool messages and calls of tools before it do. */
   #isWhole(messages: readonly Message[], i: number, prompt: string): boolean {
-    return messages.slice(0, i).every(({ role, content }) => {
-      if (role !== 'system' && role !== 'tool') return true;
-      return prompt.includes(wrap(content.trim(), this.#special));
+    const says = (text: string): boolean => prompt.includes(wrap(text.trim(), this.#special));
+    return messages.slice(0, i).every(({ role, content, toolCalls = [] }) => {
+      if (!toolCalls.every(({ function: call }) => says(call.name))) return false;
+      return (role !== 'system' && role !== 'tool') || says(content);
     });
   }
 

@@ -125,7 +125,8 @@ export async function openSnapshot(spec: HubSpec, options: HubOptions = {}): Pro
   }
   const { commit, blobs } = found;
   const files = [...blobs.keys()].sort();
-  await cache.remember(spec.revision, commit, files);
+  // A cache that others filled may be read-only; what has to be downloaded says so itself.
+  await cache.remember(spec.revision, commit, files).catch(() => {});
   const folder = cache.snapshot(commit);
   const prefix = spec.type === 'dataset' ? 'datasets/' : '';
   return {

@@ -265,6 +265,16 @@ describe('a model of the hub', () => {
     expect(hub.requests).toEqual([]);
   });
 
+  it('from a cache that may only be read, where all is in it', async () => {
+    await load();
+    const repo = join(cacheDir, 'models--owner--repo');
+    for (const name of ['refs', '.fedtune']) {
+      rmSync(join(repo, name), { recursive: true });
+      writeFileSync(join(repo, name), 'no folder');
+    }
+    expect((await codeOf(load())).code).toBe('loaded');
+  });
+
   it('a disk that cannot be written is no trouble of the hub', async () => {
     writeFileSync(join(root, 'file'), '');
     expect((await codeOf(load({ cacheDir: join(root, 'file') }))).code).toBe('WRITE_FAILED');

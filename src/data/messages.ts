@@ -48,7 +48,7 @@ function contentText(value: unknown): string {
   if (value === undefined || value === null) return '';
   if (Array.isArray(value)) return value.map(contentText).join('');
   if (!isObject(value) || scalarText(value) !== undefined) return checkedText(value, 'content');
-  const type = value.type === undefined ? 'text' : String(value.type);
+  const type = value.type === undefined ? 'text' : (scalarText(value.type) ?? 'object');
   const inner = value.text ?? value.parts ?? value.content ?? value.value;
   if (!/text$/.test(type) || inner === undefined)
     throw new RowError(`a content has a part of type "${type.slice(0, 40)}", which is no text`);
@@ -74,7 +74,7 @@ function toolCalls(value: Json): ToolCall[] {
     return {
       type: 'function',
       ...(typeof call.id === 'string' ? { id: call.id } : {}),
-      function: { name: String(inner.name ?? ''), arguments: argumentsOf(inner.arguments) },
+      function: { name: scalarText(inner.name ?? '') ?? '', arguments: argumentsOf(inner.arguments) },
     };
   });
 }
@@ -131,7 +131,7 @@ function messagesOfItem(value: unknown): Message[] {
     throw new RowError('"role" is missing');
   }
   const named = value[roleKey];
-  const name = String(isObject(named) ? named.role : named);
+  const name = scalarText(isObject(named) ? named.role : named) ?? '';
   const calling = CALLING.includes(name.trim().toLowerCase());
   const role = calling ? 'assistant' : roleOf(name);
   if (role === undefined) throw new RowError(`role "${name.slice(0, 40)}" is not known`);

@@ -54,8 +54,10 @@ async function* readFile(file: DataFile, reading: Reading, onBytes: (bytes: numb
       if (typeof row.value === 'object' && row.value !== null) for (const key of Object.keys(row.value)) seen.add(key);
       understood = understandRow(row.value, how);
     } catch (cause) {
-      if (!(cause instanceof RowError)) throw cause;
-      const bad = { file: file.label, line: row.line, reason: cause.message };
+      // Values that are nested too deeply run out of stack: those of a row are the row's fault.
+      if (!(cause instanceof RowError || cause instanceof RangeError)) throw cause;
+      const reason = cause instanceof RowError ? cause.message : `it is nested too deeply (${cause.message})`;
+      const bad = { file: file.label, line: row.line, reason };
       if (options.onBadRow === 'fatal') {
         throw new DataError('BAD_ROW', `Row ${bad.line} of ${file.path} cannot be used: ${bad.reason}.`, { cause });
       }

@@ -73,13 +73,13 @@ class ChatRenderer {
 
   /** `raw` contents (the marks) pass unwrapped. */
   #text(messages: readonly Message[], generate: boolean): string {
-    const wrapped = messages.map(({ role, content, toolCalls, name }) => ({
-      role,
-      content: content === ASKED || content === ANSWER ? content : wrap(content, this.#special),
-      ...(name === undefined ? {} : { name: wrap(name, this.#special) }),
-      ...(toolCalls === undefined ? {} : { tool_calls: wrapDeep(toolCalls, this.#special) }),
-    }));
     try {
+      const wrapped = messages.map(({ role, content, toolCalls, name }) => ({
+        role,
+        content: content === ASKED || content === ANSWER ? content : wrap(content, this.#special),
+        ...(name === undefined ? {} : { name: wrap(name, this.#special) }),
+        ...(toolCalls === undefined ? {} : { tool_calls: wrapDeep(toolCalls, this.#special) }),
+      }));
       return this.#template.render({
         messages: wrapped,
         add_generation_prompt: generate,

@@ -217,6 +217,7 @@ export async function runFederation(options: RunOptions): Promise<RunResult> {
   let ready: Ready | undefined;
   try {
     ready = await getReady(config, {
+      ...(options.signal === undefined ? {} : { signal: options.signal }),
       onDownload(progress) {
         try {
           options.onProgress?.({ kind: 'downloading', ...progress });
@@ -228,7 +229,8 @@ export async function runFederation(options: RunOptions): Promise<RunResult> {
     folder ??= await RunFolder.create(dir, config, options.overwrite);
     return await new RunSession(folder, options, ready).run();
   } catch (error) {
-    if (error instanceof InterruptedError) {
+    // Before the first round there is nothing to resume; what was interrupted says itself what is kept.
+    if (error instanceof InterruptedError && ready !== undefined) {
       throw new InterruptedError(
         `Interrupted; every finished round is saved. Go on with: fedtune run --resume ${config.output_dir}`,
       );

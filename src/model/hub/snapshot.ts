@@ -117,7 +117,7 @@ export async function openSnapshot(spec: HubSpec, options: HubOptions = {}): Pro
   if (access.offline) return fromCache(spec, cache, access);
   let found: Awaited<ReturnType<typeof ask>>;
   try {
-    found = await ask(spec, access);
+    found = await access.stoppable(() => ask(spec, access));
   } catch (cause) {
     // What the hub refuses is refused, whatever the cache holds.
     if (cause instanceof FedtuneError && cause.code !== 'HUB_UNREACHABLE') throw cause;
@@ -140,7 +140,10 @@ export async function openSnapshot(spec: HubSpec, options: HubOptions = {}): Pro
       if (blob === undefined) throw access.error('HUB_NOT_FOUND', `${spec.name} has no file ${path}.`);
       const place = path.split('/').map(encodeURIComponent).join('/');
       const url = `${access.url}/${prefix}${spec.name}/resolve/${commit}/${place}`;
-      await linkBlob(await downloadBlob({ file: path, url, blob, folder: cache.blobs, access }), target);
+      await linkBlob(
+        await access.stoppable(() => downloadBlob({ file: path, url, blob, folder: cache.blobs, access })),
+        target,
+      );
       return target;
     },
   };

@@ -265,6 +265,25 @@ describe('a model of the hub', () => {
     expect(hub.requests).toEqual([]);
   });
 
+  it.each([
+    ['while a file comes', WEIGHTS, slowly(10, 50)],
+    ['while the hub is silent', REVISION, silence],
+    ['while it is waited for', WEIGHTS, status(429, { 'Retry-After': '60' })],
+    ['while a broken connection is waited over', WEIGHTS, hangUp],
+  ])('stops where the user asks for it, %s', async (_, path, answer) => {
+    const controller = new AbortController();
+    hub.next(path, answer, answer, answer);
+    const loading = codeOf(load({ signal: controller.signal, patience: { wait: 60_000 } }));
+    while (hub.asked(path) === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const start = performance.now();
+    controller.abort();
+    expect((await loading).code).toBe('INTERRUPTED');
+    expect(performance.now() - start).toBeLessThan(5000);
+    hub.forget();
+    expect((await codeOf(load())).code).toBe('loaded');
+  });
+
   it('from a cache that may only be read, where all is in it', async () => {
     await load();
     const repo = join(cacheDir, 'models--owner--repo');

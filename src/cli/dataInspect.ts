@@ -93,7 +93,7 @@ export function inspectionText(
   const all = Object.entries(inspection.kinds);
   const kinds = all.map(([kind, number]) => (all.length === 1 ? kind : `${grouped(number)} ${kind}`));
   const lines = [
-    `${about.name}: ${about.files} files, ${grouped(about.summary.rows)} rows, ${grouped(inspection.examples)} examples (${kinds.join(', ')})`,
+    `${about.name}: ${about.files} files, ${grouped(about.summary.rows)} rows, ${grouped(inspection.examples)} examples${kinds.length > 0 ? ` (${kinds.join(', ')})` : ''}`,
     ...describeSummary({ ...about.summary, unusedColumns: {} }),
     '',
     ...lengthLines(inspection, about.seqLength, about.tokenizer),

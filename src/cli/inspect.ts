@@ -14,7 +14,10 @@ export function addInspectCommand(program: Command, context: CliContext): void {
     .action(async (spec: string, flags: { json?: boolean }) => {
       const display = new ProgressDisplay(context.stderr);
       const { name, sha256, format, path, hubId, revision, description, tokenizer, chatTemplate, warnings } =
-        await loadModel(spec, { onDownload: (progress) => display.update({ kind: 'downloading', ...progress }) });
+        await loadModel(spec, {
+          signal: context.signal,
+          onDownload: (progress) => display.update({ kind: 'downloading', ...progress }),
+        });
       display.close();
       const { tensors, files: _files, ropes, layers: _layers, ...shape } = description;
       const facts = {

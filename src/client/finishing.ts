@@ -12,8 +12,8 @@ import type { ClientAdapters } from '../methods/method.js';
 import { makeTrainPhase, stepsOfEpochs } from '../methods/schedule.js';
 import { adaptersOf, candidatesOf, type SplitScores, scoreCandidates } from './candidates.js';
 import { examplesOf } from './examples.js';
-import type { OpenOwner } from './openOwner.js';
 import { runTracks } from './localWork.js';
+import type { OpenOwner } from './openOwner.js';
 import { checkFinite } from './training.js';
 
 /** Where an owner leaves what it ends with. */

@@ -2,8 +2,8 @@ import type { Adapter } from '../adapter/layout.js';
 import { maskValues } from '../adapter/masks.js';
 import type { SearchPhase } from '../methods/work.js';
 import { exampleStream, microBatchesOf } from './batches.js';
-import { importance, pruneStage } from './prune.js';
 import type { WorkInput } from './localWork.js';
+import { importance, pruneStage } from './prune.js';
 import { trainAdapter } from './train.js';
 
 export interface SearchOutput {

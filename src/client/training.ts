@@ -4,8 +4,8 @@ import { FedtuneError } from '../errors.js';
 import type { ClientContext } from '../methods/method.js';
 import { makeTrainPhase } from '../methods/schedule.js';
 import type { TrackResult } from '../methods/work.js';
-import { loadState, type OpenOwner, saveState } from './openOwner.js';
 import { runTracks } from './localWork.js';
+import { loadState, type OpenOwner, saveState } from './openOwner.js';
 import { halfOfArm } from './setup.js';
 
 /** Throws FedtuneError NON_FINITE, which names owner, array and entry. */

@@ -6,6 +6,11 @@ import { type ConfigKey, type RunConfig, runConfigSchema } from './schema.js';
 
 /** Throws ConfigError where the file is missing or is no YAML. JSON is YAML too. */
 export async function readRunFile(path: string): Promise<Record<string, unknown>> {
+  if (/\.(jsonl|ndjson|csv|tsv|parquet|arrow|txt)$/i.test(path)) {
+    throw new ConfigError(
+      `Expected a run file (YAML) but received ${path}, which is data. Say --data ${path}, with quotes around a glob pattern.`,
+    );
+  }
   let text: string;
   try {
     text = await readFile(path, 'utf8');

@@ -31,7 +31,8 @@ export interface RunMetrics {
   readonly rounds: number;
   readonly precision: string;
   readonly seed: number;
-  readonly model: { readonly name: string; readonly sha256: string };
+  /** `revision`: commit of the hub, where the model came from there. */
+  readonly model: { readonly name: string; readonly sha256: string; readonly revision?: string };
   readonly clients: readonly ClientMetrics[];
   readonly macro: Means;
   readonly weighted: Means;

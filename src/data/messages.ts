@@ -1,10 +1,11 @@
 import { checkedText, RowError, scalarText } from './columns.js';
-import { parseJson, withPlainNumbers } from './rows/jsonText.js';
+import { parseJson, parsePython, withPlainNumbers } from './rows/jsonText.js';
 import type { Message, Role, ToolCall } from './types.js';
 
 type Json = Readonly<Record<string, unknown>>;
 
-const ROLES: Readonly<Record<string, Role>> = {
+/** Names of roles, in any case. docs/data.md lists them. */
+export const ROLES: Readonly<Record<string, Role>> = {
   system: 'system',
   developer: 'system',
   user: 'user',
@@ -28,12 +29,12 @@ const ROLES: Readonly<Record<string, Role>> = {
   function_response: 'tool',
 };
 /** Turns in which the assistant calls a tool, where their content is the call. */
-const CALLING = ['function_call', 'tool_call', 'function-call'];
+export const CALLING = ['function_call', 'tool_call', 'function-call'];
 
-const ROLE_KEYS = ['role', 'from', 'speaker', 'sender', 'author'];
-const CONTENT_KEYS = ['content', 'value', 'text', 'message', 'parts'];
+export const ROLE_KEYS = ['role', 'from', 'speaker', 'sender', 'author'];
+export const CONTENT_KEYS = ['content', 'value', 'text', 'message', 'parts'];
 /** Keys that say whether a turn is learnt. */
-const WEIGHT_KEYS = ['weight', 'train', 'training', 'loss'];
+export const WEIGHT_KEYS = ['weight', 'train', 'training', 'trainable', 'loss', 'loss_weight'];
 
 const isObject = (value: unknown): value is Json =>
   typeof value === 'object' && value !== null && !Array.isArray(value);
@@ -47,7 +48,7 @@ function contentText(value: unknown): string {
   if (value === undefined || value === null) return '';
   if (Array.isArray(value)) return value.map(contentText).join('');
   if (!isObject(value) || scalarText(value) !== undefined) return checkedText(value, 'content');
-  const type = value.type === undefined ? 'text' : String(value.type);
+  const type = value.type === undefined ? 'text' : (scalarText(value.type) ?? 'object');
   const inner = value.text ?? value.parts ?? value.content ?? value.value;
   if (!/text$/.test(type) || inner === undefined)
     throw new RowError(`a content has a part of type "${type.slice(0, 40)}", which is no text`);
@@ -73,7 +74,7 @@ function toolCalls(value: Json): ToolCall[] {
     return {
       type: 'function',
       ...(typeof call.id === 'string' ? { id: call.id } : {}),
-      function: { name: String(inner.name ?? ''), arguments: argumentsOf(inner.arguments) },
+      function: { name: scalarText(inner.name ?? '') ?? '', arguments: argumentsOf(inner.arguments) },
     };
   });
 }
@@ -102,18 +103,35 @@ function message(role: Role, value: Json, content: string, calling: boolean): Me
   };
 }
 
+/** Keys of a turn with its answer, where an item has no role. */
+const PAIR_KEYS: Readonly<Record<string, Role>> = {
+  instruction: 'user',
+  question: 'user',
+  prompt: 'user',
+  query: 'user',
+  output: 'assistant',
+  answer: 'assistant',
+  response: 'assistant',
+  completion: 'assistant',
+};
+
 /** `{role, content}`, `{from, value}` and their like; `{human: "...", assistant: "..."}` is two turns. */
 function messagesOfItem(value: unknown): Message[] {
   if (!isObject(value)) throw new RowError('a message is not an object');
   const roleKey = ROLE_KEYS.find((key) => typeof value[key] === 'string' || isObject(value[key]));
   const contentKey = CONTENT_KEYS.find((key) => Object.hasOwn(value, key));
   if (roleKey === undefined) {
-    const turns = Object.keys(value).filter((key) => roleOf(key) !== undefined && typeof value[key] !== 'object');
-    if (turns.length > 0) return turns.map((key) => ({ role: roleOf(key)!, content: checkedText(value[key], key) }));
+    const turns = Object.keys(value).flatMap((key) => {
+      const role = roleOf(key) ?? (Object.hasOwn(PAIR_KEYS, key) ? PAIR_KEYS[key] : undefined);
+      return role === undefined || typeof value[key] === 'object'
+        ? []
+        : [{ role, content: checkedText(value[key], key) }];
+    });
+    if (turns.length > 0) return turns;
     throw new RowError('"role" is missing');
   }
   const named = value[roleKey];
-  const name = String(isObject(named) ? named.role : named);
+  const name = scalarText(isObject(named) ? named.role : named) ?? '';
   const calling = CALLING.includes(name.trim().toLowerCase());
   const role = calling ? 'assistant' : roleOf(name);
   if (role === undefined) throw new RowError(`role "${name.slice(0, 40)}" is not known`);
@@ -127,22 +145,23 @@ const turnsOf = (texts: readonly unknown[]): Message[] =>
 function listOf(value: unknown, key: string): unknown[] {
   if (Array.isArray(value)) return value;
   if (typeof value !== 'string' || !value.trimStart().startsWith('[')) throw new RowError(`"${key}" is not a list`);
+  let list: unknown;
   try {
-    const list = parseJson(value);
-    if (Array.isArray(list)) return list;
+    list = parseJson(value);
   } catch (cause) {
-    const python = /^\s*\[\s*\{\s*'/.test(value)
-      ? '; it looks like Python\u2019s str() of a list: write json.dumps of it'
-      : '';
-    throw new RowError(`"${key}" is text that is no JSON (${(cause as Error).message})${python}`);
+    // pandas writes lists as Python's str() does.
+    list = parsePython(value);
+    if (list === undefined) throw new RowError(`"${key}" is text that is no JSON (${(cause as Error).message})`);
   }
+  if (Array.isArray(list)) return list;
   throw new RowError(`"${key}" is not a list`);
 }
 
 /** Whether a value is a conversation or a text that holds one. */
 export function looksLikeList(value: unknown): boolean {
   return (
-    Array.isArray(value) || (typeof value === 'string' && /^\s*\[\s*[[{"]/.test(value) && value.trimEnd().endsWith(']'))
+    Array.isArray(value) ||
+    (typeof value === 'string' && /^\s*\[\s*[[{"']/.test(value) && value.trimEnd().endsWith(']'))
   );
 }
 

@@ -41,12 +41,31 @@ function toExample(file: DataFile, row: SplitRow, { content }: Understood): Exam
   };
 }
 
+/** A task with several instances, as Self-Instruct keeps them, is a row for each; any other row is one. */
+function* instancesOf(row: SplitRow): Generator<SplitRow> {
+  const { instances, ...task } = (row.value ?? {}) as Record<string, unknown>;
+  const listed =
+    typeof task.instruction === 'string' &&
+    Array.isArray(instances) &&
+    instances.length > 0 &&
+    task.output === undefined;
+  if (!listed || !instances.every((one) => typeof one === 'object' && one !== null && !Array.isArray(one))) {
+    yield row;
+    return;
+  }
+  for (const [i, one] of instances.entries()) yield { ...row, part: i + 1, value: { ...task, ...one } };
+}
+
+async function* rowsOf(file: DataFile, encoding: string, onBytes: (bytes: number) => void): AsyncGenerator<SplitRow> {
+  for await (const row of readRows({ path: file.path, encoding, onBytes })) yield* instancesOf(row);
+}
+
 async function* readFile(file: DataFile, reading: Reading, onBytes: (bytes: number) => void): AsyncGenerator<Example> {
   const { options, tally, seen } = reading;
   const format = parseFormat(options.format);
   const how = { format, columns: options.columns, labelColumn: options.labelColumn };
   tally.add('files');
-  for await (const row of readRows({ path: file.path, encoding: options.encoding ?? 'utf-8', onBytes })) {
+  for await (const row of rowsOf(file, options.encoding ?? 'utf-8', onBytes)) {
     tally.add('rows');
     let understood: Understood;
     try {
@@ -54,8 +73,10 @@ async function* readFile(file: DataFile, reading: Reading, onBytes: (bytes: numb
       if (typeof row.value === 'object' && row.value !== null) for (const key of Object.keys(row.value)) seen.add(key);
       understood = understandRow(row.value, how);
     } catch (cause) {
-      if (!(cause instanceof RowError)) throw cause;
-      const bad = { file: file.label, line: row.line, reason: cause.message };
+      // Values that are nested too deeply run out of stack: those of a row are the row's fault.
+      if (!(cause instanceof RowError || cause instanceof RangeError)) throw cause;
+      const reason = cause instanceof RowError ? cause.message : `it is nested too deeply (${cause.message})`;
+      const bad = { file: file.label, line: row.line, reason };
       if (options.onBadRow === 'fatal') {
         throw new DataError('BAD_ROW', `Row ${bad.line} of ${file.path} cannot be used: ${bad.reason}.`, { cause });
       }

@@ -2,20 +2,22 @@ import { basename } from 'node:path';
 import { dataExtension } from './rows/index.js';
 import type { Split } from './types.js';
 
-const WORDS: Readonly<Record<Split, readonly string[]>> = {
+/** Words for splits in the names of files, folders and columns. docs/data.md lists them. */
+export const SPLIT_WORDS: Readonly<Record<Split, readonly string[]>> = {
   train: ['train', 'training'],
   valid: ['validation', 'valid', 'val', 'dev', 'development'],
   test: ['test', 'testing', 'eval', 'evaluation', 'holdout'],
 };
 const SPLIT_OF = new Map(
-  Object.entries(WORDS).flatMap(([split, words]) => words.map((word) => [word, split as Split] as const)),
+  Object.entries(SPLIT_WORDS).flatMap(([split, words]) => words.map((word) => [word, split as Split] as const)),
 );
 const WORD = [...SPLIT_OF.keys()].sort((a, b) => b.length - a.length).join('|');
 
-/** What data sets write behind the word: numbers of shards, hashes of their content, and parts of a recipe. */
-const TAIL = String.raw`(?:[-_. ]?\d+|[-_. ](?:of|sft|gen|prefs?|rm|split|set|data|dataset|full|clean|cleaned|filtered|raw|part|shard|[0-9a-f]{8,}))*`;
+/** What data sets write behind the word: numbers of shards and versions, hashes of their content, parts of a recipe. */
+const TAIL = String.raw`(?:v?\d+[km]?)?(?:[-_. ](?:v?\d+[km]?|of|sft|gen|prefs?|rm|split|set|data|dataset|full|small|large|mini|sample|subset|clean|cleaned|filtered|raw|part|shard|(?=\d*[a-f])[0-9a-f]{8,}))*`;
 const PLAIN = new RegExp(`^(?:(?:global|data|dataset|split)[-_. ])?(${WORD})${TAIL}$`, 'i');
-const PREFIXED = new RegExp(`^(.+?)[-_. ](${WORD})${TAIL}$`, 'i');
+/** The word with more around it: a split only where another file has the same around another word. */
+const WITHIN = new RegExp(`^(?:(.+?)[-_. ])?(${WORD})(?:[-_. ](.+))?$`, 'i');
 
 /** A piece of a data set that was cut for its size: `data-00000-of-00002`. */
 const SHARD = /\d{5}-of-\d{5}/;
@@ -58,22 +60,28 @@ function partsOf(label: string): Parts {
   };
 }
 
-/** `north_train` beside `north_test`: the names before the split's, where such a pair (or a training part) is there. */
-function prefixesOf(parts: readonly Parts[]): Map<Parts, { prefix: string; split: Split }> {
-  const found = new Map<Parts, { prefix: string; split: Split }>();
+interface Around {
+  /** What stands around the word: the name of an owner or of the data set. */
+  readonly name: string;
+  readonly split: Split;
+}
+
+/** `north_train` beside `north_test`, `train_north` beside `test_north`: where such a pair is there, the word is a split. */
+function pairsOf(parts: readonly Parts[]): Map<Parts, Around> {
+  const found = new Map<Parts, Around>();
   const splits = new Map<string, Set<Split>>();
+  const keyOf = (part: Parts, name: string): string => [...part.folders, name].join('/');
   for (const part of parts) {
-    const match = part.own === undefined && part.inSplit === undefined ? PREFIXED.exec(part.stem) : null;
+    const match = part.own === undefined && part.inSplit === undefined ? WITHIN.exec(part.stem) : null;
     if (match === null) continue;
     const split = SPLIT_OF.get(match[2]!.toLowerCase())!;
-    const key = [...part.folders, match[1]].join('/');
-    found.set(part, { prefix: match[1]!, split });
-    splits.set(key, (splits.get(key) ?? new Set()).add(split));
+    // Numbers of shards do not count.
+    const behind = (match[3] ?? '').replace(new RegExp(`^${TAIL}$`, 'i'), '');
+    const name = [match[1] ?? '', behind].filter((text) => text !== '').join('-');
+    found.set(part, { name, split });
+    splits.set(keyOf(part, name), (splits.get(keyOf(part, name)) ?? new Set()).add(split));
   }
-  for (const [part, { prefix }] of found) {
-    const together = splits.get([...part.folders, prefix].join('/'))!;
-    if (together.size < 2) found.delete(part);
-  }
+  for (const [part, { name }] of found) if (splits.get(keyOf(part, name))!.size < 2) found.delete(part);
   return found;
 }
 
@@ -83,18 +91,17 @@ function prefixesOf(parts: readonly Parts[]): Map<Parts, { prefix: string; split
  */
 export function placesOf(labels: readonly string[]): Place[] {
   const parts = labels.map(partsOf);
-  const prefixes = prefixesOf(parts);
-  const names = new Set([...prefixes.values()].map(({ prefix }) => prefix));
+  const pairs = pairsOf(parts);
+  const names = new Set([...pairs.values()].map(({ name }) => name));
   // Repositories keep everything in data/: that is nobody's name.
   const container = parts.every(({ folders }) => folders.length === 0 || folders[0]!.toLowerCase() === 'data');
   return parts.map((part) => {
-    const prefixed = prefixes.get(part);
-    const split = part.own ?? prefixed?.split ?? part.inSplit;
-    const folder = part.folders[container ? 1 : 0];
-    const owner =
-      folder ?? (prefixed !== undefined && names.size > 1 ? prefixed.prefix : ownerOfStem(part, labels.length > 1));
-    const said = prefixed !== undefined && folder === undefined && names.size === 1 ? undefined : owner;
-    return { ...(said === undefined ? {} : { owner: said }), ...(split === undefined ? {} : { split }) };
+    const pair = pairs.get(part);
+    const split = part.own ?? pair?.split ?? part.inSplit;
+    // One name around all splits is the data set's, several are the owners'.
+    const ofFile = pair === undefined ? ownerOfStem(part, labels.length > 1) : names.size > 1 ? pair.name : undefined;
+    const owner = part.folders[container ? 1 : 0] ?? ofFile;
+    return { ...(owner === undefined ? {} : { owner }), ...(split === undefined ? {} : { split }) };
   });
 }
 

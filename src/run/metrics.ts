@@ -36,7 +36,11 @@ export function makeMetrics(prepared: Prepared, finished: FinishedRun, timing: T
     rounds: state.round,
     precision: config.precision,
     seed: config.seed,
-    model: { name: model.name, sha256: model.sha256 },
+    model: {
+      name: model.name,
+      sha256: model.sha256,
+      ...(model.revision === undefined ? {} : { revision: model.revision }),
+    },
     clients,
     macro: home.length > 0 ? { ...macro, take_home: macroScore(home) } : macro,
     weighted: home.length > 0 ? { ...weighted, take_home: weightedScore(home) } : weighted,

@@ -3,6 +3,7 @@ import { resolve } from 'node:path';
 import type { Adapter } from '../adapter/layout.js';
 import { readRunConfig } from '../config/ofRun.js';
 import type { RunConfig } from '../config/schema.js';
+import type { RunMetrics } from '../contracts/metrics.js';
 import { ConfigError, RunError } from '../errors.js';
 import { readPeftAdapter } from '../export/index.js';
 import { type BaseModel, loadModel } from '../model/index.js';
@@ -45,17 +46,21 @@ export interface OpenedRun {
   readAdapter(client: string): Promise<Adapter>;
 }
 
-/** The base must be the one that the adapters were trained on; a branch on the hub may have moved since. */
-async function checkModel(dir: string, model: BaseModel): Promise<void> {
-  const metrics = await readFile(runFile(dir, 'metrics.json'), 'utf8').catch(() => undefined);
-  // An unfinished run has no adapters that could be read.
-  if (metrics === undefined) return;
+/** The base that the adapters were trained on: of the hub by its commit, as a branch may have moved since. */
+async function loadBase(dir: string, config: RunConfig): Promise<BaseModel> {
   const path = runFile(dir, 'metrics.json');
-  const trained = parsed(metrics, path, (json: { model: { sha256: string } }) => json.model.sha256);
-  if (trained === model.sha256) return;
+  const text = await readFile(path, 'utf8').catch(() => undefined);
+  // An unfinished run has no adapters that could be read.
+  if (text === undefined) return loadModel(config.model, { revision: config.model_revision });
+  const trained = parsed(text, path, ({ model: { sha256, revision } }: RunMetrics) => ({ sha256, revision }));
+  const pinned = trained.revision !== undefined && config.model.startsWith('hf:');
+  const model = await loadModel(pinned ? config.model.replace(/@[^/]*/, '') : config.model, {
+    revision: pinned ? trained.revision! : config.model_revision,
+  });
+  if (trained.sha256 === model.sha256) return model;
   throw new RunError(
     'INPUT_CHANGED',
-    `Expected the base model that this run was started with (sha256 ${trained.slice(0, 12)}...) but found ` +
+    `Expected the base model that this run was started with (sha256 ${trained.sha256.slice(0, 12)}...) but found ` +
       `${model.sha256.slice(0, 12)}... at ${model.path}. Put it back.`,
   );
 }
@@ -68,8 +73,7 @@ export async function openRun(dir: string): Promise<OpenedRun> {
     throw new RunError('NOT_A_RUN', `Expected ${path} but it cannot be read; the run did not get that far.`, { cause });
   });
   const clients = parsed(text, path, (json: PartitionFile) => json.clients.map(({ id, folder }) => ({ id, folder })));
-  const model = await loadModel(config.model, { revision: config.model_revision });
-  await checkModel(dir, model);
+  const model = await loadBase(dir, config);
   const folderOf = (client: string): string => {
     const owner = clients.find(({ id }) => id === client);
     if (client === SHARED && owner) {

@@ -139,8 +139,9 @@ async function finish({ prepared, opened, watch, show, observer }: Session, fini
 }
 
 /** Shows how far downloads are. A display that fails ends none; the next thing that it is to show says why. */
-function watchDownloads({ onProgress }: RunOptions): HubOptions {
+function watchDownloads({ onProgress, signal }: RunOptions): HubOptions {
   return {
+    ...(signal ? { signal } : {}),
     onDownload(progress) {
       try {
         onProgress?.({ kind: 'downloading', ...progress });
@@ -173,7 +174,8 @@ export async function runFederation(options: RunOptions): Promise<RunResult> {
     const finished = await finishRun(opened.federation, state, host);
     return await finish(session, finished);
   } catch (error) {
-    if (!(error instanceof InterruptedError)) throw error;
+    // Before the run is open there is nothing to resume; what was interrupted says itself what is kept.
+    if (!(error instanceof InterruptedError) || !opened) throw error;
     throw new InterruptedError(
       `Interrupted; every finished round is saved. Go on with: fedtune run --resume ${config.output_dir}`,
       { cause: error },

@@ -56,7 +56,10 @@ describe('a GGUF model in parts', () => {
     const layout = layoutFor(model.description, { rank: 1, alpha: 1 });
     // B of a fresh adapter is zero: the merged model is the base.
     const out = join(folder, 'merged.gguf');
-    await writeMergedGguf(out, { layout, values: initialValues(layout, 1), mask: null }, model, { dequantize, quantize });
+    await writeMergedGguf(out, { layout, values: initialValues(layout, 1), mask: null }, model, {
+      dequantize,
+      quantize,
+    });
     const merged = await loadModel(out);
     expect(merged.description.files).toEqual([out]);
     expect(losses(merged)).toEqual(losses(await loadModel(TINY)));

@@ -13,7 +13,12 @@ async function peakOf(rounds: number): Promise<number> {
   const dir = await workFolder();
   // Updates of 1.6 MB from each of eight owners: a link that kept them would hold 12 MB more after every round.
   const settings = [`num_rounds=${rounds}`, 'local_steps=1', 'eval_every=0', 'lora_r=16', 'workers=2'];
-  const ended = await fedtune(dir, ['run', '--output-dir', 'run', ...settings.flatMap((setting) => ['--set', setting])]);
+  const ended = await fedtune(dir, [
+    'run',
+    '--output-dir',
+    'run',
+    ...settings.flatMap((setting) => ['--set', setting]),
+  ]);
   expect(ended.code, ended.stderr).toBe(0);
   const { timing } = JSON.parse(await readFile(join(dir, 'run', 'metrics.json'), 'utf8'));
   return timing.peak_rss_bytes;
@@ -23,7 +28,9 @@ describe('memory over rounds', () => {
   it(`at round ${LONG} is what it was at round ${SHORT}`, async () => {
     const before = await peakOf(SHORT);
     const after = await peakOf(LONG);
-    console.log(`peak ${(before / 2 ** 20).toFixed(0)} MiB at ${SHORT} rounds, ${(after / 2 ** 20).toFixed(0)} at ${LONG}`);
+    console.log(
+      `peak ${(before / 2 ** 20).toFixed(0)} MiB at ${SHORT} rounds, ${(after / 2 ** 20).toFixed(0)} at ${LONG}`,
+    );
     expect(after).toBeLessThan(MOST * before);
   });
 });

@@ -1,5 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
-import { existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -39,9 +39,9 @@ describe('processes that want the same model of the hub', () => {
     });
     return { child, done };
   }
+  const blobs = () => join(cache, 'models--owner--repo/blobs');
   function leftovers(): string[] {
-    const blobs = join(cache, 'models--owner--repo/blobs');
-    return existsSync(blobs) ? readdirSync(blobs).filter((name) => name.includes('fedtune')) : [];
+    return existsSync(blobs()) ? readdirSync(blobs()).filter((name) => name.includes('fedtune')) : [];
   }
 
   it('download it once between them', async () => {
@@ -57,11 +57,13 @@ describe('processes that want the same model of the hub', () => {
   });
 
   it('go on with what one left that was killed', async () => {
-    hub.next(WEIGHTS, slowly(60, 20));
+    // Ten seconds and more: a loaded machine must not be late for the kill.
+    hub.next(WEIGHTS, slowly(60, 250));
     const { child, done } = inspect();
-    while (!leftovers().some((name) => name.endsWith('.incomplete')))
-      await new Promise((resolve) => setTimeout(resolve, 10));
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    // The weights are the file that is known by a sha256.
+    const partial = /^[0-9a-f]{64}\.fedtune\.incomplete$/;
+    const begun = () => leftovers().some((name) => partial.test(name) && statSync(join(blobs(), name)).size > 0);
+    while (!begun()) await new Promise((resolve) => setTimeout(resolve, 10));
     child.kill('SIGKILL');
     await done;
     process.env.HF_ENDPOINT = hub.url;

@@ -80,9 +80,9 @@ const isRows = (value: unknown): value is unknown[] =>
 function* rowsOfObject(value: Record<string, unknown>): Generator<SplitRow> {
   const keys = Object.keys(value);
   const splits = keys.filter((key) => SPLIT_KEYS.includes(key.toLowerCase()) && isRows(value[key]));
-  const others = keys.filter((key) => typeof value[key] === 'object' && value[key] !== null && !splits.includes(key));
+  const isRow = keys.some((name) => ANSWERS.includes(name));
   let line = 0;
-  if (splits.length > 0 && others.length === 0) {
+  if (splits.length > 0 && !isRow) {
     for (const split of splits) {
       for (const row of value[split] as unknown[]) yield { line: ++line, value: row, split };
     }
@@ -90,8 +90,7 @@ function* rowsOfObject(value: Record<string, unknown>): Generator<SplitRow> {
   }
   const key = ROW_KEYS.find((name) => isRows(value[name]));
   // A single row in a file of its own is a row, not a container: it has its answer beside the list.
-  const container = key !== undefined && !keys.some((name) => ANSWERS.includes(name));
-  if (!container) yield { line: 1, value };
+  if (key === undefined || isRow) yield { line: 1, value };
   else for (const row of value[key] as unknown[]) yield { line: ++line, value: row };
 }
 

@@ -34,3 +34,42 @@ export function withPlainNumbers(value: unknown): unknown {
   if (typeof value !== 'object' || value === null) return value;
   return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, withPlainNumbers(item)]));
 }
+
+const PYTHON_TOKENS = /'[^'\\]*(?:\\[\s\S][^'\\]*)*'|"[^"\\]*(?:\\[\s\S][^"\\]*)*"|\b(?:None|True|False)\b/g;
+const PYTHON_WORDS: Readonly<Record<string, string>> = { None: 'null', True: 'true', False: 'false' };
+const ESCAPES: Readonly<Record<string, string>> = {
+  n: '\n',
+  t: '\t',
+  r: '\r',
+  b: '\b',
+  f: '\f',
+  v: '\v',
+  a: '\u0007',
+  '0': '\0',
+  '\n': '',
+};
+
+/** The text of a Python string literal without its quotes. */
+function pythonText(literal: string): string {
+  return literal.replace(
+    /\\(?:x([0-9a-f]{2})|u([0-9a-f]{4})|U([0-9a-f]{8})|([\s\S]))/gi,
+    (_, x, u, wide, letter: string | undefined) => {
+      const code: string | undefined = x ?? u ?? wide;
+      if (code !== undefined) return String.fromCodePoint(Math.min(0x10ffff, Number.parseInt(code, 16)));
+      return ESCAPES[letter!] ?? letter!;
+    },
+  );
+}
+
+/** Lists and dictionaries as Python's str() writes them, which pandas puts into CSV files; undefined where it is none. */
+export function parsePython(text: string): unknown {
+  const json = text.replace(
+    PYTHON_TOKENS,
+    (token) => PYTHON_WORDS[token] ?? JSON.stringify(pythonText(token.slice(1, -1))),
+  );
+  try {
+    return parseJson(json);
+  } catch {
+    return undefined;
+  }
+}

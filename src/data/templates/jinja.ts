@@ -73,13 +73,13 @@ class ChatRenderer {
 
   /** `raw` contents (the marks) pass unwrapped. */
   #text(messages: readonly Message[], generate: boolean): string {
-    const wrapped = messages.map(({ role, content, toolCalls, name }) => ({
-      role,
-      content: content === ASKED || content === ANSWER ? content : wrap(content, this.#special),
-      ...(name === undefined ? {} : { name: wrap(name, this.#special) }),
-      ...(toolCalls === undefined ? {} : { tool_calls: wrapDeep(toolCalls, this.#special) }),
-    }));
     try {
+      const wrapped = messages.map(({ role, content, toolCalls, name }) => ({
+        role,
+        content: content === ASKED || content === ANSWER ? content : wrap(content, this.#special),
+        ...(name === undefined ? {} : { name: wrap(name, this.#special) }),
+        ...(toolCalls === undefined ? {} : { tool_calls: wrapDeep(toolCalls, this.#special) }),
+      }));
       return this.#template.render({
         messages: wrapped,
         add_generation_prompt: generate,
@@ -152,11 +152,12 @@ class ChatRenderer {
     return { prompt: `${asked}\n</${tag}>\n\n`, asked, answer };
   }
 
-  /** Whether the prompt of an answer says what system and tool messages before it do. */
+  /** Whether the prompt of an answer says what system and tool messages and calls of tools before it do. */
   #isWhole(messages: readonly Message[], i: number, prompt: string): boolean {
-    return messages.slice(0, i).every(({ role, content }) => {
-      if (role !== 'system' && role !== 'tool') return true;
-      return prompt.includes(wrap(content.trim(), this.#special));
+    const says = (text: string): boolean => prompt.includes(wrap(text.trim(), this.#special));
+    return messages.slice(0, i).every(({ role, content, toolCalls = [] }) => {
+      if (!toolCalls.every(({ function: call }) => says(call.name))) return false;
+      return (role !== 'system' && role !== 'tool') || says(content);
     });
   }
 

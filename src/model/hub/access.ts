@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { HUB_URL } from '@huggingface/hub';
+import { InterruptedError } from '../../errors.js';
 import { type HubSpec, hubError } from './spec.js';
 
 /** How long the hub is waited for. All in milliseconds but `attempts`. */
@@ -34,6 +35,8 @@ export interface HubOptions {
   /** @default the global fetch */
   readonly fetch?: typeof fetch;
   readonly patience?: Partial<Patience>;
+  /** Ends what is being asked or downloaded with InterruptedError; what came is kept. */
+  readonly signal?: AbortSignal;
   /** Called while files come, with every piece. It must not throw. */
   readonly onDownload?: (progress: Download) => void;
 }
@@ -53,12 +56,12 @@ class Watchdog {
   readonly signal: AbortSignal;
   readonly #timer: NodeJS.Timeout;
 
-  constructor(ms: number, other: AbortSignal | undefined) {
+  constructor(ms: number, other: AbortSignal) {
     const stalled = new AbortController();
     this.#timer = setTimeout(() => stalled.abort(new Error(`nothing came for ${ms / 1000} s`)), ms);
     // It keeps no process alive, and after the answer it does nothing.
     this.#timer.unref();
-    this.signal = other === undefined ? stalled.signal : AbortSignal.any([stalled.signal, other]);
+    this.signal = AbortSignal.any([stalled.signal, other]);
   }
 
   /** Something came. */
@@ -82,6 +85,8 @@ export class HubAccess {
   readonly url: string;
   readonly offline: boolean;
   readonly patience: Patience;
+  /** Never fires where none was given. */
+  readonly signal: AbortSignal;
   readonly onDownload: NonNullable<HubOptions['onDownload']>;
   readonly #spec: HubSpec;
   readonly #token: string | undefined;
@@ -91,6 +96,7 @@ export class HubAccess {
     this.url = (process.env.HF_ENDPOINT || HUB_URL).replace(/\/+$/, '');
     this.offline = options.offline ?? /^(1|true|yes|on)$/i.test(process.env.HF_HUB_OFFLINE ?? '');
     this.patience = { ...DEFAULTS, ...options.patience };
+    this.signal = options.signal ?? new AbortController().signal;
     this.onDownload = options.onDownload ?? (() => {});
     this.#spec = spec;
     this.#token = options.token ?? process.env.HF_TOKEN;
@@ -109,7 +115,7 @@ export class HubAccess {
     // fetch leaves it out where a redirect leads to another host.
     if (this.#token) headers.set('Authorization', `Bearer ${this.#token}`);
     for (let attempt = 1; ; attempt++) {
-      const watchdog = new Watchdog(this.patience.stall, signal);
+      const watchdog = new Watchdog(this.patience.stall, AbortSignal.any([this.signal, ...(signal ? [signal] : [])]));
       const response = await this.#fetch(url, { headers, signal: watchdog.signal });
       if (response.ok) return { response, watchdog };
       watchdog.stop();
@@ -117,7 +123,24 @@ export class HubAccess {
       if (response.status !== 429 && response.status < 500) throw this.#refusal(response, url);
       const wait = retryAfter(response) ?? this.waitAfter(attempt);
       if (attempt >= this.patience.attempts || wait > this.patience.longestWait) throw this.#busy(response, url, wait);
-      await sleep(wait);
+      await sleep(wait, undefined, { signal: this.signal });
+    }
+  }
+
+  /** What `work` gives; where the user asked to stop, that is said instead of what broke by it. */
+  async stoppable<T>(work: () => Promise<T>): Promise<T> {
+    const stopped = () =>
+      new InterruptedError('Interrupted; what was downloaded is kept, and the same command goes on from there.');
+    let onAbort = (): void => {};
+    const aborted = new Promise<never>((_, reject) => {
+      onAbort = () => reject(stopped());
+      this.signal.addEventListener('abort', onAbort);
+    });
+    try {
+      if (this.signal.aborted) throw stopped();
+      return await Promise.race([work(), aborted]);
+    } finally {
+      this.signal.removeEventListener('abort', onAbort);
     }
   }
 

@@ -80,7 +80,7 @@ async function fetchRest(
 async function fetchWhole(request: DownloadRequest, partial: string, lost: AbortSignal): Promise<void> {
   const { blob, access, url } = request;
   let failure: unknown;
-  for (let attempt = 1; attempt <= access.patience.attempts && !lost.aborted; attempt++) {
+  for (let attempt = 1; attempt <= access.patience.attempts && !lost.aborted && !access.signal.aborted; attempt++) {
     try {
       await fetchRest(request, partial, lost);
       if ((await sizeOf(partial)) === blob.size) return;
@@ -91,7 +91,9 @@ async function fetchWhole(request: DownloadRequest, partial: string, lost: Abort
       failure = cause;
     }
     if (((await sizeOf(partial)) ?? 0) > blob.size) await rm(partial, { force: true });
-    if (attempt < access.patience.attempts && !lost.aborted) await sleep(access.waitAfter(attempt));
+    if (attempt < access.patience.attempts && !lost.aborted) {
+      await sleep(access.waitAfter(attempt), undefined, { signal: access.signal });
+    }
   }
   const state = `${(await sizeOf(partial)) ?? 0} of ${blob.size} bytes of ${url} came: ${reasonOf(failure)}`;
   throw access.error('HUB_UNREACHABLE', `${state}. Run the same command again to go on from there.`, failure);

@@ -117,7 +117,7 @@ export async function openSnapshot(spec: HubSpec, options: HubOptions = {}): Pro
   if (access.offline) return fromCache(spec, cache, access);
   let found: Awaited<ReturnType<typeof ask>>;
   try {
-    found = await ask(spec, access);
+    found = await access.stoppable(() => ask(spec, access));
   } catch (cause) {
     // What the hub refuses is refused, whatever the cache holds.
     if (cause instanceof FedtuneError && cause.code !== 'HUB_UNREACHABLE') throw cause;
@@ -125,7 +125,8 @@ export async function openSnapshot(spec: HubSpec, options: HubOptions = {}): Pro
   }
   const { commit, blobs } = found;
   const files = [...blobs.keys()].sort();
-  await cache.remember(spec.revision, commit, files);
+  // A cache that others filled may be read-only; what has to be downloaded says so itself.
+  await cache.remember(spec.revision, commit, files).catch(() => {});
   const folder = cache.snapshot(commit);
   const prefix = spec.type === 'dataset' ? 'datasets/' : '';
   return {
@@ -139,7 +140,10 @@ export async function openSnapshot(spec: HubSpec, options: HubOptions = {}): Pro
       if (blob === undefined) throw access.error('HUB_NOT_FOUND', `${spec.name} has no file ${path}.`);
       const place = path.split('/').map(encodeURIComponent).join('/');
       const url = `${access.url}/${prefix}${spec.name}/resolve/${commit}/${place}`;
-      await linkBlob(await downloadBlob({ file: path, url, blob, folder: cache.blobs, access }), target);
+      await linkBlob(
+        await access.stoppable(() => downloadBlob({ file: path, url, blob, folder: cache.blobs, access })),
+        target,
+      );
       return target;
     },
   };

@@ -152,6 +152,17 @@ describe('what a template refuses or loses', () => {
       [u('a'), { ...a('call'), train: false }, { role: 'tool', content: '4 C' } as Message, a('c')],
       '<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\ncall<|im_end|>\n<|im_start|>user\n4 C<|im_end|>\n<|im_start|>assistant\n⟦c<|im_end|>⟧',
     ],
+    [
+      'a call of a tool that it leaves out',
+      PLAIN + GENERATE,
+      [
+        u('a'),
+        { ...a(''), train: false, toolCalls: [{ function: { name: 'weather', arguments: {} } }] },
+        { role: 'tool', content: '4 C' } as Message,
+        a('c'),
+      ],
+      '<|im_start|>user\na<|im_end|>\n<|im_start|>assistant\n<tool_call>\n{"name":"weather","arguments":{}}\n</tool_call><|im_end|>\n<|im_start|>user\n4 C<|im_end|>\n<|im_start|>assistant\n⟦c<|im_end|>⟧',
+    ],
   ])('%s: put into plain turns, and counted', (_, source, messages, text) => {
     expect(trained(jinja(source), chat(...messages))).toEqual([text]);
     const result = tokenizeExample(chat(...messages), { tokenizer, template: jinja(source), seqLength: 1000 });

@@ -81,6 +81,12 @@ describe('one question and its answer, however they are spelt', () => {
       ],
     },
     { messages: '[{"role":"user","content":"Hi"},{"role":"assistant","content":"Hello"}]' },
+    // As pandas writes a list into a CSV file.
+    {
+      messages:
+        "[{'role': 'user', 'content': 'Hi', 'x': None}, {'content': \"Hello\", 'role': 'assistant', 'y': True}]",
+    },
+    { conversations: [{ question: 'Hi', answer: 'Hello' }] },
     { prompt: [{ role: 'user', content: 'Hi' }], completion: [{ role: 'assistant', content: 'Hello' }] },
     { prompt: [{ role: 'user', content: 'Hi' }], completion: 'Hello' },
     { prompt: 'Hi', completion: [{ role: 'assistant', content: 'Hello' }] },
@@ -176,9 +182,19 @@ describe('longer conversations', () => {
     [[u('a'), a('b', { weight: 0 })], /no question with an answer that is learnt/],
     [[u('a'), a('b', { weight: 0.5 })], /"weight" is 0.5; only 0/],
     [[u('a'), { content: 'b' }], /"role" is missing/],
-    ["[{'role': 'user', 'content': 'Hi'}]", /json\.dumps/],
+    ["[{'role': 'user', 'content': 'Hi", /no JSON/],
     ['[{"role": "user"', /no JSON|no known format/],
   ])('%j is refused with the reason', (messages, reason) => {
     expect(() => convertRow({ messages }, 'messages')).toThrow(reason);
   });
+});
+
+it('reads strings of Python as Python does', async () => {
+  const path = put(
+    'a.csv',
+    `messages\n"[{'role': 'user', 'content': ""It's \\\\ a\\n\\x41\\u00e9""}, {'role': 'assistant', 'content': 'He said \\'no\\'. None'}]"\n`,
+  );
+  expect((await loadExamples(path)).examples).toMatchObject([
+    { instruction: "It's \\ a\nAé", output: "He said 'no'. None" },
+  ]);
 });

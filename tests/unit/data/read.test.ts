@@ -49,6 +49,23 @@ describe('files', () => {
     expect(await asked(put('a.json', row('one')))).toEqual(['one']);
   });
 
+  it('a task with instances is a row for each', async () => {
+    const task = {
+      instruction: 'Add.',
+      instances: [
+        { input: '1 1', output: '2' },
+        { input: '2 2', output: '4' },
+      ],
+      id: 3,
+    };
+    const { examples, summary } = await loadExamples(put('a.jsonl', JSON.stringify(task)));
+    expect(examples).toEqual([
+      { id: 'a.jsonl:1.1', instruction: 'Add.', input: '1 1', output: '2' },
+      { id: 'a.jsonl:1.2', instruction: 'Add.', input: '2 2', output: '4' },
+    ]);
+    expect(summary.unusedColumns).toEqual({ id: 2 });
+  });
+
   it('keeps U+2028 inside a JSON line', async () => {
     expect(await asked(put('a.jsonl', row('one\u2028two')))).toEqual(['one\u2028two']);
   });

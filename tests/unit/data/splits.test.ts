@@ -20,6 +20,8 @@ describe('the split that a name speaks for', () => {
     ['train_0003', 'train'],
     ['train3', 'train'],
     ['trainer', undefined],
+    ['train_v2', 'train'],
+    ['test_10k', 'test'],
     ['train_station', undefined],
     ['test-clinic', undefined],
     ['developers', undefined],
@@ -28,6 +30,15 @@ describe('the split that a name speaks for', () => {
   ] as const)('%s: %s', (name, split) => {
     expect(splitOf(name)).toBe(split);
   });
+});
+
+it('takes no longer for a name that was made to take long', () => {
+  for (const name of [`train${'1'.repeat(240)}!`, `train${'-11111111'.repeat(27)}!`, `${'a-train-'.repeat(30)}!`]) {
+    const started = performance.now();
+    expect(splitOf(name)).toBeUndefined();
+    placesOf([`${name}.jsonl`, 'x.jsonl']);
+    expect(performance.now() - started).toBeLessThan(500);
+  }
 });
 
 describe('what places say', () => {
@@ -67,6 +78,18 @@ describe('what places say', () => {
     [
       ['alpaca_train.jsonl', 'alpaca_test.jsonl'],
       ['-/train', '-/test'],
+    ],
+    [
+      ['train_north.jsonl', 'test_north.jsonl', 'train_south.jsonl', 'test_south.jsonl'],
+      ['north/train', 'north/test', 'south/train', 'south/test'],
+    ],
+    [
+      ['train_chat_en.jsonl', 'test_chat_en.jsonl'],
+      ['-/train', '-/test'],
+    ],
+    [
+      ['x_train_00000.jsonl', 'x_train_00001.jsonl', 'x_test.jsonl'],
+      ['-/train', '-/train', '-/test'],
     ],
     // An owner whose name only ends so.
     [

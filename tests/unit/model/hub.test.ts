@@ -67,7 +67,7 @@ beforeEach(async () => {
 afterEach(() => hub.stop());
 
 const load = (options: LoadModelOptions = {}, spec = 'hf:owner/repo') =>
-  loadModel(spec, { cacheDir, ...options, patience: { wait: 1, stall: 300, stale: 2000, ...options.patience } });
+  loadModel(spec, { cacheDir, ...options, patience: { wait: 1, stall: 30_000, stale: 2000, ...options.patience } });
 const codeOf = async (promise: Promise<unknown>) =>
   promise.then(
     () => ({ code: 'loaded', message: '' }),
@@ -140,9 +140,10 @@ describe('a model of the hub', () => {
     ['too many requests', [status(429, { 'Retry-After': '0' }), status(429)], 3],
     ['trouble of the server', [status(500), status(503)], 3],
   ];
-  it.each(troubles)('arrives whole over %s', async (_, answers, requests) => {
+  it.each(troubles)('arrives whole over %s', async (trouble, answers, requests) => {
     hub.next(WEIGHTS, ...answers);
-    const model = await load();
+    // Only where silence is what is tested must a loaded machine answer in time.
+    const model = await load(trouble.includes('nothing more') ? { patience: { stall: 1000 } } : {});
     expect(readFileSync(join(model.path, 'model.safetensors'))).toEqual(hub.files['model.safetensors']!.content);
     expect(hub.asked(WEIGHTS)).toBe(requests);
     expect(leftovers()).toEqual([]);
@@ -219,7 +220,7 @@ describe('a model of the hub', () => {
     const model = await load();
     for (const answer of [status(503), silence, hangUp]) {
       hub.next(REVISION, answer, answer);
-      const offline = await load({ patience: { attempts: 2 } });
+      const offline = await load({ patience: { attempts: 2, stall: answer === silence ? 500 : 30_000 } });
       expect(offline.sha256).toBe(model.sha256);
       expect(offline.warnings).toEqual([expect.stringContaining('taken from the cache (commit 0123456789ab)')]);
       hub.forget();
@@ -262,6 +263,35 @@ describe('a model of the hub', () => {
   it.each(['..', '../../x', 'a//b', 'a\\b', ''])('a revision stays inside of the cache: %j', async (revision) => {
     expect((await codeOf(load({ revision }))).code).toBe('BAD_HUB_SPEC');
     expect(hub.requests).toEqual([]);
+  });
+
+  it.each([
+    ['while a file comes', WEIGHTS, slowly(10, 50)],
+    ['while the hub is silent', REVISION, silence],
+    ['while it is waited for', WEIGHTS, status(429, { 'Retry-After': '60' })],
+    ['while a broken connection is waited over', WEIGHTS, hangUp],
+  ])('stops where the user asks for it, %s', async (_, path, answer) => {
+    const controller = new AbortController();
+    hub.next(path, answer, answer, answer);
+    const loading = codeOf(load({ signal: controller.signal, patience: { wait: 60_000 } }));
+    while (hub.asked(path) === 0) await new Promise((resolve) => setTimeout(resolve, 5));
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    const start = performance.now();
+    controller.abort();
+    expect((await loading).code).toBe('INTERRUPTED');
+    expect(performance.now() - start).toBeLessThan(5000);
+    hub.forget();
+    expect((await codeOf(load())).code).toBe('loaded');
+  });
+
+  it('from a cache that may only be read, where all is in it', async () => {
+    await load();
+    const repo = join(cacheDir, 'models--owner--repo');
+    for (const name of ['refs', '.fedtune']) {
+      rmSync(join(repo, name), { recursive: true });
+      writeFileSync(join(repo, name), 'no folder');
+    }
+    expect((await codeOf(load())).code).toBe('loaded');
   });
 
   it('a disk that cannot be written is no trouble of the hub', async () => {

@@ -202,15 +202,18 @@ describe('a resume with another configuration', () => {
 });
 
 describe('a resume with other inputs', () => {
-  it('is refused where the data changed', async () => {
+  it('goes on without the files that the rows were dealt out of, and is refused where an owner has others', async () => {
     const cwd = await workFolder();
     const rows = Array.from({ length: 40 }, (_, i) => ({ instruction: `Say ${i}.`, output: `It is ${i * 7}.` }));
-    const write = () => writeFile(join(cwd, 'rows.jsonl'), rows.map((row) => JSON.stringify(row)).join('\n'));
-    await write();
-    await writeRunFile(cwd, { ...SETTINGS, data: 'rows.jsonl', num_rounds: 1 });
+    await writeFile(join(cwd, 'rows.jsonl'), rows.map((row) => JSON.stringify(row)).join('\n'));
+    const settings = { ...SETTINGS, data: 'rows.jsonl', partition: 'iid', num_clients: 2, num_rounds: 1 };
+    await writeRunFile(cwd, settings);
     expect((await fedtune(cwd, ['run', 'run.yaml'])).code).toBe(0);
-    for (const row of rows) row.output += ' Indeed.';
-    await write();
+    await rm(join(cwd, 'rows.jsonl'));
+    const without = await resume(cwd);
+    expect(without.code, without.stderr).toBe(0);
+    const dealt = join(cwd, 'run/owners/client-1/rows.jsonl');
+    await writeFile(dealt, (await readFile(dealt, 'utf8')).replaceAll('It is', 'It was'));
     const { code, stderr } = await resume(cwd);
     expect(code).toBe(1);
     expect(stderr).toContain('the data that this run was started with');

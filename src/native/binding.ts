@@ -152,7 +152,7 @@ export interface NativeBase {
   readonly precision: Precision;
   /** Kernel set in use. */
   readonly kernels: Exclude<KernelSet, 'auto'>;
-  /** Bytes of weights held in memory (not counting those mapped from the file and used as they are). */
+  /** Bytes of weights held in memory. */
   readonly bytes: number;
   dispose(): void;
 }

@@ -1,13 +1,15 @@
 /**
  * `npm run check:golden`: golden values of the same form as the reference folders, made by transformers + PEFT in float64 for
  * random models of each architecture with other seeds, ranks, scales, targets and layers, and the engine's golden tests over
- * them. `--models DIR` and `--gguf A,B` take models of a folder instead.
+ * them; and for a Hugging Face folder of each architecture and scaling of RoPE. `--models DIR` and `--gguf A,B` take models of a folder
+ * instead, `--only A,B` some of the folders of lib/hfConfigs.mjs.
  */
 import { spawnSync } from 'node:child_process';
 import { copyFileSync, mkdirSync, mkdtempSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { parseArgs } from 'node:util';
+import { hfConfigs } from './lib/hfConfigs.mjs';
 import { library } from './lib/paths.mjs';
 import { makeRandom } from './lib/random.mjs';
 import { randomModel } from './lib/randomModel.mjs';
@@ -19,6 +21,7 @@ const { values: options } = parseArgs({
     models: { type: 'string' },
     gguf: { type: 'string' },
     steps: { type: 'string', default: '5' },
+    only: { type: 'string' },
   },
 });
 
@@ -38,22 +41,35 @@ function sequences(vocabSize, random) {
     tokens: Array.from({ length }, () => 3 + random.below(vocabSize - 3)),
     mask: Array.from({ length }, (_, t) => (t > 0 && isTarget(t) ? 1 : 0)),
   });
-  return [make(37, () => true), make(2 + random.below(3), () => true), make(61, (t) => t > 20 && random.below(3) > 0)];
+  return [make(37, () => true), make(2 + random.below(3), () => true), make(150, (t) => t > 20 && random.below(3) > 0)];
 }
 
-async function jobOf(path, adapter, seed, reference) {
-  const { loadModel } = await library('model/index.js');
-  const { description } = await loadModel(path);
+/** `config`: a folder is made with that config.json, at `path`; else `path` is a GGUF file. */
+function jobOf({ path, config, vocabSize }, adapter, seed, reference) {
   const model = basename(path);
   const out = join(reference, `${model.replace('.gguf', '')}-r${adapter.rank}-s${seed}`);
   const adamw = { lr: 2e-3, beta1: 0.9, beta2: 0.999, eps: 1e-8, weight_decay: 0.01, steps: Number(options.steps) };
   const random = makeRandom(seed * 97 + adapter.rank);
-  return { ...adapter, seed, gguf: path, model, out, adamw, sequences: sequences(description.vocabSize, random) };
+  return { ...adapter, seed, path, config, model, out, adamw, sequences: sequences(vocabSize, random) };
 }
 
-async function modelsOf(seed) {
-  if (options.gguf !== undefined) return options.gguf.split(',').map((name) => join(options.models ?? '.', name));
-  return Promise.all(SHAPES.map((shape) => randomModel(shape, { seed, floats: true })));
+async function ggufModels(seed) {
+  const { loadModel } = await library('model/index.js');
+  const names = options.gguf?.split(',').map((name) => join(options.models ?? '.', name));
+  const paths = names ?? (await Promise.all(SHAPES.map((shape) => randomModel(shape, { seed, floats: true }))));
+  return Promise.all(paths.map(async (path) => ({ path, vocabSize: (await loadModel(path)).description.vocabSize })));
+}
+
+/** Of each architecture, as a folder that transformers writes. */
+function hfModels(seed, folder) {
+  if (options.gguf !== undefined) return [];
+  return Object.entries(hfConfigs(seed))
+    .filter(([name]) => options.only === undefined || options.only.split(',').includes(name))
+    .map(([name, config]) => ({
+      path: join(folder, 'models', `${name}-seed${seed}`),
+      vocabSize: Math.min(256, config.vocab_size),
+      config,
+    }));
 }
 
 const folder = mkdtempSync(join(tmpdir(), 'fedtune-golden-'));
@@ -61,10 +77,13 @@ const reference = join(folder, 'reference');
 mkdirSync(join(folder, 'models'), { recursive: true });
 const jobs = [];
 for (const seed of options.seeds.split(',').map(Number)) {
-  for (const path of await modelsOf(seed)) {
-    copyFileSync(path, join(folder, 'models', basename(path)));
-    for (const adapter of ADAPTERS) jobs.push(await jobOf(path, adapter, seed, reference));
+  for (const model of options.only === undefined ? await ggufModels(seed) : []) {
+    copyFileSync(model.path, join(folder, 'models', basename(model.path)));
+    for (const adapter of ADAPTERS) jobs.push(jobOf(model, adapter, seed, reference));
   }
+  // One adapter of all modules and one of some; the folder is written with the first.
+  for (const model of hfModels(seed, folder))
+    jobs.push(jobOf(model, ADAPTERS[(seed + 1) % ADAPTERS.length], seed, reference));
 }
 const file = join(folder, 'jobs.json');
 writeFileSync(file, JSON.stringify(jobs));

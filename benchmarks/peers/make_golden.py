@@ -9,10 +9,11 @@ from pathlib import Path
 
 import peft
 import torch
-from models import LAYER_NAMES, from_gguf, hf_rows
+from models import LAYER_NAMES, from_gguf, hf_rows, random_folder
 from safetensors.torch import save_file
 
 HF_TO_GGUF = {name.split(".")[-1]: module for module, name in LAYER_NAMES.items() if "proj" in name}
+HF_TO_GGUF |= {"qkv_proj": "attn_qkv", "gate_up_proj": "ffn_gate_up"}
 
 
 def gguf_name(name: str) -> str:
@@ -31,14 +32,14 @@ def gguf_rows(weight: torch.Tensor, heads: int) -> torch.Tensor:
     return out
 
 
-def saved(model, tensors: dict[str, torch.Tensor], path: Path) -> None:
-    """Writes tensors named as PEFT names its parameters, in GGUF names and row order."""
+def saved(model, tensors: dict[str, torch.Tensor], path: Path, permuted: bool) -> None:
+    """Writes tensors named as PEFT names its parameters, in GGUF names and, if `permuted`, row order."""
     config = model.config
     out = {}
     for name, value in tensors.items():
         heads = {"q_proj": config.num_attention_heads, "k_proj": config.num_key_value_heads}
         heads = next((count for key, count in heads.items() if key in name), None)
-        if config.model_type == "llama" and heads is not None and "lora_B" in name:
+        if permuted and config.model_type == "llama" and heads is not None and "lora_B" in name:
             value = gguf_rows(value, heads)
         out[gguf_name(name)] = value.detach().float().contiguous()
     save_file(out, path)
@@ -64,10 +65,13 @@ def make(job: dict) -> None:
     out = Path(job["out"])
     out.mkdir(parents=True, exist_ok=True)
     sequences = job["sequences"]
-    base = from_gguf(job["gguf"]).double()
+    # A Hugging Face folder with random weights is made here; a GGUF file was made before.
+    folder = job.get("config")
+    base = (random_folder(folder, job["path"], job["seed"]) if folder else from_gguf(job["path"])).double()
     with torch.no_grad():
         base_rows = token_losses(base, sequences)
-    targets = [LAYER_NAMES[target].split(".")[-1] for target in job["targets"]]
+    hf_names = {module: name for name, module in HF_TO_GGUF.items()}
+    targets = [hf_names[target] for target in job["targets"]]
     lora = peft.LoraConfig(
         r=job["rank"], lora_alpha=job["alpha"], target_modules=targets, lora_dropout=0.0, task_type="CAUSAL_LM",
         layers_to_transform=job["layers"],
@@ -78,7 +82,7 @@ def make(job: dict) -> None:
         spread = 1 / math.sqrt(p.shape[1]) if "lora_A" in name else 0.1
         # Values that float32 can hold, as the adapter is stored in it.
         p.data = (torch.randn(p.shape, dtype=torch.float64) * spread).float().double()
-    saved(base, {n: p.data for n, p in trainable.items()}, out / "adapter.safetensors")
+    saved(base, {n: p.data for n, p in trainable.items()}, out / "adapter.safetensors", not folder)
     a = job["adamw"]
     optimizer = torch.optim.AdamW(
         trainable.values(), lr=a["lr"], betas=(a["beta1"], a["beta2"]), eps=a["eps"], weight_decay=a["weight_decay"]
@@ -94,9 +98,9 @@ def make(job: dict) -> None:
         loss.backward()
         if step == 0:
             adapted = [row.tolist() for row in rows]
-            saved(base, {n: p.grad for n, p in trainable.items()}, out / "grads.safetensors")
+            saved(base, {n: p.grad for n, p in trainable.items()}, out / "grads.safetensors", not folder)
         optimizer.step()
-    saved(base, {n: p.data for n, p in trainable.items()}, out / "adapter_after.safetensors")
+    saved(base, {n: p.data for n, p in trainable.items()}, out / "adapter_after.safetensors", not folder)
     golden = {
         **{key: job[key] for key in ("model", "rank", "alpha", "targets", "sequences", "adamw")},
         "base_loss": mean_loss(base_rows, sequences).item(),

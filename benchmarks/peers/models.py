@@ -7,6 +7,8 @@ import json
 import numpy as np
 import torch
 from transformers import (
+    AutoConfig,
+    AutoModelForCausalLM,
     LlamaConfig,
     LlamaForCausalLM,
     Qwen2Config,
@@ -121,6 +123,29 @@ def from_gguf(path: str):
         raise SystemExit(f"{path} does not fit {type(model).__name__}: missing {missing}, unexpected {unexpected}")
     if "rope_freqs.weight" in weights:
         model.model.rotary_emb.inv_freq /= weights["rope_freqs.weight"]
+    return model.eval()
+
+
+def random_folder(config: dict, path: str, seed: int):
+    """A model of transformers' own class for a config.json, with random weights, norms and biases away from their start; saved
+    as a folder with a tokenizer of single bytes. Returns it in float32."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+
+    torch.manual_seed(seed)
+    config = AutoConfig.for_model(**config)
+    config._attn_implementation = "eager"
+    model = AutoModelForCausalLM.from_config(config)
+    for name, p in model.named_parameters():
+        spread = 0.1 if "norm" in name or name.endswith("bias") else 0.06
+        # Norms start at 1, or at 0 where 1 is added to them; biases at 0.
+        start = p.data.mean().round() if "norm" in name else 0.0
+        p.data = start + torch.randn(p.shape) * spread
+    model.save_pretrained(path)
+    letters = sorted(pre_tokenizers.ByteLevel.alphabet())
+    tokenizer = Tokenizer(models.BPE({letter: i for i, letter in enumerate(letters)}, []))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    tokenizer.save(f"{path}/tokenizer.json")
     return model.eval()
 
 

@@ -85,7 +85,9 @@ Description description(const Napi::Value& v) {
   const Napi::Object o = object(v, "description");
   only(o, "a model description",
       {"architecture", "numLayers", "hiddenSize", "numHeads", "numKvHeads", "headDim", "ffnSize", "vocabSize",
-          "contextLength", "normEps", "qkNorm", "attentionScale", "ropes", "layers", "files", "tensors"});
+          "contextLength", "normEps", "normOffset", "preNorm", "postNorm", "qkNorm", "activation", "fusedQkv",
+          "fusedGateUp", "embeddingScale", "residualScale", "attentionScale", "attentionSoftcap", "logitScale",
+          "logitSoftcap", "ropes", "layers", "files", "tensors"});
   Description d;
   d.layers = static_cast<int>(integer(o, "numLayers"));
   d.hidden = static_cast<int>(integer(o, "hiddenSize"));
@@ -96,16 +98,33 @@ Description description(const Napi::Value& v) {
   d.vocab = static_cast<int>(integer(o, "vocabSize"));
   d.context = static_cast<int>(integer(o, "contextLength"));
   d.norm_eps = static_cast<float>(number(o, "normEps"));
-  d.qk_norm = static_cast<QkNorm>(one_of(o, "qkNorm", {"none", "head"}));
-  d.attention_scale = o.Get("attentionScale").IsUndefined() ? 1.0f / std::sqrt(static_cast<float>(d.head_dim))
-                                                            : static_cast<float>(number(o, "attentionScale"));
+  d.qk_norm = static_cast<QkNorm>(one_of(o, "qkNorm", {"none", "head", "row"}));
+  d.activation = static_cast<Activation>(one_of(o, "activation", {"silu", "gelu_tanh"}));
+  d.pre_norm = boolean(o, "preNorm", true);
+  d.post_norm = boolean(o, "postNorm", false);
+  d.fused_qkv = boolean(o, "fusedQkv", false);
+  d.fused_gate_up = boolean(o, "fusedGateUp", false);
+  auto optional = [&](const char* key, float otherwise) {
+    return o.Get(key).IsUndefined() ? otherwise : static_cast<float>(number(o, key));
+  };
+  d.norm_offset = optional("normOffset", 0);
+  d.embedding_scale = optional("embeddingScale", 1);
+  d.residual_scale = optional("residualScale", 1);
+  d.attention_scale = optional("attentionScale", 1.0f / std::sqrt(static_cast<float>(d.head_dim)));
+  d.attention_softcap = optional("attentionSoftcap", 0);
+  d.logit_scale = optional("logitScale", 1);
+  d.logit_softcap = optional("logitSoftcap", 0);
   const Napi::Array ropes = array(o.Get("ropes"), "ropes");
   for (uint32_t i = 0; i < ropes.Length(); i++) d.ropes.push_back(rope_table(ropes.Get(i)));
   const Napi::Array layers = array(o.Get("layers"), "layers");
   for (uint32_t i = 0; i < layers.Length(); i++) {
     const Napi::Object layer = object(layers.Get(i), "a layer");
-    only(layer, "a layer", {"rope"});
-    d.rope_of_layer.push_back(layer.Get("rope").IsNull() ? -1 : static_cast<int>(integer(layer, "rope", 0, 1 << 16)));
+    only(layer, "a layer", {"rope", "window"});
+    auto whole = [&](const char* key, int64_t low, int64_t high, int none) {
+      const Napi::Value value = layer.Get(key);
+      return value.IsNull() || value.IsUndefined() ? none : static_cast<int>(integer(layer, key, low, high));
+    };
+    d.per_layer.push_back({whole("rope", 0, 1 << 16, -1), whole("window", 1, INT32_MAX, 0)});
   }
   d.files = strings(o.Get("files"), "files");
   const Napi::Array tensors = array(o.Get("tensors"), "tensors");

@@ -115,16 +115,16 @@ KernelTask rows_task(const KernelSet& set, const std::string& kind, int m, int n
     task.run = [=, keep = data] { s->rmsnorm_fwd(xs, weight, 1e-5f, out, stat, 0, m); };
   } else if (kind == "swiglu") {
     task.bytes = 6.0 * m * n;
-    task.run = [=, keep = data] { s->swiglu_fwd(gate_up, out, 0, m); };
+    task.run = [=, keep = data] { s->glu_fwd(Activation::Silu, gate_up, out, 0, m); };
   } else if (kind == "swiglu back") {
     task.bytes = 12.0 * m * n;
-    task.run = [=, keep = data] { s->swiglu_bwd(gate_up, dout, wide_out, out, 0, m); };
+    task.run = [=, keep = data] { s->glu_bwd(Activation::Silu, gate_up, dout, wide_out, out, 0, m); };
   } else if (kind == "softmax") {
     auto* target = data->room(sizeof(int32_t) * m).as<int32_t>();
     task.bytes = 6.0 * m * n;
     task.run = [=, keep = data] {
       for (int i = 0; i < m; i++) stat[i] = -INFINITY, stat[m + i] = 0;
-      s->softmax_tile(xs, 0, target, stat, stat + m, stat + 2 * m, out, stat + 3 * m, 0, m);
+      s->softmax_tile(xs, 0, 0, target, stat, stat + m, stat + 2 * m, out, stat + 3 * m, 0, m);
     };
   } else {
     throw Error("BAD_ARGUMENT", "Unknown kernel \"" + kind + "\".");

@@ -29,7 +29,10 @@ void check(const Description& d) {
   in("contextLength", d.context, 1, 1 << 24);
   need(d.heads % d.kv_heads == 0, "numHeads to be a multiple of numKvHeads");
   need(d.norm_eps >= 0, "normEps of at least 0");
-  need(d.attention_scale > 0, "an attentionScale above 0");
+  need(d.attention_scale > 0 && d.embedding_scale > 0 && d.residual_scale > 0 && d.logit_scale > 0, "scales above 0");
+  need(d.attention_softcap >= 0 && d.logit_softcap >= 0, "softcaps of at least 0");
+  if (d.post_norm && d.residual_scale != 1)
+    throw Error("UNSUPPORTED_FEATURE", "This engine does not compute postNorm together with a residualScale.");
   for (const auto& r : d.ropes) {
     in("the dim of a RoPE table", r.dim, 2, d.head_dim);
     need(r.dim % 2 == 0, "an even dim of each RoPE table");
@@ -37,8 +40,8 @@ void check(const Description& d) {
     need(r.factors.empty() || static_cast<int>(r.factors.size()) == r.dim / 2, "dim / 2 factors in each RoPE table");
     for (double f : r.factors) need(f > 0, "factors of RoPE above 0");
   }
-  in("the layers' entries", static_cast<int64_t>(d.rope_of_layer.size()), d.layers, d.layers);
-  for (int r : d.rope_of_layer) in("a layer's rope", r, -1, static_cast<int64_t>(d.ropes.size()) - 1);
+  in("the layers' entries", static_cast<int64_t>(d.per_layer.size()), d.layers, d.layers);
+  for (const auto& l : d.per_layer) in("a layer's rope", l.rope, -1, static_cast<int64_t>(d.ropes.size()) - 1);
 }
 
 }  // namespace ft

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "../kernels/kernels.h"
+
 namespace ft {
 
 struct TensorSource {
@@ -25,15 +27,27 @@ struct RopeTable {
   double magnitude = 1;
 };
 
-enum class QkNorm { None, Head };  // an RMS norm of q and k before RoPE: of each head
+enum class QkNorm { None, Head, Row };  // an RMS norm of q and k before RoPE: of each head, or of all heads as one row
+
+struct LayerDescription {
+  int rope = 0;    // index into ropes; -1: the layer knows no positions
+  int window = 0;  // a token sees itself and the window - 1 before it; 0: all before it
+};
 
 struct Description {
   int layers = 0, hidden = 0, heads = 0, kv_heads = 0, head_dim = 0, ffn = 0, vocab = 0, context = 0;
   float norm_eps = 0;
+  float norm_offset = 0;   // added to the weights of all norms as they are stored
+  bool pre_norm = true;    // of what attention and the feed-forward part take in
+  bool post_norm = false;  // of what they put out, before it is added to the residual stream
   QkNorm qk_norm = QkNorm::None;
-  float attention_scale = 0;  // of the scores
+  Activation activation = Activation::Silu;
+  bool fused_qkv = false, fused_gate_up = false;     // one tensor, and one target of an adapter: attn_qkv; ffn_gate_up
+  float embedding_scale = 1, residual_scale = 1;     // of embeddings; of what a part adds to the residual stream
+  float attention_scale = 0, attention_softcap = 0;  // of the scores; softcaps: 0 for none
+  float logit_scale = 1, logit_softcap = 0;
   std::vector<RopeTable> ropes;
-  std::vector<int> rope_of_layer;  // index into ropes; -1: the layer knows no positions
+  std::vector<LayerDescription> per_layer;
   std::vector<std::string> files;
   std::vector<TensorSource> tensors;
 

@@ -14,10 +14,13 @@ struct Target {
 };
 
 std::vector<Target> targets(const Description& d) {
-  const int q = d.q(), kv = d.kv();
-  return {{"attn_q", kQkv, 0, q}, {"attn_k", kQkv, q, kv}, {"attn_v", kQkv, q + kv, kv},
-      {"attn_output", kO, 0, d.hidden}, {"ffn_gate", kGateUp, 0, d.ffn}, {"ffn_up", kGateUp, d.ffn, d.ffn},
-      {"ffn_down", kDown, 0, d.hidden}};
+  const int q = d.q(), kv = d.kv(), f = d.ffn;
+  std::vector<Target> all{{"attn_output", kO, 0, d.hidden}, {"ffn_down", kDown, 0, d.hidden}};
+  if (d.fused_qkv) all.push_back({"attn_qkv", kQkv, 0, q + 2 * kv});
+  else all.insert(all.end(), {{"attn_q", kQkv, 0, q}, {"attn_k", kQkv, q, kv}, {"attn_v", kQkv, q + kv, kv}});
+  if (d.fused_gate_up) all.push_back({"ffn_gate_up", kGateUp, 0, 2 * f});
+  else all.insert(all.end(), {{"ffn_gate", kGateUp, 0, f}, {"ffn_up", kGateUp, f, f}});
+  return all;
 }
 
 // "blk.12.attn_q" -> the layer, and "attn_q"; -1 where it is no such name.
@@ -78,7 +81,9 @@ Lora::Lora(const Base& base, const std::vector<ModuleSpec>& specs) {
     for (const auto& other : g.modules)
       if (other.name == s.module) throw Error("BAD_ARGUMENT", "Module " + s.module + " is named twice.");
     const int64_t offset_b = size + static_cast<int64_t>(s.rank) * g.k;
-    g.modules.push_back({s.module, s.rank, s.scale, size, offset_b, g.k, target->rows, g.rank, target->first_row});
+    const bool adds = target->kind == kO || target->kind == kDown;  // to the residual stream, as its weights do
+    const float scale = adds ? s.scale * d.residual_scale : s.scale;
+    g.modules.push_back({s.module, s.rank, scale, size, offset_b, g.k, target->rows, g.rank, target->first_row});
     size = offset_b + static_cast<int64_t>(target->rows) * s.rank;
     g.rank += s.rank;
     max_rank = std::max(max_rank, g.rank);

@@ -42,8 +42,14 @@ class Loader {
     return out;
   }
 
-  // Stacks the named matrices [n_i, k] row after row, and their biases, where there are any.
-  Weight matrix(const std::vector<std::pair<std::string, int>>& parts, int k) {
+  std::vector<float> norm(const std::string& name, int size, float scale = 1) {
+    auto w = vector(name, size);
+    for (float& x : w) x = (x + base_.desc.norm_offset) * scale;
+    return w;
+  }
+
+  // Stacks the named matrices [n_i, k] row after row, and their biases, where there are any; all times `scale`.
+  Weight matrix(const std::vector<std::pair<std::string, int>>& parts, int k, float scale = 1) {
     Weight w;
     w.k = k;
     for (const auto& p : parts) w.n += p.second;
@@ -55,12 +61,12 @@ class Loader {
     int row = 0;
     for (const auto& p : parts) {
       const TensorSource& t = need(p.first, {k, p.second});
-      fill(t, p.second, k, w, row);
+      fill(t, p.second, k, scale, w, row);
       const std::string bias = p.first.substr(0, p.first.rfind('.')) + ".bias";
       if (find(bias)) {
         w.bias.resize(w.n, 0.0f);
         const auto values = vector(bias, p.second);
-        std::copy(values.begin(), values.end(), w.bias.begin() + row);
+        for (int i = 0; i < p.second; i++) w.bias[row + i] = values[i] * scale;
       }
       row += p.second;
     }
@@ -94,7 +100,7 @@ class Loader {
 
   const uint8_t* bytes(const TensorSource& t) const { return files_[t.file].data() + t.offset; }
 
-  void fill(const TensorSource& t, int n, int k, Weight& w, int row0) {
+  void fill(const TensorSource& t, int n, int k, float scale, Weight& w, int row0) {
     const size_t row_bytes = static_cast<size_t>(k / ggml_.block_size(t.type)) * ggml_.type_size(t.type);
     const bool levels = ggml_.block_size(t.type) > 1;
     const int parts = n < 256 ? 1 : pool_.threads();
@@ -108,7 +114,7 @@ class Loader {
         float* out = base_.int8 ? tmp.data() : static_cast<float*>(to.data);
         ggml_.dequantize(t.type, bytes(t) + r * row_bytes, out, static_cast<int64_t>(rows) * k);
         float sum = 0;
-        for (int64_t j = 0; j < static_cast<int64_t>(rows) * k; j++) sum += out[j] * 0.0f;
+        for (int64_t j = 0; j < static_cast<int64_t>(rows) * k; j++) sum += (out[j] *= scale) * 0.0f;
         // not 0: some value was not finite
         if (sum != 0.0f) throw Error("NON_FINITE", "Tensor " + t.name + " holds NaN or infinity.");
         const View from{Dtype::F32, k, k, out};
@@ -144,19 +150,28 @@ void Base::load(const std::string& ggml, const std::vector<MappedFile>& files) {
   const int q = d.q(), kv = d.kv();
   embedding = in.matrix({{"token_embd.weight", d.vocab}}, d.hidden);
   if (in.find("output.weight")) head = in.matrix({{"output.weight", d.vocab}}, d.hidden);
-  final_norm = in.vector("output_norm.weight", d.hidden);
+  final_norm = in.norm("output_norm.weight", d.hidden, d.logit_scale);  // logits are linear in it
   for (int l = 0; l < d.layers; l++) {
     const std::string p = "blk." + std::to_string(l) + ".";
     Layer y;
-    y.qkv = in.matrix({{p + "attn_q.weight", q}, {p + "attn_k.weight", kv}, {p + "attn_v.weight", kv}}, d.hidden);
-    y.o = in.matrix({{p + "attn_output.weight", d.hidden}}, q);
-    y.gate_up = in.matrix({{p + "ffn_gate.weight", d.ffn}, {p + "ffn_up.weight", d.ffn}}, d.hidden);
-    y.down = in.matrix({{p + "ffn_down.weight", d.hidden}}, d.ffn);
-    y.attn_norm = in.vector(p + "attn_norm.weight", d.hidden);
-    y.ffn_norm = in.vector(p + "ffn_norm.weight", d.hidden);
-    if (d.qk_norm == QkNorm::Head) {
-      y.q_norm = in.vector(p + "attn_q_norm.weight", d.head_dim);
-      y.k_norm = in.vector(p + "attn_k_norm.weight", d.head_dim);
+    if (d.fused_qkv) y.qkv = in.matrix({{p + "attn_qkv.weight", q + 2 * kv}}, d.hidden);
+    else y.qkv = in.matrix({{p + "attn_q.weight", q}, {p + "attn_k.weight", kv}, {p + "attn_v.weight", kv}}, d.hidden);
+    y.o = in.matrix({{p + "attn_output.weight", d.hidden}}, q, d.residual_scale);
+    if (d.fused_gate_up) y.gate_up = in.matrix({{p + "ffn_gate_up.weight", 2 * d.ffn}}, d.hidden);
+    else y.gate_up = in.matrix({{p + "ffn_gate.weight", d.ffn}, {p + "ffn_up.weight", d.ffn}}, d.hidden);
+    y.down = in.matrix({{p + "ffn_down.weight", d.hidden}}, d.ffn, d.residual_scale);
+    if (d.pre_norm) {
+      y.attn_norm = in.norm(p + "attn_norm.weight", d.hidden);
+      y.ffn_norm = in.norm(p + "ffn_norm.weight", d.hidden);
+    }
+    if (d.post_norm) {
+      y.post_attn_norm = in.norm(p + "post_attention_norm.weight", d.hidden);
+      y.post_ffn_norm = in.norm(p + "post_ffw_norm.weight", d.hidden);
+    }
+    if (d.qk_norm != QkNorm::None) {
+      const bool head = d.qk_norm == QkNorm::Head;
+      y.q_norm = in.norm(p + "attn_q_norm.weight", head ? d.head_dim : q);
+      y.k_norm = in.norm(p + "attn_k_norm.weight", head ? d.head_dim : kv);
     }
     layers.push_back(std::move(y));
   }

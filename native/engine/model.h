@@ -25,7 +25,7 @@ struct Weight {
 
 struct Layer {
   Weight qkv, o, gate_up, down;  // qkv: rows of q, k, v one after the other; gate_up: gate, up
-  std::vector<float> attn_norm, ffn_norm, q_norm, k_norm;
+  std::vector<float> attn_norm, ffn_norm, post_attn_norm, post_ffn_norm, q_norm, k_norm;  // empty where there is none
 };
 
 // Columns from .. from + count of a row of a weight as f32; `from` is a multiple of kGroup.

@@ -28,11 +28,10 @@ void Plan::save(Saved& s, int layer, bool keep) {
   s.att = act_rows(t, d.q());
   s.gate_up = act_rows(t, 2 * d.ffn);
   s.lse = f32(d.heads, t);
-  s.attn_rstd = f32(t, 1);
-  s.ffn_rstd = f32(t, 1);
-  if (keep) {
-    s.attn_in = act_rows(t, d.hidden);
-    s.ffn_in = act_rows(t, d.hidden);
+  for (Normed* n : {&s.attn, &s.ffn, &s.post_attn, &s.post_ffn}) {
+    if (!d.post_norm && (n == &s.post_attn || n == &s.post_ffn)) continue;
+    n->rstd = f32(t, 1);
+    if (keep) n->in = act_rows(t, d.hidden);
   }
   for (int kind = 0; kind < kGroupKinds; kind++) {
     int rank = 0;
@@ -63,6 +62,7 @@ void Plan::fit(int tokens, bool train, bool dropout) {
   }
   xn = act_rows(t, d.hidden);
   act = act_rows(t, d.ffn);
+  if (d.post_norm) part = f32(t, d.hidden);
   save(one, -1, train_ && checkpointing_);
   if (!train_) return;
   if (checkpointing_)

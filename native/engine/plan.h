@@ -24,15 +24,21 @@ struct Tensor {
   }
 };
 
+// What a norm keeps for the way back.
+struct Normed {
+  Tensor in;    // [T][H] Act  its input
+  Tensor rstd;  // [T] f32     1 / root mean square of those rows
+};
+
 // What forward keeps of a layer for the way back. Written by forward; "over": by whom else.
 struct Saved {
-  Tensor attn_in, ffn_in;      // [T][H] Act  the residual stream as attention and the feed-forward part took it in
-  Tensor attn_rstd, ffn_rstd;  // [T] f32     1 / root mean square of those rows
+  Normed attn, ffn;            // of the residual stream as the two parts of the layer take it in
+  Normed post_attn, post_ffn;  // of what they put out; only with post norms
   Tensor qkv;                  // [T][Q+2K] Act  q, k (after norm and RoPE) and v
   Tensor qk, qk_rstd;     // [T][Q+K] f32, [heads+kv_heads][T] f32  q and k before their norm; only where they have one
   Tensor lse;             // [heads][T] f32  log-sum-exp of the scores
   Tensor att;             // [T][Q] Act  what attention put out
-  Tensor gate_up;         // [T][2F] Act  over: swiglu back, with its gradient
+  Tensor gate_up;         // [T][2F] Act  over: glu back, with its gradient
   Tensor h[kGroupKinds];  // [T][R] Act  x A^T of each group
 };
 
@@ -44,24 +50,26 @@ struct Plan {
   void fit_head(int rows);
 
   // of the batch at hand
-  int t = 0;
+  int t = 0, longest = 0;  // tokens in all and of the longest sequence
   std::vector<Sequence> sequences;
   std::vector<int> positions;  // of the tokens whose NLL is taken
   size_t bytes = 0;            // in all buffers
 
   // forward; the way back uses x, xn and act again
-  Tensor x;                        // [T][H] f32  residual stream: embedding, then every block adds to it
-  std::vector<Tensor> cos, sin;    // [T][dim / 2] f32 of each RoPE table, by the row's position in its sequence
-  Tensor xn;                       // [T][H] Act  what a norm put out -> qkv, gate_up (and their adapters' gradients)
-  Tensor act;                      // [T][F] Act  what swiglu put out -> down (and its adapter's gradient)
-  Saved one;                       // of the layer at hand, where layers are not kept
+  Tensor x;                      // [T][H] f32  residual stream: embedding, then every block adds to it
+  std::vector<Tensor> cos, sin;  // [T][dim / 2] f32 of each RoPE table, by the row's position in its sequence
+  Tensor xn;                     // [T][H] Act  what a norm put out -> qkv, gate_up (and their adapters' gradients)
+  Tensor act;                    // [T][F] Act  what the gated activation put out -> down (and its adapter's gradient)
+  Tensor part;  // [T][H] f32  what a part put out, normed in place -> x; and its gradient on the way back; only with
+                // post norms
+  Saved one;    // of the layer at hand, where layers are not kept
   std::vector<Saved> layers;       // of each layer, in training without checkpointing
   std::vector<Tensor> checkpoint;  // [T][H] f32 of each layer: x as it came in, in training with checkpointing
 
   // backward
   Tensor dx;           // [T][H] f32  gradient of x: head back, then every norm back adds to it
   Tensor dxa;          // [T][H] Act  copy of dx -> o back, down back
-  Tensor dact;         // [T][F] Act  down back -> swiglu back
+  Tensor dact;         // [T][F] Act  down back -> glu back
   Tensor datt;         // [T][Q] Act  o back -> attention back
   Tensor dqkv;         // [T][Q+2K] Act  attention back, turned and normed back in place -> qkv back
   Tensor dxn;          // [T][H] f32  qkv back, gate_up back -> norm back

@@ -26,14 +26,22 @@ Step::Step(const Base& base, const Lora& lora, int threads, bool checkpointing)
 void Step::start(const Batch& b) {
   Plan& p = plan_;
   p.t = b.count;
+  p.longest = 0;
   p.sequences.clear();
-  for (int i = 0, at = 0; i < b.sequences; at += b.lengths[i++]) p.sequences.push_back({at, b.lengths[i]});
+  for (int i = 0, at = 0; i < b.sequences; at += b.lengths[i++]) {
+    p.sequences.push_back({at, b.lengths[i]});
+    p.longest = std::max(p.longest, b.lengths[i]);
+  }
   for (size_t i = 0; i < angles_.size(); i++)
     angles_[i].lay_out(p.sequences, p.cos[i].as<float>(), p.sin[i].as<float>());
   Timer timer(run_.profile(), "embedding");
   const int hidden = base_.desc.hidden;
-  for (int t = 0; t < b.count; t++)
-    read_row(base_.embedding.view, b.tokens[t], 0, hidden, p.x.as<float>() + static_cast<int64_t>(t) * hidden);
+  const float scale = base_.desc.embedding_scale;
+  for (int t = 0; t < b.count; t++) {
+    float* row = p.x.as<float>() + static_cast<int64_t>(t) * hidden;
+    read_row(base_.embedding.view, b.tokens[t], 0, hidden, row);
+    for (int i = 0; scale != 1 && i < hidden; i++) row[i] *= scale;
+  }
 }
 
 double Step::forward(const Batch& b, bool adapter, bool all, float* nll) {

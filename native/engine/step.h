@@ -36,14 +36,16 @@ class Step {
   void start(const Batch& b);
   void layer_forward(const Pass& pass, int l, Saved& s);
   void layer_backward(const Pass& pass, int l, Saved& s);
-  Attention attention(const Saved& s) const;
+  Attention attention(int l, const Saved& s) const;
   void turn(int l, const View& qk, float sign);
   void qk_norm(int l, Saved& s);
   void qk_norm_backward(int l, const Saved& s);
-  void norm(const std::vector<float>& w, const Tensor& in, const Tensor& rstd);
-  void norm_again(const std::vector<float>& w, const Tensor& in, const Tensor& rstd);
-  void norm_backward(const std::vector<float>& w, const Tensor& in, const Tensor& rstd);
-  void copy_dx();
+  void take_in(const std::vector<float>& w, const Normed& s);
+  void put_out(const Pass& pass, const Linear& linear, const View& x, const Tensor& h, const std::vector<float>& w,
+      const Normed& s);
+  void put_out_backward(const std::vector<float>& w, const Normed& s);
+  void take_in_again(const std::vector<float>& w, const Normed& s);
+  void take_in_backward(const std::vector<float>& w, const Normed& s);
   double head(const Batch& b, bool all, float* nll, bool train, float weight);
   void head_backward(int n, float weight);
 

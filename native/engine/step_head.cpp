@@ -44,7 +44,7 @@ double Step::head(const Batch& b, bool all, float* nll, bool train, float weight
     run_.gemm("head", forward);
     run_.rows("softmax", n, [&](int t0, int t1) {
       float* rescale = p.rescale.as<float>();
-      run_.k.softmax_tile(logits, v0, target, max, sum, target_logit, prob, rescale, t0, t1);
+      run_.k.softmax_tile(logits, d.logit_softcap, v0, target, max, sum, target_logit, prob, rescale, t0, t1);
       for (int t = t0; train && v0 > 0 && t < t1; t++) {
         if (rescale[t] == 1.0f) continue;
         auto* a = static_cast<float*>(p.acc.view.from(t).data);
@@ -81,10 +81,12 @@ void Step::head_backward(int n, float weight) {
     for (int t = t0; t < t1; t++) {
       auto* a = static_cast<float*>(p.acc.view.from(t).data);
       const float inv = 1.0f / p.sum.as<float>()[t];
+      const float capped = d.logit_softcap > 0 ? p.target_logit.as<float>()[t] / d.logit_softcap : 0;
+      const float slope = 1 - capped * capped;  // of the softcap at the target
       for (int c = 0; c < d.hidden; c += kPiece) {
         const int count = std::min(kPiece, d.hidden - c);
         read_row(base_.output().view, p.target.as<int32_t>()[t], c, count, row);
-        for (int i = 0; i < count; i++) a[c + i] = (a[c + i] * inv - row[i]) * weight;
+        for (int i = 0; i < count; i++) a[c + i] = (a[c + i] * inv - row[i] * slope) * weight;
       }
       // each row has its own target position: straight into the residual's gradient
       run_.k.rmsnorm_bwd(p.acc.view.from(t), p.xg.view.from(t), base_.final_norm.data(), p.xf_rstd.as<float>() + t,

@@ -17,22 +17,43 @@ struct Heads {
         qk(all.columns(0, d.q() + d.kv())) {}
 };
 
+// to += from, f32
+void add(const View& from, const View& to, int t0, int t1) {
+  const auto* x = static_cast<const float*>(from.from(t0).data);
+  auto* y = static_cast<float*>(to.from(t0).data);
+  for (int64_t i = 0, n = from.ld * (t1 - t0); i < n; i++) y[i] += x[i];
+}
+
+// The rows of q and k that are normed together: of each head, or all of q and all of k.
+struct QkRows {
+  int q, width_q, count, width_k;
+  explicit QkRows(const Description& d)
+      : q(d.qk_norm == QkNorm::Head ? d.heads : 1),
+        width_q(d.q() / q),
+        count(d.qk_norm == QkNorm::Head ? d.heads + d.kv_heads : 2),
+        width_k(d.kv() / (count - q)) {}
+  View at(const View& qk, int i) const {
+    return i < q ? qk.columns(i * width_q, width_q) : qk.columns(q * width_q + (i - q) * width_k, width_k);
+  }
+};
+
 }  // namespace
 
 void Step::layer_forward(const Pass& pass, int l, Saved& s) {
   const Layer& y = base_.layers[l];
   const LayerLinears& linear = linears_[l];
   Plan& p = plan_;
-  norm(y.attn_norm, s.attn_in, s.attn_rstd);
+  take_in(y.attn_norm, s.attn);
   linear.qkv.forward(pass, p.xn, s.h[kQkv], s.qkv);
   qk_norm(l, s);
   turn(l, s.qkv, 1.0f);
-  run_.attention("attention", attention(s), p.sequences, false);
-  linear.o.forward(pass, s.att, s.h[kO], p.x, true);
-  norm(y.ffn_norm, s.ffn_in, s.ffn_rstd);
+  run_.attention("attention", attention(l, s), p.sequences, false);
+  put_out(pass, linear.o, s.att, s.h[kO], y.post_attn_norm, s.post_attn);
+  take_in(y.ffn_norm, s.ffn);
   linear.gate_up.forward(pass, p.xn, s.h[kGateUp], s.gate_up);
-  run_.rows("swiglu", p.t, [&](int t0, int t1) { run_.k.swiglu_fwd(s.gate_up, p.act, t0, t1); });
-  linear.down.forward(pass, p.act, s.h[kDown], p.x, true);
+  const Activation a = base_.desc.activation;
+  run_.rows("glu", p.t, [&](int t0, int t1) { run_.k.glu_fwd(a, s.gate_up, p.act, t0, t1); });
+  put_out(pass, linear.down, p.act, s.h[kDown], y.post_ffn_norm, s.post_ffn);
 }
 
 // plan.dx holds the gradient of what the layer put out, and then that of what it took in. Ends where nothing below is
@@ -41,57 +62,86 @@ void Step::layer_backward(const Pass& pass, int l, Saved& s) {
   const Layer& y = base_.layers[l];
   const LayerLinears& linear = linears_[l];
   Plan& p = plan_;
-  copy_dx();
+  put_out_backward(y.post_ffn_norm, s.post_ffn);
   linear.down.backward(pass, p.dxa, p.dact);
-  run_.rows("swiglu", p.t, [&](int t0, int t1) { run_.k.swiglu_bwd(s.gate_up, p.dact, s.gate_up, p.act, t0, t1); });
+  const Activation a = base_.desc.activation;
+  run_.rows("glu", p.t, [&](int t0, int t1) { run_.k.glu_bwd(a, s.gate_up, p.dact, s.gate_up, p.act, t0, t1); });
   linear.down.adapt(pass, p.dxa, p.act, s.h[kDown]);
   if (!linear.down.below) return;
   linear.gate_up.backward(pass, s.gate_up, p.dxn);
-  norm_again(y.ffn_norm, s.ffn_in, s.ffn_rstd);
+  take_in_again(y.ffn_norm, s.ffn);
   linear.gate_up.adapt(pass, s.gate_up, p.xn, s.h[kGateUp]);
   if (!linear.gate_up.below) return;
-  norm_backward(y.ffn_norm, s.ffn_in, s.ffn_rstd);
-  copy_dx();
+  take_in_backward(y.ffn_norm, s.ffn);
+  put_out_backward(y.post_attn_norm, s.post_attn);
   linear.o.backward(pass, p.dxa, p.datt);
   linear.o.adapt(pass, p.dxa, s.att, s.h[kO]);
   if (!linear.o.below) return;
-  run_.attention("attention back", attention(s), p.sequences, true);
+  run_.attention("attention back", attention(l, s), p.sequences, true);
   turn(l, p.dqkv, -1.0f);
   qk_norm_backward(l, s);
   linear.qkv.backward(pass, p.dqkv, p.dxn);
-  norm_again(y.attn_norm, s.attn_in, s.attn_rstd);
+  take_in_again(y.attn_norm, s.attn);
   linear.qkv.adapt(pass, p.dqkv, p.xn, s.h[kQkv]);
-  if (linear.qkv.below) norm_backward(y.attn_norm, s.attn_in, s.attn_rstd);
+  if (linear.qkv.below) take_in_backward(y.attn_norm, s.attn);
 }
 
-// ---- norms of the residual stream ---------------------------------------------------------------------------------
+// ---- between the residual stream and the two parts of a layer; w is empty where there is no norm ------------------
 
 // xn = norm(x); a copy of x is kept for the way back where there is room for it.
-void Step::norm(const std::vector<float>& w, const Tensor& in, const Tensor& rstd) {
+void Step::take_in(const std::vector<float>& w, const Normed& s) {
   run_.rows("norm", plan_.t, [&](int t0, int t1) {
-    run_.k.rmsnorm_fwd(plan_.x, w.data(), base_.desc.norm_eps, plan_.xn, rstd.as<float>(), t0, t1);
-    if (in.view.data) run_.k.convert(plan_.x, in, t0, t1);
+    if (w.empty()) run_.k.convert(plan_.x, plan_.xn, t0, t1);
+    else run_.k.rmsnorm_fwd(plan_.x, w.data(), base_.desc.norm_eps, plan_.xn, s.rstd.as<float>(), t0, t1);
+    if (s.in.view.data) run_.k.convert(plan_.x, s.in, t0, t1);
   });
 }
 
-void Step::norm_again(const std::vector<float>& w, const Tensor& in, const Tensor& rstd) {
-  run_.rows(
-      "norm", plan_.t, [&](int t0, int t1) { run_.k.rmsnorm_again(in, w.data(), rstd.as<float>(), plan_.xn, t0, t1); });
+// x += norm(what the linear layer puts out)
+void Step::put_out(const Pass& pass, const Linear& linear, const View& x, const Tensor& h, const std::vector<float>& w,
+    const Normed& s) {
+  if (w.empty()) return linear.forward(pass, x, h, plan_.x, true);
+  const View part = plan_.part;
+  linear.forward(pass, x, h, part);
+  run_.rows("norm", plan_.t, [&](int t0, int t1) {
+    if (s.in.view.data) run_.k.convert(part, s.in, t0, t1);
+    run_.k.rmsnorm_fwd(part, w.data(), base_.desc.norm_eps, part, s.rstd.as<float>(), t0, t1);
+    add(part, plan_.x, t0, t1);
+  });
 }
 
-// dx += what came through the norm from dxn
-void Step::norm_backward(const std::vector<float>& w, const Tensor& in, const Tensor& rstd) {
-  run_.rows("norm", plan_.t,
-      [&](int t0, int t1) { run_.k.rmsnorm_bwd(plan_.dxn, in, w.data(), rstd.as<float>(), plan_.dx, t0, t1); });
+// dxa = gradient of what the linear layer put out, from dx
+void Step::put_out_backward(const std::vector<float>& w, const Normed& s) {
+  run_.rows("norm", plan_.t, [&](int t0, int t1) {
+    if (w.empty()) return run_.k.convert(plan_.dx, plan_.dxa, t0, t1);
+    const View part = plan_.part;
+    std::memset(part.from(t0).data, 0, sizeof(float) * (t1 - t0) * part.ld);
+    run_.k.rmsnorm_bwd(plan_.dx, s.in, w.data(), s.rstd.as<float>(), part, t0, t1);
+    run_.k.convert(part, plan_.dxa, t0, t1);
+  });
 }
 
-void Step::copy_dx() {
-  run_.rows("norm", plan_.t, [&](int t0, int t1) { run_.k.convert(plan_.dx, plan_.dxa, t0, t1); });
+// xn as take_in left it
+void Step::take_in_again(const std::vector<float>& w, const Normed& s) {
+  run_.rows("norm", plan_.t, [&](int t0, int t1) {
+    if (w.empty())
+      std::memcpy(plan_.xn.view.from(t0).data, s.in.view.from(t0).data,
+          size_of(plan_.xn.view.type) * plan_.xn.view.ld * (t1 - t0));
+    else run_.k.rmsnorm_again(s.in, w.data(), s.rstd.as<float>(), plan_.xn, t0, t1);
+  });
+}
+
+// dx += what came through take_in from dxn
+void Step::take_in_backward(const std::vector<float>& w, const Normed& s) {
+  run_.rows("norm", plan_.t, [&](int t0, int t1) {
+    if (!w.empty()) return run_.k.rmsnorm_bwd(plan_.dxn, s.in, w.data(), s.rstd.as<float>(), plan_.dx, t0, t1);
+    add(plan_.dxn, plan_.dx, t0, t1);
+  });
 }
 
 // ---- heads ----------------------------------------------------------------------------------------------------------
 
-Attention Step::attention(const Saved& s) const {
+Attention Step::attention(int l, const Saved& s) const {
   const auto& d = base_.desc;
   const Heads at(s.qkv, d), back(plan_.dqkv, d);
   Attention a{};
@@ -99,6 +149,8 @@ Attention Step::attention(const Saved& s) const {
   a.kv_heads = d.kv_heads;
   a.head_dim = d.head_dim;
   a.scale = d.attention_scale;
+  a.softcap = d.attention_softcap;
+  a.window = plan_.longest > d.per_layer[l].window ? d.per_layer[l].window : 0;  // else it hides nothing
   a.q = at.q;
   a.k = at.k;
   a.v = at.v;
@@ -114,7 +166,7 @@ Attention Step::attention(const Saved& s) const {
 
 // RoPE on q and k, in place; sign -1 on their gradients.
 void Step::turn(int l, const View& qkv, float sign) {
-  const int table = base_.desc.rope_of_layer[l];
+  const int table = base_.desc.per_layer[l].rope;
   if (table < 0) return;
   const RopeTable& r = base_.desc.ropes[table];
   const Rope rope{
@@ -123,19 +175,17 @@ void Step::turn(int l, const View& qkv, float sign) {
   run_.rows("rope", plan_.t, [&](int t0, int t1) { run_.k.rope(qk, rope, sign, t0, t1); });
 }
 
-// An RMS norm over each head of q and k.
 void Step::qk_norm(int l, Saved& s) {
   const auto& d = base_.desc;
   if (d.qk_norm == QkNorm::None) return;
   const Layer& y = base_.layers[l];
+  const QkRows rows(d);
   const View qk = Heads(s.qkv, d).qk;
   run_.rows("norm", plan_.t, [&](int t0, int t1) {
     run_.k.convert(qk, s.qk, t0, t1);
-    for (int h = 0; h < d.heads + d.kv_heads; h++) {
-      const int c = h * d.head_dim;
-      run_.k.rmsnorm_fwd(s.qk.view.columns(c, d.head_dim), (h < d.heads ? y.q_norm : y.k_norm).data(), d.norm_eps,
-          qk.columns(c, d.head_dim), s.qk_rstd.as<float>() + h * s.qk_rstd.view.ld, t0, t1);
-    }
+    for (int i = 0; i < rows.count; i++)
+      run_.k.rmsnorm_fwd(rows.at(s.qk, i), (i < rows.q ? y.q_norm : y.k_norm).data(), d.norm_eps, rows.at(qk, i),
+          s.qk_rstd.as<float>() + i * s.qk_rstd.view.ld, t0, t1);
   });
 }
 
@@ -143,16 +193,14 @@ void Step::qk_norm_backward(int l, const Saved& s) {
   const auto& d = base_.desc;
   if (d.qk_norm == QkNorm::None) return;
   const Layer& y = base_.layers[l];
+  const QkRows rows(d);
   const View qk = Heads(plan_.dqkv, d).qk, dy = plan_.dqk, dx = plan_.dqk_in;
   run_.rows("norm", plan_.t, [&](int t0, int t1) {
     run_.k.convert(qk, dy, t0, t1);
     std::memset(dx.from(t0).data, 0, sizeof(float) * (t1 - t0) * dx.ld);
-    for (int h = 0; h < d.heads + d.kv_heads; h++) {
-      const int c = h * d.head_dim;
-      run_.k.rmsnorm_bwd(dy.columns(c, d.head_dim), s.qk.view.columns(c, d.head_dim),
-          (h < d.heads ? y.q_norm : y.k_norm).data(), s.qk_rstd.as<float>() + h * s.qk_rstd.view.ld,
-          dx.columns(c, d.head_dim), t0, t1);
-    }
+    for (int i = 0; i < rows.count; i++)
+      run_.k.rmsnorm_bwd(rows.at(dy, i), rows.at(s.qk, i), (i < rows.q ? y.q_norm : y.k_norm).data(),
+          s.qk_rstd.as<float>() + i * s.qk_rstd.view.ld, rows.at(dx, i), t0, t1);
     run_.k.convert(dx, qk, t0, t1);
   });
 }

@@ -3,6 +3,9 @@
 // lse.
 constexpr int kQB = 32, kCB = 64;
 
+// The first key that query `t` sees.
+inline int first_key(const Attention& a, int t) { return a.window > 0 && t >= a.window ? t - a.window + 1 : 0; }
+
 inline size_t attention_scratch(const Attention& a, int max_len) {
   const size_t d = round_up(a.head_dim, FT_VL), len = round_up(max_len, kCB);
   // forward: k^T and v of the sequence; backward: k, v, k^T, v^T, dk, dv of it; blocks of q, o, do, dq, s, dp
@@ -84,13 +87,21 @@ inline void attention_fwd_t(const Attention& a, int t0, int len, int kvh, Scratc
       float mx[kQB], sum[kQB];
       for (int i = 0; i < qn; i++) mx[i] = -INFINITY, sum[i] = 0;
       std::memset(o, 0, sizeof(float) * kQB * dp);
-      for (int c0 = 0; c0 < q0 + qn; c0 += kCB) {
+      for (int c0 = first_key(a, q0) / kCB * kCB; c0 < q0 + qn; c0 += kCB) {
         const int cn = q0 + qn - c0 < kCB ? q0 + qn - c0 : kCB, cp = round_up(cn, FT_VL);
         small_gemm<false, false>(q, dp, kt + c0, lp, qn, d, cp, s, kCB);
         for (int i = 0; i < qn; i++) {
           float* r = s + i * kCB;
           const int valid = q0 + i + 1 - c0 < cn ? q0 + i + 1 - c0 : cn;
+          const int unseen = first_key(a, q0 + i) - c0;
+          if (unseen >= cn) {
+            std::memset(r, 0, sizeof(float) * cp);
+            continue;
+          }
+          if (a.softcap > 0)
+            for (int j = 0; j < cp; j += FT_VL) vstore(r + j, vcap(vload(r + j), a.softcap));
           for (int j = valid < 0 ? 0 : valid; j < cp; j++) r[j] = -INFINITY;
+          for (int j = 0; j < unseen; j++) r[j] = -INFINITY;
           vf m = vset(mx[i]);
           for (int j = 0; j < cp; j += FT_VL) m = vmax(m, vload(r + j));
           float best = mx[i];
@@ -149,7 +160,7 @@ inline void attention_bwd_t(const Attention& a, int t0, int len, int kvh, Scratc
         delta[i] = vsum(acc);
       }
       std::memset(dq, 0, sizeof(float) * kQB * dp);
-      for (int c0 = 0; c0 < q0 + qn; c0 += kCB) {
+      for (int c0 = first_key(a, q0) / kCB * kCB; c0 < q0 + qn; c0 += kCB) {
         const int cn = q0 + qn - c0 < kCB ? q0 + qn - c0 : kCB, cp = round_up(cn, FT_VL);
         small_gemm<false, false>(q, dp, kt + c0, lp, qn, d, cp, p, kCB);
         small_gemm<false, false>(go, dp, vt + c0, lp, qn, d, cp, ds, kCB);
@@ -158,11 +169,14 @@ inline void attention_bwd_t(const Attention& a, int t0, int len, int kvh, Scratc
           const float l = a.lse[static_cast<int64_t>(h) * a.ld_lse + t0 + q0 + i];
           const int valid = q0 + i + 1 - c0 < cn ? q0 + i + 1 - c0 : cn;
           for (int j = 0; j < cp; j += FT_VL) {
-            const vf e = vexp(vload(r + j) - l);
+            const vf s = a.softcap > 0 ? vcap(vload(r + j), a.softcap) : vload(r + j);
+            const vf e = vexp(s - l);
             vstore(r + j, e);
-            vstore(g + j, e * (vload(g + j) - delta[i]));
+            const vf ds = e * (vload(g + j) - delta[i]);
+            vstore(g + j, a.softcap > 0 ? ds * vcap_slope(s, a.softcap) : ds);
           }
           for (int j = valid < 0 ? 0 : valid; j < cp; j++) r[j] = g[j] = 0;
+          for (int j = 0; j < cp && c0 + j < first_key(a, q0 + i); j++) r[j] = g[j] = 0;
         }
         small_gemm<true, true>(p, kCB, go, dp, cn, qn, dp, dv + static_cast<int64_t>(c0) * dp, dp);
         small_gemm<true, true>(ds, kCB, q, dp, cn, qn, dp, dk + static_cast<int64_t>(c0) * dp, dp);

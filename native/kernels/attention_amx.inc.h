@@ -129,7 +129,7 @@ inline void transposed_out(const float* x, const float* factor, bf16_t* out, int
 }
 
 inline bool on_tiles(const Attention& a) {
-  return a.q.type == Dtype::BF16 && a.head_dim % 32 == 0 && a.head_dim <= 256;
+  return a.q.type == Dtype::BF16 && a.head_dim % 32 == 0 && a.head_dim <= 256 && a.window == 0 && a.softcap == 0;
 }
 
 inline size_t attention_scratch_amx(const Attention& a, int max_len) {

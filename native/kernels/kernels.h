@@ -71,13 +71,18 @@ struct GemmCut {
   int m_step, n_step;
 };
 
+// What a gated feed-forward part does with its gate.
+enum class Activation : uint8_t { Silu, GeluTanh };
+
 // Causal attention; query head h uses kv head h / (heads / kv_heads). All views are Act.
 struct Attention {
   int heads, kv_heads, head_dim;
-  float scale;   // of the scores q k
-  View q, k, v;  // [T][heads * head_dim], [T][kv_heads * head_dim] twice; q and k after RoPE
-  View out;      // [T][heads * head_dim]; forward writes, backward reads
-  float* lse;    // [heads][ld_lse]: log-sum-exp of each row; forward writes, backward reads
+  float softcap;  // scores s become softcap * tanh(s / softcap); 0: they stay
+  int window;     // a token sees itself and the window - 1 before it; 0: all before it
+  float scale;    // of the scores q k
+  View q, k, v;   // [T][heads * head_dim], [T][kv_heads * head_dim] twice; q and k after RoPE
+  View out;       // [T][heads * head_dim]; forward writes, backward reads
+  float* lse;     // [heads][ld_lse]: log-sum-exp of each row; forward writes, backward reads
   int64_t ld_lse;
   View dout;        // as out; backward reads
   View dq, dk, dv;  // as q, k, v; backward writes
@@ -117,21 +122,23 @@ struct KernelSet {
   void (*rmsnorm_again)(const View& x, const float* w, const float* rstd, const View& y, int t0, int t1);
   // RoPE in place on all heads of x (Act); sign -1 turns back.
   void (*rope)(const View& x, const Rope& rope, float sign, int t0, int t1);
-  // out [T][f] = silu(gate) * up; gate_up [T][2 f], gate first; both Act.
-  void (*swiglu_fwd)(const View& gate_up, const View& out, int t0, int t1);
+  // out [T][f] = activation(gate) * up; gate_up [T][2 f], gate first; both Act.
+  void (*glu_fwd)(Activation a, const View& gate_up, const View& out, int t0, int t1);
   // dgate_up from dout and gate_up, over which it may write; what forward put out again into out. All Act.
-  void (*swiglu_bwd)(const View& gate_up, const View& dout, const View& dgate_up, const View& out, int t0, int t1);
+  void (*glu_bwd)(
+      Activation a, const View& gate_up, const View& dout, const View& dgate_up, const View& out, int t0, int t1);
   // y = x, between f32 and Act.
   void (*convert)(const View& x, const View& y, int t0, int t1);
   // x += bias; x Act or f32.
   void (*add_bias)(const View& x, const float* bias, int t0, int t1);
 
   // -- loss: online softmax over a tile of logits, rows t0 .. t1 ------------------------------------------------------
-  // logits f32 [rows][n] of vocabulary entries v0 .. v0 + n. Updates max[t] and sum[t] (of exp(l - max)), notes the
-  // logit of target[t] where it falls into the tile; with p given (p.data not null) writes exp(l - max) there, Act,
-  // with columns up to round_up(n, 32) zero, and rescale[t], by which what was summed before has to be multiplied.
-  void (*softmax_tile)(const View& logits, int v0, const int32_t* target, float* max, float* sum, float* target_logit,
-      const View& p, float* rescale, int t0, int t1);
+  // logits f32 [rows][n] of vocabulary entries v0 .. v0 + n; with a softcap they are replaced by softcap * tanh(l /
+  // softcap). Updates max[t] and sum[t] (of exp(l - max)), notes the logit of target[t] where it falls into the tile;
+  // with p given (p.data not null) writes exp(l - max), times the softcap's slope at l, there, Act, with columns up to
+  // round_up(n, 32) zero, and rescale[t], by which what was summed before has to be multiplied.
+  void (*softmax_tile)(const View& logits, float softcap, int v0, const int32_t* target, float* max, float* sum,
+      float* target_logit, const View& p, float* rescale, int t0, int t1);
 
   // -- optimizer on a range of the flat vector ------------------------------------------------------------------------
   void (*adamw)(const AdamW& o, float* theta, const float* g, const uint8_t* mask, float* m, float* v, int64_t n);

@@ -89,8 +89,19 @@ inline void rope_t(const View& x, const Rope& r, float sign, int t0, int t1) {
     }
   }
 }
-template <class T>
-inline void swiglu_fwd_t(const View& gate_up, const View& out, int t0, int t1) {
+// An activation is x * s with s = sigmoid(w): w = x for silu; for gelu by tanh w = 2 c (x + 0.044715 x^3) with c =
+// sqrt(2 / pi), as (1 + tanh(y)) / 2 = sigmoid(2 y). Its slope is s + x s (1 - s) dw/dx.
+template <Activation A>
+inline vf gate_sigmoid(vf x) {
+  return vsigmoid(A == Activation::Silu ? x : x * (1.5957691216057308f + 0.07135481282052f * (x * x)));
+}
+template <Activation A>
+inline vf gate_slope(vf x, vf s, vf value) {
+  if (A == Activation::Silu) return s + value * (1.0f - s);
+  return s + value * (1.0f - s) * (1.5957691216057308f + 0.21406443846157f * (x * x));
+}
+template <class T, Activation A>
+inline void glu_fwd_t(const View& gate_up, const View& out, int t0, int t1) {
   const int f = out.cols;
   for (int t = t0; t < t1; t++) {
     const T* g = row_ptr<T>(gate_up, t);
@@ -100,23 +111,23 @@ inline void swiglu_fwd_t(const View& gate_up, const View& out, int t0, int t1) {
         f,
         {
           const vf x = vload(g + i);
-          vstore(o + i, x * vsigmoid(x) * vload(u + i));
+          vstore(o + i, x * gate_sigmoid<A>(x) * vload(u + i));
         },
         {
           const float x = load1(g + i);
-          store1(o + i, x * vsigmoid(vset(x))[0] * load1(u + i));
+          store1(o + i, x * gate_sigmoid<A>(vset(x))[0] * load1(u + i));
         })
   }
 }
-// s = sigmoid(g): d(silu) = s * (1 + g * (1 - s)). The activation comes out again along the way.
-template <class T>
-inline void swiglu_bwd_t(const View& gate_up, const View& dout, const View& dgate_up, const View& out, int t0, int t1) {
+// What came out forward comes out again along the way.
+template <class T, Activation A>
+inline void glu_bwd_t(const View& gate_up, const View& dout, const View& dgate_up, const View& out, int t0, int t1) {
   const int f = out.cols;
   auto one = [](vf x, vf y, vf e, vf& dg, vf& du, vf& a) {
-    const vf s = vsigmoid(x), silu = x * s;
-    dg = e * y * (s + silu * (1.0f - s));
-    du = e * silu;
-    a = silu * y;
+    const vf s = gate_sigmoid<A>(x), value = x * s;
+    dg = e * y * gate_slope<A>(x, s, value);
+    du = e * value;
+    a = value * y;
   };
   for (int t = t0; t < t1; t++) {
     const T* g = row_ptr<T>(gate_up, t);
@@ -169,11 +180,12 @@ inline void add_bias_t(const View& x, const float* bias, int t0, int t1) {
   }
 }
 template <class T>
-inline void softmax_tile_t(const View& logits, int v0, const int32_t* target, float* maxv, float* sum, float* tl,
-    const View& p, float* rescale, int t0, int t1) {
+inline void softmax_tile_t(const View& logits, float softcap, int v0, const int32_t* target, float* maxv, float* sum,
+    float* tl, const View& p, float* rescale, int t0, int t1) {
   const int n = logits.cols;
   for (int t = t0; t < t1; t++) {
-    const float* l = row_ptr<float>(logits, t);
+    float* l = row_ptr<float>(logits, t);
+    if (softcap > 0) FT_LOOP(n, vstore(l + i, vcap(vload(l + i), softcap)), l[i] = vcap(vset(l[i]), softcap)[0])
     vf m = vset(maxv[t]);
     float best = maxv[t];
     FT_LOOP(n, (m = vmax(m, vload(l + i))), (best = l[i] > best ? l[i] : best))
@@ -188,12 +200,12 @@ inline void softmax_tile_t(const View& logits, int v0, const int32_t* target, fl
           {
             const vf e = vexp(vload(l + i) - best);
             acc += e;
-            vstore(o + i, e);
+            vstore(o + i, softcap > 0 ? e * vcap_slope(vload(l + i), softcap) : e);
           },
           {
             const float e = exp1(l[i] - best);
             rest += e;
-            store1(o + i, e);
+            store1(o + i, softcap > 0 ? e * vcap_slope(vset(l[i]), softcap)[0] : e);
           })
       for (int j = n; j < round_up(n, kColPad); j++) store1(o + j, 0.0f);
       rescale[t] = scale;
@@ -223,11 +235,17 @@ inline void rmsnorm_again(const View& x, const float* w, const float* rstd, cons
 inline void rope(const View& x, const Rope& r, float sign, int t0, int t1) {
   FT_DISPATCH(rope, x.type, x, r, sign, t0, t1);
 }
-inline void swiglu_fwd(const View& gate_up, const View& out, int t0, int t1) {
-  FT_DISPATCH(swiglu_fwd, out.type, gate_up, out, t0, t1);
+#define FT_GLU(name, ...)                                                                                 \
+  (a == Activation::Silu       ? out.type == Dtype::F32 ? name##_t<float, Activation::Silu>(__VA_ARGS__)  \
+                                                        : name##_t<bf16_t, Activation::Silu>(__VA_ARGS__) \
+      : out.type == Dtype::F32 ? name##_t<float, Activation::GeluTanh>(__VA_ARGS__)                       \
+                               : name##_t<bf16_t, Activation::GeluTanh>(__VA_ARGS__))
+inline void glu_fwd(Activation a, const View& gate_up, const View& out, int t0, int t1) {
+  FT_GLU(glu_fwd, gate_up, out, t0, t1);
 }
-inline void swiglu_bwd(const View& gate_up, const View& dout, const View& dgate_up, const View& out, int t0, int t1) {
-  FT_DISPATCH(swiglu_bwd, out.type, gate_up, dout, dgate_up, out, t0, t1);
+inline void glu_bwd(
+    Activation a, const View& gate_up, const View& dout, const View& dgate_up, const View& out, int t0, int t1) {
+  FT_GLU(glu_bwd, gate_up, dout, dgate_up, out, t0, t1);
 }
 inline void convert(const View& x, const View& y, int t0, int t1) {
   if (x.type == Dtype::F32) FT_DISPATCH(to_act, y.type, x, y, t0, t1);
@@ -236,9 +254,9 @@ inline void convert(const View& x, const View& y, int t0, int t1) {
 inline void add_bias(const View& x, const float* bias, int t0, int t1) {
   FT_DISPATCH(add_bias, x.type, x, bias, t0, t1);
 }
-inline void softmax_tile(const View& logits, int v0, const int32_t* target, float* max, float* sum, float* target_logit,
-    const View& p, float* rescale, int t0, int t1) {
-  FT_DISPATCH(softmax_tile, p.type, logits, v0, target, max, sum, target_logit, p, rescale, t0, t1);
+inline void softmax_tile(const View& logits, float softcap, int v0, const int32_t* target, float* max, float* sum,
+    float* target_logit, const View& p, float* rescale, int t0, int t1) {
+  FT_DISPATCH(softmax_tile, p.type, logits, softcap, v0, target, max, sum, target_logit, p, rescale, t0, t1);
 }
 
 // torch.optim.AdamW: theta *= 1 - lr wd; m, v; theta -= lr / bias1 * m / (sqrt(v) / sqrt(bias2) + eps)

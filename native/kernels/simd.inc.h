@@ -93,4 +93,12 @@ inline vf vrcp(vf x) {
 #endif
 }
 inline vf vsigmoid(vf x) { return vrcp(1.0f + vexp(-x)); }
+// tanh(x) to within 2e-7: by exp, and by its series where that would cancel.
+inline vf vtanh(vf x) {
+  const vf y = x * x, series = x * (1.0f + y * (-1.0f / 3 + y * (2.0f / 15 + y * (-17.0f / 315 + y * (62.0f / 2835)))));
+  return vselect(y < vset(0.0625f), series, 1.0f - 2.0f * vrcp(1.0f + vexp(x + x)));
+}
+// cap * tanh(x / cap), and its slope at the capped value.
+inline vf vcap(vf x, float cap) { return cap * vtanh(x * (1.0f / cap)); }
+inline vf vcap_slope(vf y, float cap) { return 1.0f - y * y * (1.0f / (cap * cap)); }
 inline float exp1(float x) { return vexp(vset(x))[0]; }

@@ -17,12 +17,12 @@ std::map<std::string, double> check_kernels(const KernelSet& set, int m, int n, 
 void check_gemm(const KernelSet& set, Random& random, int m, int n, int k, Dtype a_type, Dtype b_type, bool trans,
     const std::string& name, Report& report);
 void check_rows(const KernelSet& set, Random& random, int m, int n, Report& report);
-void check_softmax(
-    const KernelSet& set, Random& random, int m, int n, Dtype type, const std::string& name, Report& report);
+void check_softmax(const KernelSet& set, Random& random, int m, int n, Dtype type, float softcap,
+    const std::string& name, Report& report);
 void check_adamw(const KernelSet& set, Random& random, int n, Report& report);
 void check_quantize(const KernelSet& set, Random& random, int m, int n, Report& report);
 // Two packed sequences, 4 heads on 2 kv heads; the float64 gradient against central differences.
-void check_attention(
-    const KernelSet& set, Random& random, int len, int head_dim, Dtype type, const std::string& name, Report& report);
+void check_attention(const KernelSet& set, Random& random, int len, int head_dim, Dtype type, int window, float softcap,
+    const std::string& name, Report& report);
 
 }  // namespace ft

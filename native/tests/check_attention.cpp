@@ -8,26 +8,32 @@ constexpr int kHeads = 4, kKvHeads = 2;
 
 // One query head of one sequence in float64.
 struct Exact {
-  int len, dim;
+  int len, dim, window;                                         // window 0: none
+  double cap;                                                   // softcap of the scores; 0: none
   std::vector<double> q, k, v, g;                               // [len][dim]
-  std::vector<double> out, dq, dk, dv, p;                       // p [len][len]
+  std::vector<double> out, dq, dk, dv, p, slope;                // p, slope of the softcap: [len][len]
   std::vector<double> out_scale, dq_scale, dk_scale, dv_scale;  // sums of absolute terms
 
+  int first(int i) const { return window > 0 ? std::max(0, i - window + 1) : 0; }
   void forward() {
     const double scale = 1 / std::sqrt(static_cast<double>(dim));
     out.assign(static_cast<size_t>(len) * dim, 0);
     out_scale = out;
     p.assign(static_cast<size_t>(len) * len, 0);
+    slope = p;
     for (int i = 0; i < len; i++) {
       double top = -INFINITY, sum = 0;
-      for (int j = 0; j <= i; j++) {
+      for (int j = first(i); j <= i; j++) {
         double s = 0;
         for (int d = 0; d < dim; d++) s += q[i * dim + d] * k[j * dim + d];
-        p[i * len + j] = s * scale;
-        top = std::max(top, s * scale);
+        s *= scale;
+        if (cap > 0) s = cap * std::tanh(s / cap);
+        slope[i * len + j] = cap > 0 ? 1 - s * s / (cap * cap) : 1;
+        p[i * len + j] = s;
+        top = std::max(top, s);
       }
-      for (int j = 0; j <= i; j++) sum += p[i * len + j] = std::exp(p[i * len + j] - top);
-      for (int j = 0; j <= i; j++) {
+      for (int j = first(i); j <= i; j++) sum += p[i * len + j] = std::exp(p[i * len + j] - top);
+      for (int j = first(i); j <= i; j++) {
         p[i * len + j] /= sum;
         for (int d = 0; d < dim; d++) {
           out[i * dim + d] += p[i * len + j] * v[j * dim + d];
@@ -54,13 +60,13 @@ struct Exact {
         delta += out[i * dim + d] * g[i * dim + d];
         delta_scale += std::fabs(out[i * dim + d] * g[i * dim + d]);
       }
-      for (int j = 0; j <= i; j++) {
+      for (int j = first(i); j <= i; j++) {
         double dp = 0, dp_scale = delta_scale;
         for (int d = 0; d < dim; d++) {
           dp += g[i * dim + d] * v[j * dim + d];
           dp_scale += std::fabs(g[i * dim + d] * v[j * dim + d]);
         }
-        const double ds = p[i * len + j] * (dp - delta) * scale, ds_scale = p[i * len + j] * dp_scale * scale;
+        const double at = p[i * len + j] * slope[i * len + j] * scale, ds = at * (dp - delta), ds_scale = at * dp_scale;
         for (int d = 0; d < dim; d++) {
           dv[j * dim + d] += p[i * len + j] * g[i * dim + d];
           dq[i * dim + d] += ds * k[j * dim + d];
@@ -96,8 +102,8 @@ void differences(Exact e, Report::Worst worst) {
 
 }  // namespace
 
-void check_attention(
-    const KernelSet& set, Random& random, int len, int dim, Dtype type, const std::string& name, Report& report) {
+void check_attention(const KernelSet& set, Random& random, int len, int dim, Dtype type, int window, float softcap,
+    const std::string& name, Report& report) {
   const int first = 3, total = first + len;  // a short sequence comes before: borders are kept
   const int q_cols = kHeads * dim, kv_cols = kKvHeads * dim, all = q_cols + 2 * kv_cols;
   const Operand qkv(random, total, all, type), dout(random, total, q_cols, type);
@@ -109,6 +115,8 @@ void check_attention(
   a.kv_heads = kKvHeads;
   a.head_dim = dim;
   a.scale = 1.0f / std::sqrt(static_cast<float>(dim));
+  a.window = window;
+  a.softcap = softcap;
   auto heads = [&](const View& view, View& q, View& k, View& v) {
     q = view.columns(0, q_cols);
     k = view.columns(q_cols, kv_cols);
@@ -140,6 +148,8 @@ void check_attention(
         Exact e{};
         e.len = n;
         e.dim = dim;
+        e.window = window;
+        e.cap = softcap;
         for (int i = 0; i < n; i++)
           for (int d = 0; d < dim; d++) {
             e.q.push_back(qkv.at(t0 + i, h * dim + d));

@@ -3,8 +3,8 @@
 
 namespace ft {
 
-void check_softmax(
-    const KernelSet& set, Random& random, int m, int n, Dtype type, const std::string& name, Report& report) {
+void check_softmax(const KernelSet& set, Random& random, int m, int n, Dtype type, float cap, const std::string& name,
+    Report& report) {
   const int tiles = 3, padded = round_up(n, kColPad);
   std::vector<Operand> logits;
   for (int i = 0; i < tiles; i++) logits.emplace_back(random, m, n, Dtype::F32);
@@ -18,33 +18,41 @@ void check_softmax(
   std::vector<int32_t> target(m);
   for (int i = 0; i < m; i++) target[i] = static_cast<int32_t>(random.next() % (tiles * n));
   std::vector<double> top(m, -INFINITY), sum(m, 0);
+  auto logit = [&](int v, int i, int j) {
+    const double x = logits[v].at(i, j);
+    return cap > 0 ? cap * std::tanh(x / cap) : x;
+  };
   auto worst = report.of(name, type);
   for (int v = 0; v < tiles; v++) {
     const Guarded p(type, m, n);
     for (const auto& [from, to] : {std::pair(0, m / 3), std::pair(m / 3, m)}) {
-      set.softmax_tile(logits[v].view(), v * n, target.data(), stat[0], stat[1], stat[2], p.view(), stat[3], from, to);
+      set.softmax_tile(
+          logits[v].view(), cap, v * n, target.data(), stat[0], stat[1], stat[2], p.view(), stat[3], from, to);
       report.need(p.only(0, to, 0, padded), name + " writes outside");
     }
     report.need(stats.only(0, 4), name + " writes outside");
     for (int i = 0; i < m; i++) {
       const double before = top[i];
-      for (int j = 0; j < n; j++) top[i] = std::max(top[i], logits[v].at(i, j));
+      for (int j = 0; j < n; j++) top[i] = std::max(top[i], logit(v, i, j));
       const double factor = std::exp(before - top[i]);
       worst.add(stat[3][i], factor, std::max(1e-30, factor * (1 + top[i] - std::max(before, -1e3))));
       sum[i] *= factor;
       for (int j = 0; j < n; j++) {
-        const double e = std::exp(logits[v].at(i, j) - top[i]);
+        const double l = logit(v, i, j), e = std::exp(l - top[i]), slope = cap > 0 ? 1 - l * l / (cap * cap) : 1;
         sum[i] += e;
-        worst.add(p.at(i, j), e, e * (1 + top[i] - logits[v].at(i, j)));
+        worst.add(p.at(i, j), e * slope, e * (1 + cap + top[i] - l));
       }
       for (int j = n; j < padded; j++) report.need(p.at(i, j) == 0, name + " leaves columns behind the end");
-      report.need(stat[0][i] == static_cast<float>(top[i]), name + " has another maximum");
-      report.of(name).add(stat[1][i], sum[i], sum[i]);
+      if (cap > 0) report.of(name).add(stat[0][i], top[i], cap);
+      else report.need(stat[0][i] == static_cast<float>(top[i]), name + " has another maximum");
+      report.of(name).add(stat[1][i], sum[i], sum[i] * (1 + cap));
     }
   }
-  for (int i = 0; i < m; i++)
-    report.need(
-        stat[2][i] == static_cast<float>(logits[target[i] / n].at(i, target[i] % n)), name + " misses the target");
+  for (int i = 0; i < m; i++) {
+    const double wanted = logit(target[i] / n, i, target[i] % n);
+    if (cap > 0) report.of(name).add(stat[2][i], wanted, cap);
+    else report.need(stat[2][i] == static_cast<float>(wanted), name + " misses the target");
+  }
 }
 
 void check_adamw(const KernelSet& set, Random& random, int n, Report& report) {

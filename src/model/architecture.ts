@@ -1,6 +1,5 @@
 import { ModelError } from '../errors.js';
 import type { ModelDescription, RopeTable, TensorSource } from '../native/binding.js';
-import type { Family } from './families.js';
 
 /**
  * Bounds of the hyper-parameters, far above any model that fits this engine; what they keep out is products that
@@ -26,37 +25,57 @@ interface Expected {
   readonly optional?: boolean;
 }
 
-function expectedTensors(d: Features, family: Family): Expected[] {
+/** Linear layers and norms of one block: [name, ne]. */
+function blockTensors(d: Features): [string, number[]][] {
   const { hiddenSize: h, ffnSize: f, headDim } = d;
   const q = d.numHeads * headDim;
   const kv = d.numKvHeads * headDim;
-  const optional = family.qkvBias === 'optional';
+  const both = (names: [string, string], a: number, b = a): [string, number[]][] => [
+    [names[0], [a]],
+    [names[1], [b]],
+  ];
+  const [qNorm, kNorm] = d.qkNorm === 'head' ? [headDim, headDim] : [q, kv];
+  const qkv: [string, number[]][] = d.fusedQkv
+    ? [['attn_qkv', [h, q + 2 * kv]]]
+    : [
+        ['attn_q', [h, q]],
+        ['attn_k', [h, kv]],
+        ['attn_v', [h, kv]],
+      ];
+  const gateUp: [string, number[]][] = d.fusedGateUp
+    ? [['ffn_gate_up', [h, 2 * f]]]
+    : [
+        ['ffn_gate', [h, f]],
+        ['ffn_up', [h, f]],
+      ];
+  return [
+    ...(d.preNorm === false ? [] : both(['attn_norm', 'ffn_norm'], h)),
+    ...(d.postNorm ? both(['post_attention_norm', 'post_ffw_norm'], h) : []),
+    ...(d.qkNorm === 'none' ? [] : both(['attn_q_norm', 'attn_k_norm'], qNorm, kNorm)),
+    ...qkv,
+    ['attn_output', [q, h]],
+    ...gateUp,
+    ['ffn_down', [f, h]],
+  ];
+}
+
+/** Whether a linear layer (`attn_q`, ...) has a bias. */
+export type BiasOf = (layer: string) => 'required' | 'optional' | 'none';
+
+function expectedTensors(d: Features, biasOf: BiasOf): Expected[] {
+  const { hiddenSize: h } = d;
   const list: Expected[] = [
     { name: 'token_embd.weight', ne: [h, d.vocabSize] },
     { name: 'output_norm.weight', ne: [h] },
     { name: 'output.weight', ne: [h, d.vocabSize], optional: true },
   ];
   for (let layer = 0; layer < d.numLayers; layer++) {
-    const block = `blk.${layer}.`;
-    list.push(
-      { name: `${block}attn_norm.weight`, ne: [h] },
-      { name: `${block}attn_q.weight`, ne: [h, q] },
-      { name: `${block}attn_k.weight`, ne: [h, kv] },
-      { name: `${block}attn_v.weight`, ne: [h, kv] },
-      { name: `${block}attn_output.weight`, ne: [q, h] },
-      { name: `${block}ffn_norm.weight`, ne: [h] },
-      { name: `${block}ffn_gate.weight`, ne: [h, f] },
-      { name: `${block}ffn_up.weight`, ne: [h, f] },
-      { name: `${block}ffn_down.weight`, ne: [f, h] },
-      { name: `${block}attn_q.bias`, ne: [q], optional },
-      { name: `${block}attn_k.bias`, ne: [kv], optional },
-      { name: `${block}attn_v.bias`, ne: [kv], optional },
-    );
-    if (d.qkNorm === 'head') {
-      list.push(
-        { name: `${block}attn_q_norm.weight`, ne: [headDim] },
-        { name: `${block}attn_k_norm.weight`, ne: [headDim] },
-      );
+    for (const [name, ne] of blockTensors(d)) {
+      list.push({ name: `blk.${layer}.${name}.weight`, ne });
+      const bias = ne.length === 1 ? 'none' : biasOf(name);
+      if (bias !== 'none') {
+        list.push({ name: `blk.${layer}.${name}.bias`, ne: [ne[1]!], optional: bias === 'optional' });
+      }
     }
   }
   return list;
@@ -73,14 +92,14 @@ const IGNORED = /^(rope_freqs\.weight|rope_factors_(long|short)\.weight|blk\.\d+
  */
 export function checkTensors(
   d: Features,
-  family: Family,
+  biasOf: BiasOf,
   tensors: readonly TensorSource[],
   path: string,
 ): TensorSource[] {
   checkFeatures(d, path);
   const byName = new Map(tensors.map((tensor) => [tensor.name, tensor]));
   const kept: TensorSource[] = [];
-  for (const { name, ne, optional } of expectedTensors(d, family)) {
+  for (const { name, ne, optional } of expectedTensors(d, biasOf)) {
     const tensor = byName.get(name);
     byName.delete(name);
     if (tensor === undefined) {

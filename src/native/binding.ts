@@ -41,6 +41,8 @@ export interface RopeTable {
 export interface LayerDescription {
   /** Index into {@link ModelDescription.ropes}; null: positions do not count in this layer. */
   readonly rope: number | null;
+  /** A token sees itself and the `window - 1` before it; null: all before it. @default null */
+  readonly window?: number | null;
 }
 
 /**
@@ -60,16 +62,38 @@ export interface ModelDescription {
   /** Longest sequence in tokens. */
   readonly contextLength: number;
   readonly normEps: number;
-  /** RMS norm of q and k before RoPE: of each head, or none. */
-  readonly qkNorm: 'none' | 'head';
+  /** Added to the weights of all norms as they are stored (Hugging Face's Gemma: 1). @default 0 */
+  readonly normOffset?: number;
+  /** RMS norm of what attention and the feed-forward part take in. @default true */
+  readonly preNorm?: boolean;
+  /** RMS norm of what they put out, before it is added to the residual stream. @default false */
+  readonly postNorm?: boolean;
+  /** RMS norm of q and k before RoPE: of each head, of all heads as one row, or none. */
+  readonly qkNorm: 'none' | 'head' | 'row';
+  /** Of the gate: feed-forward = down(activation(gate) * up). */
+  readonly activation: 'silu' | 'gelu_tanh';
+  /** q, k and v are one tensor, `attn_qkv`, and one target of adapters. @default false */
+  readonly fusedQkv?: boolean;
+  /** gate and up are one tensor, `ffn_gate_up` (gate first), and one target of adapters. @default false */
+  readonly fusedGateUp?: boolean;
+  /** Factor of the embeddings. @default 1 */
+  readonly embeddingScale?: number;
+  /** Factor of what attention and the feed-forward part add to the residual stream. @default 1 */
+  readonly residualScale?: number;
   /** Factor of the attention scores. @default 1 / sqrt(headDim) */
   readonly attentionScale?: number;
+  /** Scores s become c * tanh(s / c); 0: they stay. @default 0 */
+  readonly attentionSoftcap?: number;
+  /** Factor of the logits. @default 1 */
+  readonly logitScale?: number;
+  /** As attentionSoftcap, of the logits after their factor. @default 0 */
+  readonly logitSoftcap?: number;
   readonly ropes: readonly RopeTable[];
   /** One entry a layer. */
   readonly layers: readonly LayerDescription[];
   /** Absolute paths that `TensorSource.file` counts in. */
   readonly files: readonly string[];
-  /** token_embd, [output], output_norm, blk.N.{attn_norm,attn_q,attn_k,attn_v,attn_output,ffn_norm,ffn_gate,ffn_up,ffn_down}.weight, blk.N.attn_{q,k}_norm.weight with qkNorm, and a .bias of any linear layer. No `output.weight`: tied. */
+  /** token_embd, [output], output_norm, blk.N.{attn_q,attn_k,attn_v (or attn_qkv),attn_output,ffn_gate,ffn_up (or ffn_gate_up),ffn_down}.weight, blk.N.{attn,ffn}_norm.weight with preNorm, blk.N.post_{attention,ffw}_norm.weight with postNorm, blk.N.attn_{q,k}_norm.weight with qkNorm, and a .bias of any linear layer. No `output.weight`: tied. */
   readonly tensors: readonly TensorSource[];
 }
 
@@ -152,7 +176,7 @@ export interface NativeBase {
   readonly precision: Precision;
   /** Kernel set in use. */
   readonly kernels: Exclude<KernelSet, 'auto'>;
-  /** Bytes of weights held in memory (not counting those mapped from the file and used as they are). */
+  /** Bytes of weights held in memory. */
   readonly bytes: number;
   dispose(): void;
 }

@@ -21,7 +21,10 @@ export interface OpenBaseOptions {
   readonly kernels?: KernelSet;
 }
 
-/** A frozen base model in memory. Equal bases in one process share their weights, across worker threads too. */
+/**
+ * A frozen base model in memory. Bases of one description, precision, kernel set and state of their files share their weights
+ * in one process, across worker threads too.
+ */
 export class Base implements Disposable {
   /** @internal */
   readonly native: NativeBase;
@@ -65,7 +68,10 @@ export interface CreateTrainerOptions {
   readonly modules: readonly LoraModuleSpec[];
   /** Dropout on the input of A while training; the modules that share an input share the mask. @default 0 */
   readonly dropout?: number;
-  /** Compute threads. @default 1 */
+  /**
+   * Compute threads, 1 to 64. No more than the machine has cores (or 4) are started; the bits are the same with any number.
+   * Threads that the system does not give are an EngineError THREADS. @default 1
+   */
   readonly threads?: number;
   /** Recompute activations in the backward pass: less memory, about a third more time, the same bits. @default false */
   readonly checkpointing?: boolean;

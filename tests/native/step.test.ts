@@ -1,24 +1,29 @@
 import { describe, expect, it } from 'vitest';
-import type { LoraModuleSpec } from '../../src/native/binding.js';
-import { Base, Trainer } from '../../src/native/engine.js';
-import { makeTinyModel, noise, tinyBatch } from '../support/tinyModel.js';
+import type { KernelSet, LoraModuleSpec } from '../../src/native/binding.js';
+import { Base, cpuInfo, Trainer } from '../../src/native/engine.js';
+import { makeTinyModel, noise, TINY_FEATURES, type TinyFeatures, tinyBatch } from '../support/tinyModel.js';
 
 const TARGETS = ['attn_q', 'attn_k', 'attn_v', 'attn_output', 'ffn_gate', 'ffn_up', 'ffn_down'];
-const ALL: LoraModuleSpec[] = [0, 1].flatMap((layer) =>
-  TARGETS.map((target, i) => ({ module: `blk.${layer}.${target}`, rank: 1 + (i % 3), scale: 0.5 + i / 4 })),
-);
+const modulesOf = (targets: readonly string[]): LoraModuleSpec[] =>
+  [0, 1].flatMap((layer) =>
+    targets.map((target, i) => ({ module: `blk.${layer}.${target}`, rank: 1 + (i % 3), scale: 0.5 + i / 4 })),
+  );
+const ALL = modulesOf(TARGETS);
+const FUSED = modulesOf(['attn_qkv', 'attn_output', 'ffn_gate_up', 'ffn_down']);
 
 function make(params: {
-  architecture?: 'llama' | 'qwen2' | 'qwen3';
+  features?: Parameters<typeof makeTinyModel>[0];
   modules?: LoraModuleSpec[];
   dropout?: number;
   threads?: number;
   checkpointing?: boolean;
   precision?: 'f32' | 'int8';
+  kernels?: KernelSet;
 }) {
   const base = new Base({
-    description: makeTinyModel(params.architecture),
+    description: makeTinyModel(params.features),
     precision: params.precision ?? 'f32',
+    kernels: params.kernels ?? 'auto',
   });
   const trainer = new Trainer({ base, modules: params.modules ?? ALL, ...params });
   const next = noise(11);
@@ -31,9 +36,38 @@ const meanLoss = (trainer: Trainer) => {
   return nllSum / targets;
 };
 
-describe.each(['llama', 'qwen2', 'qwen3'] as const)('%s', (architecture) => {
+const half = { theta: 10_000, dim: 6, pairing: 'half' } as const;
+// Every feature by itself and as models of the field put them together.
+const FEATURES: [string, TinyFeatures, LoraModuleSpec[]?][] = [
+  ...Object.entries(TINY_FEATURES).map(([name, features]): [string, TinyFeatures] => [name, features]),
+  ['norms of q and k as rows', { qkNorm: 'row' }],
+  ['norms behind the parts only', { preNorm: false, postNorm: true }],
+  ['norms around the parts', { postNorm: true }],
+  ['norm weights stored less 1', { normOffset: 1, postNorm: true, qkNorm: 'head' }],
+  ['gelu', { activation: 'gelu_tanh' }],
+  ['windows by layer', { layers: [{ rope: 0, window: 3 }, { rope: 0 }] }],
+  ['capped scores', { attentionSoftcap: 1.5 }],
+  ['capped logits', { logitSoftcap: 2 }],
+  ['scales', { embeddingScale: 3, residualScale: 0.4, attentionScale: 0.2, logitScale: 0.5 }],
+  ['a layer without positions', { layers: [{ rope: null }, { rope: 0 }] }],
+  ['two RoPE tables', { ropes: [half, { ...half, theta: 50, magnitude: 1.3 }], layers: [{ rope: 1 }, { rope: 0 }] }],
+  ['RoPE on a part of each head', { ropes: [{ ...half, dim: 4 }] }],
+  ['biases everywhere', { biases: TARGETS }],
+  ['fused tensors', { fusedQkv: true, fusedGateUp: true }, FUSED],
+  ['fused tensors with biases', { fusedQkv: true, fusedGateUp: true, biases: ['attn_qkv', 'ffn_gate_up'] }, FUSED],
+  [
+    'all of Gemma',
+    {
+      ...{ normOffset: 1, postNorm: true, qkNorm: 'head', activation: 'gelu_tanh', embeddingScale: 24 ** 0.5 },
+      ...{ attentionSoftcap: 2, logitSoftcap: 3, ropes: [half, { ...half, theta: 100 }] },
+      layers: [{ rope: 1, window: 4 }, { rope: 0 }],
+    },
+  ],
+];
+
+describe.each(FEATURES)('%s', (_, features, modules = ALL) => {
   it('has the gradient that central differences of its loss give', () => {
-    const trainer = make({ architecture });
+    const trainer = make({ features, modules });
     const values = trainer.getValues();
     const { gradient, loss } = trainer.gradient([tinyBatch()]);
     expect(loss).toBeCloseTo(meanLoss(trainer), 6);
@@ -49,6 +83,17 @@ describe.each(['llama', 'qwen2', 'qwen3'] as const)('%s', (architecture) => {
       const dot = gradient.reduce((sum, g, i) => sum + g * direction[i]!, 0);
       expect(Math.abs(slope - dot)).toBeLessThan(2e-3 * Math.max(1, Math.abs(dot)));
     }
+  });
+
+  it('comes out the same from every kernel set and with recomputed activations', () => {
+    const run = (params: object) => {
+      const trainer = make({ features, modules, ...params });
+      return { loss: meanLoss(trainer), gradient: trainer.gradient([tinyBatch()]).gradient };
+    };
+    const first = run({});
+    expect(run({ checkpointing: true, threads: 2 }).gradient).toEqual(first.gradient);
+    for (const kernels of cpuInfo().kernels) expect(run({ kernels }).loss).toBeCloseTo(first.loss, 4);
+    expect(Math.abs(run({ precision: 'int8' }).loss / first.loss - 1)).toBeLessThan(0.02);
   });
 });
 

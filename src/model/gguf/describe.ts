@@ -1,8 +1,9 @@
 import { open } from 'node:fs/promises';
 import { ModelError } from '../../errors.js';
-import type { ModelDescription } from '../../native/binding.js';
+import type { ModelDescription, RopeTable } from '../../native/binding.js';
 import { checkTensors, LIMITS } from '../architecture.js';
-import { familyOfGguf } from '../families.js';
+import { biasesOf, type Family, familyOfGguf, layersOf, type ReadNumber } from '../families.js';
+import { yarnFactors, yarnMagnitude } from '../yarn.js';
 import type { GgufHeader } from './header.js';
 import { GgufMetadata } from './metadata.js';
 import { GGML_F32 } from './types.js';
@@ -27,19 +28,32 @@ async function readRopeFreqs(header: GgufHeader, ropeDim: number): Promise<numbe
   }
 }
 
-async function ropeFactors(meta: GgufMetadata, header: GgufHeader, architecture: string, ropeDim: number) {
-  const freqs = await readRopeFreqs(header, ropeDim);
-  if (freqs !== undefined) return freqs;
-  const kind = meta.string(`${architecture}.rope.scaling.type`) ?? 'none';
-  const linear = meta.number(`${architecture}.rope.scaling.factor`) ?? meta.number(`${architecture}.rope.scale_linear`);
+async function ropeTable(meta: GgufMetadata, header: GgufHeader, family: Family, dim: number): Promise<RopeTable> {
+  const key = (name: string) => `${family.name}.rope.${name}`;
+  const theta = meta.number(key('freq_base')) ?? 10_000;
+  const table = { theta, dim, pairing: family.ggufPairing } as const;
+  const freqs = await readRopeFreqs(header, dim);
+  if (freqs !== undefined) return { ...table, factors: freqs };
+  const kind = meta.string(key('scaling.type')) ?? 'none';
+  const factor = meta.number(key('scaling.factor')) ?? meta.number(key('scale_linear'));
+  if (kind === 'yarn' && factor !== undefined) {
+    const original =
+      meta.number(key('scaling.original_context_length')) ?? meta.number(`${family.name}.context_length`)!;
+    const betas = {
+      betaFast: meta.number(key('scaling.yarn_beta_fast')),
+      betaSlow: meta.number(key('scaling.yarn_beta_slow')),
+    };
+    const magnitude = yarnMagnitude(factor) * (meta.number(key('scaling.attn_factor')) ?? 1);
+    return { ...table, factors: yarnFactors(theta, dim, { factor, original, ...betas }), magnitude };
+  }
   if (kind !== 'none' && kind !== 'linear') {
     throw new ModelError(
       'UNSUPPORTED_ROPE',
-      `Expected RoPE scaling none, linear or a rope_freqs tensor but ${header.path} has "${kind}".`,
+      `Expected RoPE scaling none, linear, yarn or a rope_freqs tensor but ${header.path} has "${kind}".`,
     );
   }
-  if (linear === undefined || linear === 1 || linear === 0) return undefined;
-  return Array<number>(ropeDim / 2).fill(linear);
+  if (factor === undefined || factor === 1 || factor === 0) return table;
+  return { ...table, factors: Array<number>(dim / 2).fill(factor) };
 }
 
 /** A number, or a list with one number a layer which must all be equal. */
@@ -57,6 +71,16 @@ function perLayerCount(meta: GgufMetadata, key: string, range: { min: number; ma
   return first;
 }
 
+/** `attention.sliding_window_pattern` is a number for some architectures, and a list with one entry a layer for others. */
+function numberOrNone(meta: GgufMetadata, key: string): number | undefined {
+  return meta.isList(key) ? undefined : meta.number(key);
+}
+
+function listedWindows(meta: GgufMetadata, key: (name: string) => string): boolean[] | undefined {
+  const name = key('attention.sliding_window_pattern');
+  return meta.isList(name) ? meta.numbers(name)?.map((entry) => entry !== 0) : undefined;
+}
+
 /**
  * Hyper-parameters and tensors of a GGUF file, checked against each other.
  *
@@ -70,8 +94,7 @@ export async function describeGguf(header: GgufHeader): Promise<ModelDescription
     throw new ModelError('NOT_A_MODEL', `Expected a base model but ${header.path} is a GGUF file of type "${kind}".`);
   }
   const family = familyOfGguf(meta.string('general.architecture'), header.path);
-  const architecture = family.name;
-  const key = (name: string) => `${architecture}.${name}`;
+  const key = (name: string) => `${family.name}.${name}`;
   const embedding = header.tensors.find(({ name }) => name === 'token_embd.weight');
   if (embedding === undefined) {
     throw new ModelError('MISSING_TENSOR', `${header.path} has no tensor "token_embd.weight".`);
@@ -87,11 +110,14 @@ export async function describeGguf(header: GgufHeader): Promise<ModelDescription
       `Expected keys and values of ${header.path} of one length: ${headDim}, ${valueDim}.`,
     );
   }
-  const ropeDim = meta.count(key('rope.dimension_count'), { ...LIMITS.headDim, default: headDim });
-  const factors = await ropeFactors(meta, header, architecture, ropeDim);
+  const dim = meta.count(key('rope.dimension_count'), { ...LIMITS.headDim, default: headDim });
+  const rope = await ropeTable(meta, header, family, dim);
   const numLayers = meta.count(key('block_count'), LIMITS.layers);
+  const contextLength = meta.count(key('context_length'), LIMITS.context);
+  const read: ReadNumber = ({ gguf }) => (gguf === undefined ? undefined : numberOrNone(meta, key(gguf)));
+  const window = read({ gguf: 'attention.sliding_window' }) || undefined;
   const features = {
-    architecture,
+    architecture: family.name,
     numLayers,
     hiddenSize,
     numHeads,
@@ -99,22 +125,22 @@ export async function describeGguf(header: GgufHeader): Promise<ModelDescription
     headDim,
     ffnSize: perLayerCount(meta, key('feed_forward_length'), LIMITS.ffn),
     vocabSize: meta.count(key('vocab_size'), { ...LIMITS.vocab, default: embedding.ne[1] ?? 0 }),
-    contextLength: meta.count(key('context_length'), LIMITS.context),
+    contextLength,
     normEps: meta.number(key('attention.layer_norm_rms_epsilon')) ?? 1e-5,
-    qkNorm: family.qkNorm,
+    qkNorm: 'none',
+    activation: 'silu',
+    ...family.features?.(read, { numLayers, hiddenSize, numHeads, headDim }),
     ropes: [
-      {
-        theta: meta.number(key('rope.freq_base')) ?? 10_000,
-        dim: ropeDim,
-        pairing: family.ggufPairing,
-        ...(factors === undefined ? {} : { factors }),
-      },
+      rope,
+      ...(family.localTheta === undefined
+        ? []
+        : [{ theta: meta.number(key('rope.freq_base_swa')) ?? family.localTheta, dim, pairing: rope.pairing }]),
     ],
-    layers: Array.from({ length: numLayers }, () => ({ rope: 0 })),
+    layers: layersOf(family, read, { numLayers, contextLength, window, slides: listedWindows(meta, key) }),
   } as const;
   return {
     ...features,
     files: header.files,
-    tensors: checkTensors(features, family, header.tensors, header.path),
+    tensors: checkTensors(features, biasesOf(family), header.tensors, header.path),
   };
 }

@@ -15,6 +15,10 @@ export class GgufMetadata {
     return Object.hasOwn(this.#values, key);
   }
 
+  isList(key: string): boolean {
+    return Array.isArray(this.#get(key));
+  }
+
   #get(key: string): unknown {
     return this.has(key) ? this.#values[key] : undefined;
   }

@@ -3,10 +3,10 @@ import { ModelError } from '../../errors.js';
 import type { ModelDescription, TensorSource } from '../../native/binding.js';
 import { readSafetensorsHeader, type SafeTensor } from '../../safetensors/index.js';
 import { checkTensors, LIMITS } from '../architecture.js';
-import { familyOfHf } from '../families.js';
+import { biasesOf, type Family, familyOfHf, layersOf, type ReadNumber } from '../families.js';
 import { GGML_BF16, GGML_F16, GGML_F32 } from '../gguf/types.js';
 import type { Json } from './json.js';
-import { ropeFromConfig } from './rope.js';
+import { longropeLimit, ropesFromConfig } from './rope.js';
 import { weightFiles } from './weightFiles.js';
 
 const LAYER_NAMES: Readonly<Record<string, string>> = {
@@ -36,15 +36,15 @@ export const GGML_OF_DTYPE: Readonly<Record<string, number>> = { F32: GGML_F32, 
 const DERIVED = /rotary_emb\.inv_freq$/;
 
 /** The canonical (GGUF) name of a Hugging Face tensor; names that are not known stay as they are and are refused later. */
-export function canonicalName(name: string): string {
+function canonicalName(name: string, family: Family): string {
   const top = TOP_NAMES[name];
   if (top !== undefined) return top;
   const match = /^model\.layers\.(\d+)\.(.+)\.(weight|bias)$/.exec(name);
-  const layer = match === null ? undefined : LAYER_NAMES[match[2]!];
+  const layer = match === null ? undefined : (family.hfNames?.[match[2]!] ?? LAYER_NAMES[match[2]!]);
   return layer === undefined ? name : `blk.${match![1]}.${layer}.${match![3]}`;
 }
 
-function toSource(tensor: SafeTensor, file: number, path: string): TensorSource {
+function toSource(tensor: SafeTensor, file: number, family: Family, path: string): TensorSource {
   const type = GGML_OF_DTYPE[tensor.dtype];
   if (type === undefined) {
     throw new ModelError(
@@ -53,10 +53,10 @@ function toSource(tensor: SafeTensor, file: number, path: string): TensorSource 
     );
   }
   const { offset, bytes, shape } = tensor;
-  return { name: canonicalName(tensor.name), file, offset, bytes, type, ne: [...shape].reverse() };
+  return { name: canonicalName(tensor.name, family), file, offset, bytes, type, ne: [...shape].reverse() };
 }
 
-async function readTensors(files: readonly string[], tied: boolean): Promise<TensorSource[]> {
+async function readTensors(files: readonly string[], family: Family, tied: boolean): Promise<TensorSource[]> {
   const sources: TensorSource[] = [];
   const seen = new Map<string, string>();
   for (const [i, path] of files.entries()) {
@@ -67,7 +67,7 @@ async function readTensors(files: readonly string[], tied: boolean): Promise<Ten
         throw new ModelError('BAD_HEADER', `Tensor "${tensor.name}" is both in ${other} and in ${basename(path)}.`);
       }
       seen.set(tensor.name, basename(path));
-      sources.push(toSource(tensor, i, path));
+      sources.push(toSource(tensor, i, family, path));
     }
   }
   return sources;
@@ -84,19 +84,40 @@ function counter(config: Json, path: string) {
   };
 }
 
-function refuse(config: Json, path: string): void {
+/** Hugging Face's names of the activations that the engine computes. */
+const ACTIVATIONS: Readonly<Record<ModelDescription['activation'], string>> = {
+  silu: 'silu',
+  gelu_tanh: 'gelu_pytorch_tanh',
+};
+
+function refuse(config: Json, activation: ModelDescription['activation'], path: string): void {
   if (config.quantization_config !== undefined && config.quantization_config !== null) {
     throw new ModelError(
       'UNSUPPORTED_TYPE',
       `${path} is a quantised checkpoint. Take the original one, or a GGUF file.`,
     );
   }
-  if (config.hidden_act !== undefined && config.hidden_act !== 'silu') {
+  const named = config.hidden_activation ?? config.hidden_act ?? ACTIVATIONS[activation];
+  if (named !== ACTIVATIONS[activation]) {
     throw new ModelError(
       'UNSUPPORTED_ARCHITECTURE',
-      `Expected hidden_act silu but ${path} has ${String(config.hidden_act)}.`,
+      `Expected the activation ${ACTIVATIONS[activation]} but ${path} has ${String(named)}.`,
     );
   }
+}
+
+/** `sliding_window` where it is in use, and the layers that have it. */
+function windowOf(config: Json): { window: number | undefined; slides?: boolean[] } {
+  const types = config.layer_types;
+  const size = config.use_sliding_window === false ? undefined : config.sliding_window;
+  const window = typeof size === 'number' && size > 0 ? size : undefined;
+  if (!Array.isArray(types)) return { window };
+  return { window, slides: types.map((type) => type === 'sliding_attention' && window !== undefined) };
+}
+
+function listedRopes(config: Json): { hasRope?: boolean[] } {
+  const list = config.no_rope_layers;
+  return Array.isArray(list) ? { hasRope: list.map((entry) => entry !== 0 && entry !== false) } : {};
 }
 
 /**
@@ -107,18 +128,22 @@ function refuse(config: Json, path: string): void {
 export async function describeHf(folder: string, config: Json): Promise<ModelDescription> {
   const path = join(folder, 'config.json');
   const family = familyOfHf(config.model_type, path);
-  refuse(config, path);
   const count = counter(config, path);
   const hiddenSize = count('hidden_size', LIMITS.hidden);
   const numHeads = count('num_attention_heads', LIMITS.heads);
   const headDim = count('head_dim', LIMITS.headDim, hiddenSize / numHeads);
-  const ropeDim = headDim * Number(config.partial_rotary_factor ?? 1);
-  const { theta, factors } = ropeFromConfig(config, ropeDim, path);
-  const context = count('max_position_embeddings', LIMITS.context);
-  // Within its window a sliding-window model is a plain one.
-  const window = config.use_sliding_window === false ? null : config.sliding_window;
-  const tied = config.tie_word_embeddings === true;
   const numLayers = count('num_hidden_layers', LIMITS.layers);
+  const contextLength = Math.min(
+    count('max_position_embeddings', LIMITS.context),
+    longropeLimit(config) ?? Number.POSITIVE_INFINITY,
+  );
+  const read: ReadNumber = ({ hf }) => {
+    const value = hf === undefined ? undefined : config[hf];
+    return typeof value === 'number' ? value : undefined;
+  };
+  const own = family.features?.(read, { numLayers, hiddenSize, numHeads, headDim });
+  const activation = own?.activation ?? 'silu';
+  refuse(config, activation, path);
   const features = {
     architecture: family.name,
     numLayers,
@@ -128,14 +153,18 @@ export async function describeHf(folder: string, config: Json): Promise<ModelDes
     headDim,
     ffnSize: count('intermediate_size', LIMITS.ffn),
     vocabSize: count('vocab_size', LIMITS.vocab),
-    contextLength: typeof window === 'number' && window > 0 ? Math.min(context, window) : context,
+    contextLength,
     normEps: Number(config.rms_norm_eps ?? 1e-6),
-    qkNorm: family.qkNorm,
-    ropes: [{ theta, dim: ropeDim, pairing: 'half', ...(factors === undefined ? {} : { factors }) }],
-    layers: Array.from({ length: numLayers }, () => ({ rope: 0 })),
+    ...(family.hfNormOffset === undefined ? {} : { normOffset: family.hfNormOffset }),
+    qkNorm: 'none',
+    activation,
+    ...own,
+    ropes: ropesFromConfig(config, headDim, family.localTheta, path),
+    layers: layersOf(family, read, { numLayers, contextLength, ...windowOf(config), ...listedRopes(config) }),
   } as const;
+  const tied = (config.tie_word_embeddings ?? family.tied) === true;
   const files = await weightFiles(folder);
-  const tensors = checkTensors(features, family, await readTensors(files, tied), folder);
+  const tensors = checkTensors(features, biasesOf(family, config), await readTensors(files, family, tied), folder);
   if (!tied && !tensors.some(({ name }) => name === 'output.weight')) {
     throw new ModelError(
       'MISSING_TENSOR',

@@ -47,6 +47,7 @@ describe('a GGUF file that is whole', () => {
       contextLength: 64,
       normEps: Math.fround(1e-5),
       qkNorm: 'none',
+      activation: 'silu',
       ropes: [{ theta: 10000, dim: 4, pairing: 'interleaved' }],
       layers: [{ rope: 0 }, { rope: 0 }],
       files: [model.path],

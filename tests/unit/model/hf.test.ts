@@ -135,9 +135,26 @@ describe('a Hugging Face folder', () => {
     expect(await code(load({ config: { rope_scaling: { type: 'dynamic', factor: 2 } } }))).toBe('UNSUPPORTED_ROPE');
   });
 
-  it('Mistral is a llama whose context ends with its window', async () => {
+  it('Mistral is a llama with a window, which counts where it is shorter than the context', async () => {
     const mistral = await load({ config: { model_type: 'mistral', sliding_window: 32 } });
-    expect(mistral.description).toMatchObject({ architecture: 'llama', contextLength: 32 });
+    expect(mistral.description).toMatchObject({ architecture: 'llama', layers: [{ rope: 0, window: 32 }] });
+    const { contextLength } = mistral.description;
+    const plain = await load({ config: { model_type: 'mistral', sliding_window: contextLength } });
+    expect(plain.description.layers).toEqual([{ rope: 0 }]);
+  });
+
+  it('takes the biases that config.json speaks of, and refuses others', async () => {
+    const bias = { name: 'model.layers.0.self_attn.o_proj.bias', dtype: 'F32', shape: [8] };
+    const qkv = [8, 4, 4].map((size, i) => ({
+      ...bias,
+      name: bias.name.replace('o_proj', `${'qkv'[i]}_proj`),
+      shape: [size],
+    }));
+    const all = await load({ config: { attention_bias: true }, tensors: [...tinyTensors(), bias, ...qkv] });
+    expect(all.description.tensors.filter(({ name }) => name.endsWith('.bias'))).toHaveLength(4);
+    await expect(load({ config: { attention_bias: true }, tensors: [...tinyTensors(), bias] })).rejects.toMatchObject({
+      code: 'MISSING_TENSOR',
+    });
   });
 
   it('roles and chat template from tokenizer_config.json, else from config.json', async () => {

@@ -1,95 +1,90 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
-import { plainLayout } from './engine.mjs';
-import { library } from './paths.mjs';
+import { CACHE, library } from './paths.mjs';
+import { sum } from './stats.mjs';
 
-/** Settings of a job that trains for `steps` steps of `batch` examples. */
-function trainPhase(steps, batch) {
+/** FedAvg on ready-made tokens: plain LoRA on every linear layer, a constant learning rate, nothing evaluated. */
+function configOf(testCase, settings) {
+  const { precision, kernels, checkpointing, model } = settings;
+  const [first] = testCase.clients;
   return {
-    kind: 'train',
-    steps,
-    batchSize: batch,
-    gradientAccumulationSteps: 1,
-    learningRates: Array(steps).fill(1e-4),
-    beta1: 0.9,
-    beta2: 0.999,
-    eps: 1e-8,
-    weightDecay: 0,
-    maxGradNorm: 0,
-    trainable: null,
-    proxMu: 0,
-    anchor: null,
-    gradientOffset: null,
-    wantMeanGradient: false,
+    ...{ model, precision, kernels, checkpointing, method: 'fedavg', seed: 1 },
+    ...{ lora_r: testCase.rank, lora_alpha: 2 * testCase.rank, lora_dropout: 0 },
+    ...{ num_rounds: testCase.rounds, local_steps: first.steps.length, batch_size: testCase.batch },
+    ...{ learning_rate: 1e-4, weight_decay: 0, max_grad_norm: 0, eval_every: 0 },
   };
 }
 
-/** Examples of all clients in one list, and each client's indices into it. */
-function indexExamples(testCase) {
-  const examples = [];
-  const clients = testCase.clients.map(({ id, steps }) => {
-    const indices = steps.flat().map(({ tokens, mask }) => {
-      examples.push({ id: String(examples.length), tokens: Int32Array.from(tokens), lossMask: Uint8Array.from(mask) });
-      return examples.length - 1;
-    });
-    return { id, steps: steps.length, indices };
-  });
-  return { examples, clients };
+/**
+ * An owner's home as it is once the owner has described its data, with the case's examples in the place of rows and their
+ * tokens. Returns the owner with what it would say of itself.
+ */
+async function makeHome(dir, { id, steps }, config, baseSha256) {
+  const { packExamples } = await library('client/examples.js');
+  const { StateStore } = await library('store/index.js');
+  const home = join(dir, id);
+  mkdirSync(home);
+  const train = steps.flat().map(({ tokens, mask }, i) => ({
+    example: { id: String(i), tokens: Int32Array.from(tokens), lossMask: Uint8Array.from(mask) },
+  }));
+  const examples = packExamples({ train, valid: [], test: [] });
+  StateStore.open(join(home, 'tokens')).save(1, { ...examples, inputs: '', numDropped: 0, numCut: 0, dataSha256: '' });
+  writeFileSync(
+    join(home, 'run.json'),
+    JSON.stringify({ config, baseSha256, rank: config.lora_r, givenSplits: [], inputs: '' }),
+  );
+  return { id, home, takeHome: join(dir, 'taken', id), rank: config.lora_r, description: examples.counts };
 }
+
+const examplesOf = ({ clients }) => clients.flatMap(({ steps }) => steps.flat());
 
 /** FedAvg over worker threads, as the library runs it, without evaluation and checkpoints: wall seconds with loading. */
 export async function runFederation(testCase, settings) {
-  const { loadModel } = await library('model/index.js');
-  const { createWorkerPool } = await library('runtime/workerPool.js');
-  const { shareExamples } = await library('runtime/sharedExamples.js');
-  const { mergeMean } = await library('native/merges.js');
-  const { initialValues } = await library('adapter/init.js');
+  const { parseConfig } = await library('config/parse.js');
+  const { prepare } = await library('run/prepare.js');
+  const { makeFederation } = await library('run/open.js');
+  const { createThreadsLink } = await library('links/threads.js');
+  const { runRounds } = await library('server/loop.js');
+  const { Base } = await library('native/engine.js');
   const start = performance.now();
-  const { description } = await loadModel(settings.model);
-  const layout = await plainLayout(description, testCase.rank);
-  const { examples, clients } = indexExamples(testCase);
-  const { precision, kernels, checkpointing } = settings;
-  const workers = Math.min(settings.workers, clients.length);
+  const config = parseConfig(configOf(testCase, settings));
+  const prepared = await prepare(config);
+  const { description, sha256 } = prepared.model;
+  // Held by this thread, so that worker threads share the weights.
+  const base = new Base({ description, precision: config.precision, kernels: config.kernels });
+  const workers = Math.min(settings.workers, testCase.clients.length);
   const threads = Math.max(1, Math.floor(settings.threads / workers));
-  const shared = shareExamples(examples);
-  const setup = {
-    description,
-    precision,
-    kernels,
-    threads,
-    checkpointing,
-    dropout: 0,
-    examples: shared,
-    baseLayout: layout,
-  };
-  const pool = createWorkerPool({ workers, setup });
-  let values = initialValues(layout, 1);
-  const roundSeconds = [];
-  for (let round = 1; round <= testCase.rounds; round++) {
-    process.stderr.write(`round ${round} of ${testCase.rounds}\n`);
-    const before = performance.now();
-    const jobs = clients.map(({ id, steps, indices }) => ({
-      client: id,
-      round,
-      seed: round * 1000 + Number(id),
-      trainIndices: indices,
-      tracks: [{ name: 'main', adapter: { layout, values, mask: null }, phases: [trainPhase(steps, testCase.batch)] }],
-    }));
-    const results = await Promise.all(jobs.map((job) => pool.train(job)));
-    const rows = results.map(({ tracks }) => ({ values: tracks[0].adapter.values, weight: 1, mask: null }));
-    values = mergeMean(rows, values, settings.threads);
-    roundSeconds.push((performance.now() - before) / 1000);
+  const dir = mkdtempSync(join(CACHE, 'federation-'));
+  const ends = [];
+  try {
+    const owners = await Promise.all(testCase.clients.map((client) => makeHome(dir, client, config, sha256)));
+    const link = createThreadsLink({ homes: owners, workers, threads, model: prepared.model });
+    const host = {
+      link,
+      signal: new AbortController().signal,
+      emit: () => {},
+      progress: ({ kind, round }) => {
+        if (kind === 'round') process.stderr.write(`round ${round} of ${testCase.rounds}\n`);
+      },
+      // Called once before the first round and once after each.
+      checkpoint: async () => ends.push(performance.now()),
+    };
+    await runRounds(makeFederation(prepared, owners), host);
+    const wall = (performance.now() - start) / 1000;
+    await link.close();
+    return {
+      wall_seconds: wall,
+      round_seconds: ends.slice(1).map((end, i) => (end - ends[i]) / 1000),
+      // The first token of a sequence is never a target.
+      targets: testCase.rounds * sum(examplesOf(testCase).map(({ mask }) => sum(mask.slice(1)))),
+      workers,
+      clients: owners.length,
+      rounds: testCase.rounds,
+      adapter_bytes: 4 * prepared.layout.size,
+    };
+  } finally {
+    base.dispose();
+    rmSync(dir, { recursive: true, force: true });
   }
-  const wall = (performance.now() - start) / 1000;
-  await pool.close();
-  const targets =
-    testCase.rounds * examples.reduce((sum, e) => sum + e.lossMask.subarray(1).reduce((a, b) => a + b, 0), 0);
-  return {
-    wall_seconds: wall,
-    round_seconds: roundSeconds,
-    targets,
-    workers,
-    clients: clients.length,
-    rounds: testCase.rounds,
-    adapter_bytes: 4 * layout.size,
-  };
 }

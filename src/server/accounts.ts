@@ -12,9 +12,7 @@ export function countTokens(received: readonly Received[]): Tokens {
   );
 }
 
-/** Bytes of the encoded messages; nothing travels for a `silent` method. */
-export function countBytes(received: readonly Received[], silent: boolean | undefined): { down: number; up: number } {
-  if (silent) return { down: 0, up: 0 };
+export function countBytes(received: readonly Received[]): { down: number; up: number } {
   return received.reduce((sum, { bytesDown, bytesUp }) => ({ down: sum.down + bytesDown, up: sum.up + bytesUp }), {
     down: 0,
     up: 0,
@@ -49,7 +47,7 @@ export function emitClients(
   dispatch?: number,
 ): void {
   const where = { round, ...(dispatch === undefined ? {} : { dispatch }) };
-  for (const { client, update } of received) {
+  for (const { client, update, seconds } of received) {
     const { train, search } = update.tokens;
     const event: RunEvent = {
       type: 'client',
@@ -57,7 +55,7 @@ export function emitClients(
       client,
       losses: update.losses,
       tokens: { train, search },
-      seconds: update.seconds[0]!,
+      seconds,
     };
     host.emit(event);
   }

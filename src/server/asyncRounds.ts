@@ -44,7 +44,7 @@ async function dispatch(
   host: LoopHost,
   { flight, held, count, clock }: { flight: Flight; held: readonly PendingUpdate[]; count: number; clock: number },
 ): Promise<void> {
-  const { config, clients, arms, capabilities } = federation;
+  const { config, clients, arms } = federation;
   const busy = new Set([...flight.pending, ...held].map(({ received }) => received.client));
   const chosen = chooseIdle(federation, flight, busy, count);
   if (chosen.length === 0) return;
@@ -62,7 +62,7 @@ async function dispatch(
   const { train, search } = countTokens(received);
   flight.train += train;
   flight.search += search;
-  flight.bytesDown += countBytes(received, capabilities.silent).down;
+  flight.bytesDown += countBytes(received).down;
 }
 
 const earliest = (pending: readonly PendingUpdate[]): PendingUpdate =>
@@ -105,7 +105,7 @@ async function fillBuffer(federation: Federation, state: LoopState, host: LoopHo
  * the adapter of now and discounted by its age. Time is the virtual clock of the device profiles.
  */
 export async function runAsyncRound(federation: Federation, state: LoopState, host: LoopHost): Promise<LoopState> {
-  const { config, clients, arms, capabilities } = federation;
+  const { config, clients, arms } = federation;
   const round = state.round + 1;
   const flight: Flight = {
     pending: [...state.pending],
@@ -123,7 +123,7 @@ export async function runAsyncRound(federation: Federation, state: LoopState, ho
   const merging = clients.filter(({ id }) => present.has(id));
   const context = makeContext({ config, round, clients: merging, nextClients: [], allClients: clients });
   const merged = arms.main.aggregate(updates, context);
-  const { up } = countBytes(received, capabilities.silent);
+  const { up } = countBytes(received);
   host.emit({
     type: 'round',
     round,

@@ -122,7 +122,7 @@ async function trainArms(
 
 /** One synchronous round: sample, send, train, wait until the deadline, merge. Returns the state after it. */
 export async function runRound(federation: Federation, state: LoopState, host: LoopHost): Promise<LoopState> {
-  const { config, arms, capabilities } = federation;
+  const { config, arms } = federation;
   const round = state.round + 1;
   const chosen = chooseClients(federation, round);
   const busy = new Set(
@@ -141,8 +141,8 @@ export async function runRound(federation: Federation, state: LoopState, host: L
   const merged = arms.main.aggregate(updates, withJoined(federation, context, joined));
   arms.local?.aggregate(localArm?.received.map(updateOf) ?? [], context);
 
-  const { down } = countBytes(mainArm.received, capabilities.silent);
-  const { up } = countBytes([...timed.onTime, ...arrived], capabilities.silent);
+  const { down } = countBytes(mainArm.received);
+  const { up } = countBytes([...timed.onTime, ...arrived]);
   emitClients(host, round, mainArm.received, mainArm.failures);
   host.emit({
     type: 'round',

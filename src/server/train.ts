@@ -86,11 +86,13 @@ async function trainClient(
   const where = { round: request.round, client, ...(dispatch === undefined ? {} : { dispatch }) };
   for (let attempt = 0; ; attempt++) {
     try {
-      const { reply: update, bytesDown, bytesUp } = await host.link.ask(client, { ...request, attempt });
-      checkUpdate(client, request, update);
+      const { reply, bytesDown, bytesUp } = await host.link.ask(client, { ...request, attempt });
+      checkUpdate(client, request, reply);
+      const { seconds: clock, ...update } = reply;
+      const seconds = clock[0]!;
       const tokens = update.tokens.train + update.tokens.search;
-      host.progress({ kind: 'job', ...where, tokens, seconds: update.seconds[0]!, loss: update.losses.at(-1) });
-      return { client, update, sent, bytesDown, bytesUp };
+      host.progress({ kind: 'job', ...where, tokens, seconds, loss: update.losses.at(-1) });
+      return { client, update, seconds, sent, bytesDown, bytesUp };
     } catch (cause) {
       // The link was closed under it: no failure of the client, nothing to try again.
       if (cause instanceof InterruptedError || host.signal.aborted) throw cause;
@@ -142,7 +144,9 @@ export async function trainClients(
     ),
   );
   const outcomes = await orInterrupted(Promise.all(work), host.signal);
-  const received = outcomes.filter((outcome) => 'update' in outcome);
+  const received = outcomes
+    .filter((outcome) => 'update' in outcome)
+    .map((one) => (federation.capabilities.silent ? { ...one, bytesDown: 0, bytesUp: 0 } : one));
   const failures = outcomes.filter((outcome) => 'error' in outcome);
   return {
     received: received.sort((a, b) => byCode(a.client, b.client)),

@@ -28,9 +28,12 @@ export interface Totals {
 /** A client's update as it came over the link. */
 export interface Received {
   readonly client: string;
-  readonly update: Update;
+  readonly update: Omit<Update, 'seconds'>;
+  /** Seconds of work. */
+  readonly seconds: number;
   /** What the client was sent for it. */
   readonly sent: Sending;
+  /** Of the encoded messages; 0 for a `silent` method, where nothing would travel. */
   readonly bytesDown: number;
   readonly bytesUp: number;
 }

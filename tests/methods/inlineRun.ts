@@ -126,7 +126,7 @@ const withoutSeconds = ({ pending, ...state }: LoopState): LoopState => ({
   ...state,
   pending: pending.map(({ received, ...rest }) => ({
     ...rest,
-    received: { ...received, update: { ...received.update, seconds: new Float64Array(1) } },
+    received: { ...received, seconds: 0 },
   })),
 });
 

@@ -45,6 +45,11 @@ const cutAt =
     content.subarray(0, Math.floor(share * content.length));
 
 const STATE = 'state/000002.json';
+const OWNER = 'client-1';
+/** Every file of a folder. */
+async function editEach(dir: string, change: (content: Buffer) => Buffer): Promise<void> {
+  for (const name of await readdir(dir)) await edit(join(dir, name), change);
+}
 /** A tensor of the newest state that no other has. */
 async function newestBlob(blobs: string): Promise<string> {
   const named = async (manifest: string) => {
@@ -93,6 +98,58 @@ describe('a damaged run folder', () => {
     expect(stderr).toContain(name === 'config.yaml' ? name : join('run', name));
     const metrics = (dir: string) => readFile(join(dir, 'run/metrics.json'), 'utf8');
     expect(await metrics(cwd)).toBe(await metrics(finished));
+  });
+
+  it('goes without the rows of an owner no further: they are needed to know the data again', async () => {
+    const cwd = await copy();
+    const rows = join('run/owners', OWNER, 'rows.jsonl');
+    await rm(join(cwd, rows));
+    const gone = await resume(cwd);
+    expect(gone.code).toBe(1);
+    expect(gone.stderr).toContain(rows);
+    await writeFile(join(cwd, rows), '{"id":"a:1","instruction":');
+    const torn = await resume(cwd);
+    expect(torn.code).toBe(1);
+    expect(torn.stderr).toMatch(/^DataError: .*rows\.jsonl/m);
+    // What an owner has in its rows stays with it.
+    expect(torn.stderr).not.toContain('instruction');
+  });
+
+  it('goes on with tokens that are damaged: they are made of the rows again, to the same bits', async () => {
+    const cwd = await copy();
+    const blobs = join(cwd, 'run/owners', OWNER, 'tokens/blobs');
+    for (const name of await readdir(blobs)) await edit(join(blobs, name), cutAt(0.5));
+    await rm(join(cwd, 'run', STATE));
+    const { code, stderr } = await resume(cwd);
+    expect(code, stderr).toBe(0);
+    expect(await outcomeOf(cwd)).toEqual(outcome);
+  });
+
+  it('with other rows of one owner is refused, with what they are of', async () => {
+    const cwd = await copy();
+    await edit(join(cwd, 'run/owners', OWNER, 'rows.jsonl'), (rows) =>
+      Buffer.from(String(rows).replace(/"output":"/g, '"output":"Indeed. ')),
+    );
+    const { code, stderr } = await resume(cwd);
+    expect(code).toBe(1);
+    expect(stderr).toContain('the data that this run was started with');
+  });
+
+  it.each([
+    ['a flipped byte in a tensor', (blobs: string) => editEach(blobs, flip(0.4))],
+    ['its tensors missing', (blobs: string) => rm(blobs, { recursive: true })],
+    ['a manifest cut short', (blobs: string) => edit(join(blobs, '../000001.json'), cutAt(0.6))],
+  ])('with %s of an owner’s state ends with an error that names it', async (_, damage) => {
+    const cwd = await workFolder();
+    // A method whose owners keep what cannot be made again.
+    await writeRunFile(cwd, { ...SETTINGS, method: 'local', num_rounds: 1 });
+    expect((await fedtune(cwd, ['run', 'run.yaml'])).code).toBe(0);
+    const blobs = join('run/owners', OWNER, 'state/main/blobs');
+    await damage(join(cwd, blobs));
+    const { code, stderr } = await resume(cwd);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^RunError: /m);
+    expect(stderr).toContain(join('owners', OWNER, 'state/main'));
   });
 
   it('goes on from the state before a damaged one that was deleted, to the same bits', async () => {

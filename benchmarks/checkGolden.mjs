@@ -27,6 +27,8 @@ const { values: options } = parseArgs({
 
 const ALL = ['attn_q', 'attn_k', 'attn_v', 'attn_output', 'ffn_gate', 'ffn_up', 'ffn_down'];
 const SHAPES = ['small-llama', 'small-llama3', 'small-qwen2', 'small-qwen3'];
+/** Targets of bases that keep parts in one layer. */
+const FUSED = { phi3: ['attn_qkv', 'attn_output', 'ffn_gate_up', 'ffn_down'] };
 /** Ranks that are no multiple of a vector, subsets of modules and of layers. */
 const ADAPTERS = [
   { rank: 1, alpha: 3, targets: ALL, layers: null },
@@ -82,8 +84,11 @@ for (const seed of options.seeds.split(',').map(Number)) {
     for (const adapter of ADAPTERS) jobs.push(jobOf(model, adapter, seed, reference));
   }
   // One adapter of all modules and one of some; the folder is written with the first.
-  for (const model of hfModels(seed, folder))
-    jobs.push(jobOf(model, ADAPTERS[(seed + 1) % ADAPTERS.length], seed, reference));
+  for (const model of hfModels(seed, folder)) {
+    const adapter = ADAPTERS[(seed + 1) % ADAPTERS.length];
+    const targets = FUSED[model.config.model_type] ?? adapter.targets;
+    jobs.push(jobOf(model, { ...adapter, targets }, seed, reference));
+  }
 }
 const file = join(folder, 'jobs.json');
 writeFileSync(file, JSON.stringify(jobs));

@@ -60,11 +60,15 @@ export {
 export { macroScore, makeScore, weightedScore } from './contracts/score.js';
 export {
   type BadRow,
+  type Columns,
   type DataFormat,
+  type DataSummary,
+  describeSummary,
   type Example,
   type LoadedData,
   loadExamples,
   type Message,
+  mergeSummaries,
   microBatches,
   type PromptTemplate,
   packBatch,
@@ -73,9 +77,12 @@ export {
   readExamples,
   resolveTemplate,
   type Segment,
+  type ShowOptions,
+  showExample,
   type TokenizedData,
   type TokenizedExample,
   type TokenizeOptions,
+  type ToolCall,
   tokenizeExample,
   tokenizeExamples,
 } from './data/index.js';

@@ -65,6 +65,15 @@ export function hfConfigs(seed) {
         sliding_attention: { rope_type: 'default', rope_theta: 10_000 },
       },
     },
+    phi3: {
+      ...{ ...size, model_type: 'phi3', head_dim: undefined, hidden_size: 4 * headDim, sliding_window: 100 },
+      original_max_position_embeddings: 256,
+      ...rope({
+        ...{ rope_type: 'longrope', partial_rotary_factor: 0.75, original_max_position_embeddings: 256 },
+        short_factor: Array.from({ length: (headDim * 3) / 8 }, (_, i) => 1 + i / half),
+        long_factor: Array.from({ length: (headDim * 3) / 8 }, (_, i) => 2 + i),
+      }),
+    },
     smollm3: {
       ...{ ...size, model_type: 'smollm3', head_dim: undefined, hidden_size: 4 * headDim },
       ...{ no_rope_layers: [1, 0, 1, 1], ...rope({ rope_type: 'default', rope_theta: 50_000 }) },

@@ -2,27 +2,35 @@ import { AdapterError } from '../errors.js';
 
 /** The seven linear layers that LoRA may adapt, in canonical order. GGUF names; `q_proj` etc. are aliases. */
 export const TARGETS = ['attn_q', 'attn_k', 'attn_v', 'attn_output', 'ffn_gate', 'ffn_up', 'ffn_down'] as const;
-export type Target = (typeof TARGETS)[number];
+
+/** Of every base, in canonical order: some keep q, k and v, or gate and up, in one tensor, which is a target then. */
+export const ALL_TARGETS = [
+  ...(['attn_q', 'attn_k', 'attn_v', 'attn_qkv', 'attn_output'] as const),
+  ...(['ffn_gate', 'ffn_up', 'ffn_gate_up', 'ffn_down'] as const),
+] as const;
+export type Target = (typeof ALL_TARGETS)[number];
 
 /** Hugging Face name of each target, with the block it sits in. */
 export const HF_NAMES: Readonly<Record<Target, string>> = {
   attn_q: 'self_attn.q_proj',
   attn_k: 'self_attn.k_proj',
   attn_v: 'self_attn.v_proj',
+  attn_qkv: 'self_attn.qkv_proj',
   attn_output: 'self_attn.o_proj',
   ffn_gate: 'mlp.gate_proj',
   ffn_up: 'mlp.up_proj',
+  ffn_gate_up: 'mlp.gate_up_proj',
   ffn_down: 'mlp.down_proj',
 };
 
 /** Takes `q_proj`, `self_attn.q_proj` or `attn_q`. Throws AdapterError UNKNOWN_TARGET. */
 export function parseTarget(name: string): Target {
-  for (const target of TARGETS) {
+  for (const target of ALL_TARGETS) {
     if (name === target || name === HF_NAMES[target] || name === HF_NAMES[target].split('.')[1]) return target;
   }
   throw new AdapterError(
     'UNKNOWN_TARGET',
-    `Expected a target module out of ${TARGETS.join(', ')} (or q_proj, k_proj, ...) but received "${name}".`,
+    `Expected a target module out of ${ALL_TARGETS.join(', ')} (or q_proj, k_proj, ...) but received "${name}".`,
   );
 }
 

@@ -1,10 +1,10 @@
 import { AdapterError } from '../errors.js';
 import type { LoraModuleSpec, ModelDescription } from '../native/binding.js';
-import { type AdapterLayout, type ModuleShape, makeLayout, parseTarget, TARGETS } from './layout.js';
+import { type AdapterLayout, ALL_TARGETS, type ModuleShape, makeLayout, parseTarget, type Target } from './layout.js';
 
 /** What an adapter of a base model looks like. */
 export interface LoraShape {
-  /** Linear layers to adapt, under any name that `parseTarget` takes. @default all seven */
+  /** Linear layers to adapt, under any name that `parseTarget` takes. @default all */
   readonly targets?: readonly string[];
   readonly rank: number;
   readonly alpha: number;
@@ -26,12 +26,12 @@ export function layoutFor(description: ModelDescription, shape: LoraShape): Adap
   if (!Number.isInteger(rank) || rank < 1) {
     throw new AdapterError('BAD_RANK', `Expected a LoRA rank of at least 1 but received ${rank}; set lora_r.`);
   }
-  const wanted = new Set((shape.targets ?? TARGETS).map(parseTarget));
+  const wanted = wantedTargets(description, shape.targets);
   const tensors = new Map(description.tensors.map((tensor) => [tensor.name, tensor]));
   const scale = loraScale(rank, alpha, rslora);
   const shapes: ModuleShape[] = [];
   for (let layer = 0; layer < description.numLayers; layer++) {
-    for (const target of TARGETS.filter((name) => wanted.has(name))) {
+    for (const target of ALL_TARGETS.filter((name) => wanted.has(name))) {
       const module = `blk.${layer}.${target}`;
       const tensor = tensors.get(`${module}.weight`);
       if (tensor === undefined) {
@@ -44,6 +44,37 @@ export function layoutFor(description: ModelDescription, shape: LoraShape): Adap
     }
   }
   return makeLayout(shapes);
+}
+
+/** Parts that some bases keep in one tensor, which can only be adapted as a whole. */
+const FUSED: readonly {
+  readonly whole: Target;
+  readonly parts: readonly Target[];
+  readonly flag: 'fusedQkv' | 'fusedGateUp';
+}[] = [
+  { whole: 'attn_qkv', parts: ['attn_q', 'attn_k', 'attn_v'], flag: 'fusedQkv' },
+  { whole: 'ffn_gate_up', parts: ['ffn_gate', 'ffn_up'], flag: 'fusedGateUp' },
+];
+
+/** The targets that are meant: all parts of a fused tensor mean that tensor. Throws AdapterError MISSING_TARGET. */
+function wantedTargets(description: ModelDescription, names: readonly string[] | undefined): ReadonlySet<Target> {
+  const wanted = new Set((names ?? ALL_TARGETS).map(parseTarget));
+  for (const { whole, parts, flag } of FUSED) {
+    const named = parts.filter((part) => wanted.has(part));
+    if (!description[flag]) {
+      if (names === undefined) wanted.delete(whole);
+      continue;
+    }
+    if (named.length > 0 && named.length < parts.length) {
+      throw new AdapterError(
+        'MISSING_TARGET',
+        `The base model keeps ${parts.join(', ')} in one layer, which is adapted as a whole: name ${whole} in target_modules.`,
+      );
+    }
+    for (const part of parts) wanted.delete(part);
+    if (named.length > 0) wanted.add(whole);
+  }
+  return wanted;
 }
 
 /** The modules as the engine's trainer takes them. */

@@ -16,6 +16,7 @@ import { DataInspector } from '../data/inspect.js';
 import { readOptionsOf, tokenizeOptionsOf } from '../data/options.js';
 import { ConfigError, DataError } from '../errors.js';
 import { loadModel } from '../model/index.js';
+import { dealExamples } from '../partition/index.js';
 import { formatBytes } from '../report/format.js';
 import { shown } from '../text.js';
 import type { CliContext } from './context.js';
@@ -54,8 +55,8 @@ function progressLine({ stderr }: CliContext): {
   };
 }
 
-/** Examples of a configuration, counted while they are read. */
-async function* examplesOf(config: RunConfig, tally: DataTally, context: CliContext): AsyncGenerator<Example> {
+/** Examples as they are read, counted. */
+async function* readCounted(config: RunConfig, tally: DataTally, context: CliContext): AsyncGenerator<Example> {
   const line = progressLine(context);
   let count = 0;
   try {
@@ -68,6 +69,32 @@ async function* examplesOf(config: RunConfig, tally: DataTally, context: CliCont
     }
   } finally {
     line.end();
+  }
+}
+
+/** What a partitioner looks at, without the texts. */
+const bare = ({ category, owner, domain, label, split }: Example): Example => {
+  const labels = Object.entries({ category, owner, domain, label, split }).filter(([, value]) => value !== undefined);
+  return { id: '', instruction: '', input: '', output: '', ...Object.fromEntries(labels) };
+};
+
+/**
+ * Examples with the owners that a run would give them. Where the data does not name these they are dealt out, for which it is
+ * read twice.
+ */
+async function* examplesOf(config: RunConfig, tally: DataTally, context: CliContext): AsyncGenerator<Example> {
+  if (config.partition === 'natural') {
+    yield* readCounted(config, tally, context);
+    return;
+  }
+  const items: Example[] = [];
+  for await (const example of readCounted(config, new DataTally(), context)) items.push(bare(example));
+  const owners = new Map<number, string>();
+  for (const { id, indices } of dealExamples(items, config).owners) for (const index of indices) owners.set(index, id);
+  let at = 0;
+  for await (const { owner: _, ...example } of readCounted(config, tally, context)) {
+    const owner = owners.get(at++);
+    yield owner === undefined ? example : { ...example, owner };
   }
 }
 

@@ -24,6 +24,7 @@ export interface OwnerData extends OwnerExamples {
   readonly inputs: string;
   readonly numDropped: number;
   readonly numCut: number;
+  readonly numTargetsLost: number;
   readonly dataSha256: string;
 }
 
@@ -69,7 +70,7 @@ async function makeData(
   const template = await resolveTemplate(config.template, model);
   const options = tokenizeOptionsOf(config, model, template);
   // A conversation whose template renders its past anew is several sequences.
-  const made = new Map<number, { readonly sequences: readonly LabelledExample[]; readonly truncated: boolean }>();
+  const made = new Map<number, { readonly sequences: readonly LabelledExample[]; readonly lost: number | undefined }>();
   const tally = new DataTally();
   const fits = (index: number): boolean => {
     const result = guardRow(rows[index]!.id, () => tokenizeExample(rows[index]!, options));
@@ -77,7 +78,7 @@ async function makeData(
     if ('dropped' in result) return false;
     const { category } = rows[index]!;
     const sequences = [result.example, ...result.more].map((example) => ({ example, category }));
-    made.set(index, { sequences, truncated: result.truncated });
+    made.set(index, { sequences, lost: result.truncated ? result.facts.targetsLost : undefined });
     return true;
   };
   const order = shuffled(
@@ -96,11 +97,12 @@ async function makeData(
   );
   const used = (name: Split) => split[name].flatMap((index) => made.get(index)!.sequences);
   const examples = packExamples({ train: used('train'), valid: used('valid'), test: used('test') });
-  const numCut = SPLITS.flatMap((name) => split[name]).filter((index) => made.get(index)!.truncated).length;
+  const lost = SPLITS.flatMap((name) => split[name]).flatMap((index) => made.get(index)!.lost ?? []);
   // What was left out or changed, and why, for the owner's own eyes: a reason may quote a row.
   await writeAtomic(join(home, 'summary.json'), `${JSON.stringify(tally.summary(), null, 2)}\n`);
   const numDropped = split.dropped + split.repeated;
-  return { ...examples, inputs, numDropped, numCut, dataSha256: hashExamples(examples) };
+  const numTargetsLost = lost.reduce((sum, targets) => sum + targets, 0);
+  return { ...examples, inputs, numDropped, numCut: lost.length, numTargetsLost, dataSha256: hashExamples(examples) };
 }
 
 const capsOf = (config: RunConfig): Record<Split, number | null> => ({

@@ -42,6 +42,7 @@ const NOTHING: OwnerData = {
   inputs: '',
   numDropped: 0,
   numCut: 0,
+  numTargetsLost: 0,
   dataSha256: '',
 };
 
@@ -142,6 +143,7 @@ export class Owner {
       categories: categoriesOf(data),
       numDropped: data.numDropped,
       numCut: data.numCut,
+      numTargetsLost: data.numTargetsLost,
       dataSha256: pooledFrom
         ? sha256(pooled.map(({ data: { dataSha256 } }) => dataSha256).join('\n'))
         : data.dataSha256,

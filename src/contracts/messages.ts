@@ -35,6 +35,8 @@ export interface Description {
   readonly numDropped: number;
   /** Examples that were cut to `seq_length`, of those in use. */
   readonly numCut: number;
+  /** Target tokens of those that were cut off. */
+  readonly numTargetsLost: number;
   /** sha256 over ids, tokens and masks of the examples in use. */
   readonly dataSha256: string;
   readonly baseSha256: string;

@@ -1,3 +1,4 @@
+import type { DataSummary } from '../data/summary.js';
 import type { EvalSplit } from './evaluation.js';
 
 /** Form of partition.json. */
@@ -21,6 +22,8 @@ export interface PartitionedOwner {
   /** Examples that did not fit, and examples that were cut to `seq_length`. */
   readonly dropped: number;
   readonly cut: number;
+  /** Target tokens that were cut off. */
+  readonly targets_lost: number;
 }
 
 /** The content of partition.json: who has how much. Which examples, each owner keeps in its `owners/<folder>/split.json`. */
@@ -32,5 +35,9 @@ export interface PartitionRecord {
   readonly num_bad_rows: number;
   readonly num_unlabelled: number;
   readonly given_splits: readonly EvalSplit[];
+  /** What reading the data gave: bad rows and why, unused columns. */
+  readonly reading: DataSummary;
+  /** Owners that stay out of the run (`on_small_owner: drop`), with their training examples. */
+  readonly left_out: readonly { readonly id: string; readonly train: number }[];
   readonly clients: readonly PartitionedOwner[];
 }

@@ -41,7 +41,15 @@ export type RunProgress =
       readonly dropped: number;
       /** Examples without the label that the partition goes by. */
       readonly unlabelled: number;
-      readonly badRows: number;
+      /** Examples that were cut, and the share of all target tokens that this lost. */
+      readonly cut: number;
+      readonly shareLost: number;
+      /** What reading the data gave (bad rows and why, unused columns), in a few lines. */
+      readonly reading: readonly string[];
+      /** Owners that stay out of the run. */
+      readonly leftOut: readonly string[];
+      /** The first example as it will be trained, its targets in `[[brackets]]`; a run that goes on has none. */
+      readonly firstExample?: string;
       /** What is strange about the base model, a sentence each. */
       readonly warnings: readonly string[];
       readonly workers: number;

@@ -8,6 +8,7 @@ import { GgufMetadata } from '../model/gguf/metadata.js';
 import { GGML_F32 } from '../model/gguf/types.js';
 import type { TensorSource } from '../native/binding.js';
 import { type GgufTensor, ggufFloat32, ggufString, writeGguf } from './ggufFile.js';
+import { fromGgufName, toGgufName } from './ggufNames.js';
 import { assemble, checkFits, factors, type ModuleFactors, mostCommon } from './modules.js';
 import { reorderB } from './permute.js';
 import type { ExportModel } from './types.js';
@@ -27,7 +28,7 @@ function tensorsOf(adapter: Adapter, model: ExportModel, alpha: number): GgufTen
     const values = { lora_a: a, lora_b: scaledB(reorderB(b, module, model, 'gguf'), module, alpha) };
     const shapes = { lora_a: [module.inDim, module.rank], lora_b: [module.rank, module.outDim] };
     return (['lora_a', 'lora_b'] as const).map((factor) => ({
-      name: `${module.module}.weight.${factor}`,
+      name: `${toGgufName(module.module)}.weight.${factor}`,
       ne: shapes[factor],
       type: GGML_F32,
       bytes: values[factor].byteLength,
@@ -101,7 +102,8 @@ export async function readGgufAdapter(file: string, model: ExportModel): Promise
     const match = /^blk\.(\d+)\.(\w+)\.weight\.lora_a$/.exec(a.name);
     if (b === undefined || match === null)
       throw new AdapterError('BAD_SHAPE', `${file} has "${a.name}" without its B.`);
-    const module = { layer: Number(match[1]), target: parseTarget(match[2]!), rank: a.ne[1] ?? 1 };
+    const named = fromGgufName(match[2]!, model.description);
+    const module = { layer: Number(match[1]), target: parseTarget(named), rank: a.ne[1] ?? 1 };
     const values = reorderB(await readTensor(file, b), module, model, 'gguf', true);
     parts.push({ ...module, scale: alpha / module.rank, a: await readTensor(file, a), b: values });
   }

@@ -8,6 +8,7 @@ import { readGgufModel } from '../model/gguf/parts.js';
 import { GGML_BF16, GGML_F16, GGML_F32, GGML_Q8_0, ggmlType, tensorBytes } from '../model/gguf/types.js';
 import type { TensorSource } from '../native/binding.js';
 import { type GgufKeys, type GgufTensor, ggufUint32, writeGguf } from './ggufFile.js';
+import { toGgufName } from './ggufNames.js';
 import { checkFits, factors } from './modules.js';
 import type { Dequantize, ExportModel, Quantize } from './types.js';
 
@@ -113,7 +114,7 @@ export async function writeMergedGguf(
     );
   }
   checkFits(adapter, model.description);
-  const adapted = new Map(adapter.layout.modules.map((module) => [`${module.module}.weight`, module]));
+  const adapted = new Map(adapter.layout.modules.map((module) => [`${toGgufName(module.module)}.weight`, module]));
   const header = await readGgufModel(model.path);
   await makeFolder(dirname(file));
   const files: FileHandle[] = [];

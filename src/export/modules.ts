@@ -1,9 +1,9 @@
 import {
   type Adapter,
+  ALL_TARGETS,
   type LayoutModule,
   type ModuleShape,
   makeLayout,
-  TARGETS,
   type Target,
 } from '../adapter/layout.js';
 import { AdapterError } from '../errors.js';
@@ -74,7 +74,9 @@ export interface ModuleFactors {
 
 /** Puts modules read from a file into the canonical order: layer by layer, target by target. */
 export function assemble(parts: readonly ModuleFactors[], description: ModelDescription): Adapter {
-  const sorted = [...parts].sort((x, y) => x.layer - y.layer || TARGETS.indexOf(x.target) - TARGETS.indexOf(y.target));
+  const sorted = [...parts].sort(
+    (x, y) => x.layer - y.layer || ALL_TARGETS.indexOf(x.target) - ALL_TARGETS.indexOf(y.target),
+  );
   const shapes: ModuleShape[] = sorted.map(({ layer, target, rank, scale }) => {
     const module = `blk.${layer}.${target}`;
     return { module, layer, target, rank, scale, ...moduleDims(description, module) };

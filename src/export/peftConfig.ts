@@ -1,4 +1,4 @@
-import { type AdapterLayout, HF_NAMES, type LayoutModule, TARGETS } from '../adapter/layout.js';
+import { type AdapterLayout, ALL_TARGETS, HF_NAMES, type LayoutModule } from '../adapter/layout.js';
 import { AdapterError } from '../errors.js';
 import type { ModelDescription } from '../native/binding.js';
 import { positive, readPatterns } from './modulePatterns.js';
@@ -51,7 +51,7 @@ function alphaOf({ scale, rank }: LayoutModule): number {
 
 /** Short names where every layer has the same targets; else each module by its full name. */
 function targetModules(layout: AdapterLayout, numLayers: number): string[] {
-  const targets = TARGETS.filter((target) => layout.modules.some((module) => module.target === target));
+  const targets = ALL_TARGETS.filter((target) => layout.modules.some((module) => module.target === target));
   const complete = layout.modules.length === targets.length * numLayers;
   if (complete) return targets.map((target) => HF_NAMES[target].split('.')[1]!);
   return layout.modules.map(hfModuleName);

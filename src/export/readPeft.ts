@@ -1,6 +1,6 @@
 import { access, readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { type Adapter, HF_NAMES, TARGETS, type Target } from '../adapter/layout.js';
+import { type Adapter, ALL_TARGETS, HF_NAMES, type Target } from '../adapter/layout.js';
 import { AdapterError } from '../errors.js';
 import { readSafetensors, type TensorValues } from '../safetensors/index.js';
 import { assemble, checkFits, type ModuleFactors } from './modules.js';
@@ -36,7 +36,7 @@ function listModules(tensors: ReadonlyMap<string, TensorValues>, path: string): 
   const found: { layer: number; target: Target }[] = [];
   for (const name of tensors.keys()) {
     const match = TENSOR_NAME.exec(name);
-    const target = TARGETS.find((candidate) => HF_NAMES[candidate] === match?.[2]);
+    const target = ALL_TARGETS.find((candidate) => HF_NAMES[candidate] === match?.[2]);
     if (match === null || target === undefined) {
       throw new AdapterError(
         'UNKNOWN_MODULE',

@@ -70,6 +70,7 @@ export const replySchema = z.discriminatedUnion('kind', [
     categories: z.record(z.string(), count),
     numDropped: count,
     numCut: count,
+    numTargetsLost: count,
     dataSha256: sha256,
     baseSha256: sha256,
     kernels: z.string().max(64),

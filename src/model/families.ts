@@ -126,6 +126,12 @@ export const FAMILIES: readonly Family[] = [
     tied: true,
   },
   {
+    name: 'phi3',
+    modelTypes: ['phi3'],
+    ggufPairing: 'half',
+    features: () => ({ fusedQkv: true, fusedGateUp: true }),
+  },
+  {
     name: 'smollm3',
     modelTypes: ['smollm3'],
     ggufPairing: 'interleaved',

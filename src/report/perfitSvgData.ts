@@ -1,5 +1,5 @@
 import type { Adapter, LayoutModule, Target } from '../adapter/layout.js';
-import { TARGETS } from '../adapter/layout.js';
+import { ALL_TARGETS } from '../adapter/layout.js';
 import { jaccard } from '../adapter/masks.js';
 import { maxOf } from '../extent.js';
 
@@ -29,7 +29,7 @@ const endOf = ({ offsetB, outDim, rank }: LayoutModule): number => offsetB + out
 /** The targets that the layout adapts, in canonical order: the columns of the picture. */
 export function columnsOf({ layout }: Adapter): Target[] {
   const used = new Set(layout.modules.map(({ target }) => target));
-  return TARGETS.filter((target) => used.has(target));
+  return ALL_TARGETS.filter((target) => used.has(target));
 }
 
 /** How much of each module a client keeps. */

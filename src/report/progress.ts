@@ -84,7 +84,7 @@ export class ProgressDisplay {
   }
 
   #prepared(progress: Prepared): void {
-    const { config, owners, examples, dropped, unlabelled, badRows, warnings, workers, threads, kernels } = progress;
+    const { config, owners, examples, dropped, unlabelled, cut, warnings, workers, threads, kernels } = progress;
     this.#rounds = Math.max(1, config.num_rounds);
     this.line(
       `${progress.model}: ${plural(owners, 'owner')}, ${plural(examples, 'example')} in use, method ${config.method}, ` +
@@ -95,7 +95,22 @@ export class ProgressDisplay {
       this.line(`left out: ${plural(dropped, 'example')} over ${config.seq_length} tokens, or without a target`);
     if (unlabelled > 0)
       this.line(`left out: ${plural(unlabelled, 'example')} without a label for partition: ${config.partition}`);
-    if (badRows > 0) this.line(`${plural(badRows, 'row')} could not be used`);
+    if (cut > 0) {
+      const share = (100 * progress.shareLost).toFixed(1);
+      this.line(
+        `cut at ${config.seq_length} tokens: ${plural(cut, 'example')}; ${share} % of the target tokens are lost`,
+      );
+    }
+    for (const line of progress.reading) this.line(line);
+    const { leftOut, firstExample } = progress;
+    if (leftOut.length > 0) {
+      const names = leftOut.slice(0, 5).map((id) => shown(id));
+      const more = leftOut.length > 5 ? ` and ${leftOut.length - 5} more` : '';
+      this.line(
+        `left out: ${plural(leftOut.length, 'owner')} with too few training examples: ${names.join(', ')}${more}`,
+      );
+    }
+    if (firstExample !== undefined) this.line(`the first example, what is learnt in [[brackets]]:\n${firstExample}`);
   }
 
   #evaluated(evaluation: Evaluation): void {

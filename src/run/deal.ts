@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { RunConfig } from '../config/schema.js';
 import type { EvalSplit } from '../contracts/evaluation.js';
-import { type Example, loadExamples, readOptionsOf } from '../data/index.js';
+import { type DataSummary, type Example, loadExamples, readOptionsOf } from '../data/index.js';
 import { makeFolder, writeFileAtomically } from '../files.js';
 import type { HubOptions } from '../model/index.js';
 import { dealExamples, ownerFolders } from '../partition/index.js';
@@ -21,17 +21,19 @@ export interface Deal {
   readonly numExamples: number;
   readonly numBadRows: number;
   readonly numUnlabelled: number;
+  readonly reading: DataSummary;
 }
 
 /** Reads the data of a simulation and divides it among its owners. Throws DataError, ConfigError. */
 export async function deal(config: RunConfig, hub: HubOptions = {}): Promise<Deal> {
-  const { examples, numBadRows } = await loadExamples(config.data, { ...hub, ...readOptionsOf(config) });
+  const { examples, numBadRows, summary } = await loadExamples(config.data, { ...hub, ...readOptionsOf(config) });
   const { owners, ...rest } = dealExamples(examples, config);
   const folders = ownerFolders(owners.map(({ id }) => id));
   return {
     ...rest,
     numExamples: examples.length,
     numBadRows,
+    reading: summary,
     owners: owners.map(({ id, indices }) => ({
       id,
       folder: folders.get(id)!,

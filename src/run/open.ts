@@ -1,9 +1,10 @@
 import { createHash } from 'node:crypto';
-import { readFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readRunConfig } from '../config/ofRun.js';
 import type { RunConfig } from '../config/schema.js';
 import { PARTITION_VERSION, type PartitionRecord } from '../contracts/partition.js';
+import { resolveTemplate, showExample, tokenizeExample, tokenizeOptionsOf } from '../data/index.js';
 import { RunError } from '../errors.js';
 import { makeFolder } from '../files.js';
 import type { Link, Tap } from '../links/index.js';
@@ -23,8 +24,10 @@ import {
   homesOf,
   linkOwners,
   POOLED_FOLDER,
+  smallOwners,
 } from './owners.js';
 import type { Prepared } from './prepare.js';
+import { rankBudgets } from './ranks.js';
 import { checkSameConfig, type RunInputs } from './resume.js';
 
 /** A run whose folder is taken and whose owners answer. */
@@ -34,6 +37,8 @@ export interface OpenedFederation {
   readonly inputs: RunInputs;
   readonly federation: Federation;
   readonly link: Link;
+  /** The first example as it will be trained, for the screen alone; a run that goes on has none. */
+  readonly firstExample: string | undefined;
   readonly workers: number;
   readonly threads: number;
   /** Ends the owners and lets go of folder and base. */
@@ -46,6 +51,9 @@ export interface OpenOptions {
   readonly tap?: Tap;
   readonly hub?: HubOptions;
 }
+
+/** Tokens of the first example that are shown. */
+const SHOWN_TOKENS = 160;
 
 const sha256 = (text: string): string => createHash('sha256').update(text).digest('hex');
 
@@ -67,8 +75,9 @@ export async function readPartition(dir: string): Promise<PartitionRecord> {
 
 function makePartition(
   { partition: kind }: RunConfig,
-  { numExamples, numBadRows, numUnlabelled, givenSplits }: Omit<Deal, 'owners'>,
+  { numExamples, numBadRows, numUnlabelled, givenSplits, reading }: Omit<Deal, 'owners'>,
   owners: readonly (DescribedOwner & { readonly rows: number })[],
+  leftOut: readonly DescribedOwner[],
 ): PartitionRecord {
   return {
     version: PARTITION_VERSION,
@@ -77,6 +86,8 @@ function makePartition(
     num_bad_rows: numBadRows,
     num_unlabelled: numUnlabelled,
     given_splits: givenSplits,
+    reading,
+    left_out: leftOut.map(({ id, description }) => ({ id, train: description.train.examples })),
     clients: owners.map(({ id, folder, rows, description: d }) => ({
       id,
       folder,
@@ -88,6 +99,7 @@ function makePartition(
       categories: d.categories,
       dropped: d.numDropped,
       cut: d.numCut,
+      targets_lost: d.numTargetsLost,
     })),
   };
 }
@@ -126,6 +138,22 @@ export function makeFederation(prepared: Prepared, owners: readonly DescribedOwn
   };
 }
 
+/** The first row of the first owner as it will be trained: seen before the rows go to their owners, and kept nowhere. */
+async function showFirst({ config, model }: Prepared, { owners }: Deal): Promise<string | undefined> {
+  const template = await resolveTemplate(config.template, model);
+  const options = {
+    ...tokenizeOptionsOf(config, model, template),
+    onLong: 'truncate' as const,
+    onBadRow: 'skip' as const,
+  };
+  for (const example of owners[0]?.examples.slice(0, 100) ?? []) {
+    if (example.split !== undefined && example.split !== 'train') continue;
+    const result = tokenizeExample(example, options);
+    if (!('dropped' in result)) return showExample(result.example, model.tokenizer, { maxTokens: SHOWN_TOKENS });
+  }
+  return undefined;
+}
+
 /** Deals the data out into a new run folder; what an earlier run left there goes when all owners have answered. */
 async function openNew(prepared: Prepared, dir: string, options: OpenOptions) {
   const { config } = prepared;
@@ -134,14 +162,25 @@ async function openNew(prepared: Prepared, dir: string, options: OpenOptions) {
   let link: Link | undefined;
   try {
     await writeHomes(homesOf(dir), dealt);
+    const firstExample = await showFirst(prepared, dealt);
     if (prepared.method.capabilities.pooled) await makeFolder(join(homesOf(dir), POOLED_FOLDER));
     link = linkOwners(prepared, dir, dealt.owners, options.tap);
-    const described = await describeOwners(prepared, link, dealt.owners, dealt.givenSplits);
+    let described = await describeOwners(prepared, link, dealt.owners, dealt.givenSplits);
+    const small = smallOwners(config, described);
+    if (small.length > 0) {
+      // The others are asked anew, over a link that the small ones are not on; what they made of their rows is kept.
+      const rest = described.filter((owner) => !small.includes(owner));
+      await link.close();
+      for (const { folder: name } of small) await rm(join(homesOf(dir), name), { recursive: true, force: true });
+      link = linkOwners(prepared, dir, rest, options.tap);
+      const ranks = new Map(rest.map(({ id, rank }) => [id, rank]));
+      described = await describeOwners(prepared, link, rest, dealt.givenSplits, ranks);
+    }
     const rows = new Map(dealt.owners.map(({ id, examples }) => [id, examples.length]));
     const owners = described.map((owner) => ({ ...owner, rows: rows.get(owner.id)! }));
-    const partition = makePartition(config, dealt, owners);
+    const partition = makePartition(config, dealt, owners, small);
     await folder.begin(config, formatPartition(partition));
-    return { folder, link, owners, partition };
+    return { folder, link, owners, partition, firstExample };
   } catch (error) {
     await link?.close();
     await folder.abandon();
@@ -156,10 +195,13 @@ async function openAgain(prepared: Prepared, folder: RunFolder, options: OpenOpt
   const before = await readPartition(folder.dir);
   const link = linkOwners(prepared, folder.dir, before.clients, options.tap);
   try {
-    const described = await describeOwners(prepared, link, before.clients, before.given_splits);
+    // A list of ranks counts the owners that stay out as well.
+    const ids = [...before.clients, ...before.left_out].map(({ id }) => id);
+    const ranks = rankBudgets(ids, prepared.layout, prepared.config);
+    const described = await describeOwners(prepared, link, before.clients, before.given_splits, ranks);
     const rows = new Map(before.clients.map((client) => [client.id, client.rows]));
     const owners = described.map((owner) => ({ ...owner, rows: rows.get(owner.id)! }));
-    return { folder, link, owners, partition: before };
+    return { folder, link, owners, partition: before, firstExample: undefined };
   } catch (error) {
     await link.close();
     throw error;
@@ -181,7 +223,7 @@ export async function openFederation(prepared: Prepared, dir: string, options: O
   try {
     folder = options.resume ? await RunFolder.open(dir) : undefined;
     const opened = await (folder ? openAgain(prepared, folder, options) : openNew(prepared, dir, options));
-    const { link, owners, partition } = opened;
+    const { link, owners, partition, firstExample } = opened;
     const inputs: RunInputs = {
       partitionSha256: sha256(formatPartition(partition)),
       modelSha256: model.sha256,
@@ -194,7 +236,8 @@ export async function openFederation(prepared: Prepared, dir: string, options: O
       await opened.folder.close();
     };
     const federation = makeFederation(prepared, owners);
-    return { ...cpusOf(config, owners.length), folder: opened.folder, partition, inputs, federation, link, close };
+    const cpus = cpusOf(config, owners.length);
+    return { ...cpus, folder: opened.folder, partition, inputs, federation, link, firstExample, close };
   } catch (error) {
     base?.dispose();
     await folder?.close();

@@ -9,6 +9,7 @@ import { DataError } from '../errors.js';
 import { divideCores } from '../links/cores.js';
 import { createLink, type Link, type OwnerHome, type Tap } from '../links/index.js';
 import { sampleSize } from '../server/sampling.js';
+import { shown } from '../text.js';
 import type { Prepared } from './prepare.js';
 import { rankBudgets } from './ranks.js';
 
@@ -65,39 +66,43 @@ export function linkOwners(
   });
 }
 
-function checkSizes(config: RunConfig, owners: readonly DescribedOwner[]): void {
+/**
+ * The owners with fewer training examples than a run asks of each, which `on_small_owner: drop` lets stay out. Throws DataError
+ * TOO_FEW_EXAMPLES where it says `error`, or where nobody would be left.
+ */
+export function smallOwners(config: RunConfig, owners: readonly DescribedOwner[]): DescribedOwner[] {
   const needed = Math.min(config.min_examples, config.max_train_examples ?? config.min_examples);
-  const short = owners.filter(({ description }) => description.train.examples < needed);
-  if (short.length === 0) return;
-  const names = short
-    .slice(0, 5)
-    .map(({ id, description }) => `${id} (${description.train.examples})`)
-    .join(', ');
-  const numDropped = owners.reduce((sum, { description }) => sum + description.numDropped, 0);
+  const small = owners.filter(({ description }) => description.train.examples < needed);
+  if (small.length === 0 || (config.on_small_owner === 'drop' && small.length < owners.length)) return small;
+  const listed = small.slice(0, 5).map(({ id, description }) => `${shown(id)} (${description.train.examples})`);
+  const numDropped = small.reduce((sum, { description }) => sum + description.numDropped, 0);
+  const isDrawn =
+    config.num_clients !== null || !['natural', 'category', 'column', 'domain'].includes(config.partition);
   throw new DataError(
     'TOO_FEW_EXAMPLES',
-    `Expected at least ${needed} training examples for every client, but ${short.length} have fewer: ${names}. ` +
+    `Expected ${needed} training examples or more of every owner, but ${small.length} have fewer: ` +
+      `${listed.join(', ')}${small.length > 5 ? ', \u2026' : ''}. ` +
       (numDropped > 0
-        ? `${numDropped} examples do not fit into seq_length ${config.seq_length}; raise it, or set on_long: truncate.`
-        : 'Lower num_clients or min_examples.'),
+        ? `${numDropped} of their examples do not fit into seq_length ${config.seq_length}; raise it, or set on_long: truncate.`
+        : `${isDrawn ? 'Lower num_clients or min_examples' : 'Lower min_examples'}, or leave them out with on_small_owner: drop.`),
   );
 }
 
 /**
  * Lets every owner open its data and say what it has. Throws what an owner throws (DataError, ModelError, ...), ConfigError
- * for ranks that fit no owner, DataError TOO_FEW_EXAMPLES.
+ * for ranks that fit no owner. `ranks`: those of an earlier call, where not all of its owners are here.
  */
 export async function describeOwners(
   { config, model, method, layout }: Prepared,
   link: Link,
   owners: readonly OwnerFolder[],
   givenSplits: readonly EvalSplit[],
-): Promise<DescribedOwner[]> {
-  const ranks = rankBudgets(
+  ranks: ReadonlyMap<string, number> = rankBudgets(
     owners.map(({ id }) => id),
     layout,
     config,
-  );
+  ),
+): Promise<DescribedOwner[]> {
   const describe = async (id: string, rank: number): Promise<Description> =>
     (await link.ask(id, { kind: 'describe', config, baseSha256: model.sha256, rank, givenSplits })).reply;
   const described = await Promise.all(
@@ -106,7 +111,6 @@ export async function describeOwners(
       return { ...owner, rank, description: await describe(owner.id, rank) };
     }),
   );
-  checkSizes(config, described);
   if (method.capabilities.pooled) await describe(POOLED, config.lora_r);
   return described;
 }

@@ -2,6 +2,7 @@ import { resolve } from 'node:path';
 import type { RunConfig } from '../config/schema.js';
 import type { RunMetrics } from '../contracts/metrics.js';
 import type { RunProgress } from '../contracts/progress.js';
+import { describeSummary } from '../data/index.js';
 import { InterruptedError } from '../errors.js';
 import type { Tap } from '../links/index.js';
 import type { BaseModel, HubOptions } from '../model/index.js';
@@ -80,6 +81,7 @@ async function begin({ prepared, opened, watch, show }: Session, resume: boolean
   }
   const sum = (count: (client: (typeof partition.clients)[number]) => number) =>
     partition.clients.reduce((total, client) => total + count(client), 0);
+  const lost = sum(({ targets_lost }) => targets_lost);
   show({
     kind: 'prepared',
     config,
@@ -87,7 +89,11 @@ async function begin({ prepared, opened, watch, show }: Session, resume: boolean
     owners: partition.clients.length,
     examples: sum(({ train, valid, test }) => train + valid + test),
     dropped: sum(({ dropped }) => dropped),
-    badRows: partition.num_bad_rows,
+    cut: sum(({ cut }) => cut),
+    shareLost: lost / Math.max(1, lost + sum(({ targets }) => targets)),
+    reading: describeSummary(partition.reading),
+    leftOut: partition.left_out.map(({ id }) => id),
+    ...(opened.firstExample === undefined ? {} : { firstExample: opened.firstExample }),
     unlabelled: partition.num_unlabelled,
     warnings: model.warnings,
     workers: opened.workers,

@@ -14,6 +14,7 @@ import { Base, Trainer } from '../../src/native/engine.js';
 import { findGgmlLibrary, loadBinding } from '../../src/native/load.js';
 import { randomStream } from '../../src/random.js';
 import { llamaCppLosses } from '../support/llamaCpp.js';
+import { RECIPES, writeRandomGguf } from '../support/randomGguf.js';
 import { sharedDir } from '../support/reference.js';
 
 const TINY = fileURLToPath(new URL('../../datasets/base/tiny.gguf', import.meta.url));
@@ -90,6 +91,13 @@ describe('exported adapters in llama.cpp', () => {
       });
     });
   }
+
+  it.each(Object.keys(RECIPES))("%s gives the engine's loss for every token", async (architecture) => {
+    await compare(await writeRandomGguf(architecture), 0.3, (ours, theirs, what) => {
+      expect(farthest(ours, theirs), what).toBeLessThan(2e-2);
+      expect(Math.abs(mean(ours) - mean(theirs)) / mean(ours), what).toBeLessThan(1e-3);
+    });
+  });
 
   for (const path of [QUANTISED, TINY]) {
     itWith(path, `${path.split(/[\\/]/).at(-1)} gives the engine's mean loss`, async () => {

@@ -14,7 +14,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   mutation: ['adapter', 'merge'],
   methods: ['adapter', 'merge', 'mutation'],
   config: ['merge', 'methods', 'mutation'],
-  contracts: ['adapter', 'config'],
+  contracts: ['adapter', 'config', 'data'],
   store: [],
   safetensors: [],
   model: ['native', 'safetensors'],

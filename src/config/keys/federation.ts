@@ -35,7 +35,11 @@ export const federationKeys = {
     .default(null)
     .describe('Column whose values are the clients under `column`.'),
   quantity_alpha: z.number().positive().default(1).describe('Concentration of client sizes under `quantity`.'),
-  min_examples: count.default(2).describe('A partition that leaves a client with fewer training examples is refused.'),
+  min_examples: count.default(2).describe('Training examples that a client needs; see `on_small_owner`.'),
+  on_small_owner: z
+    .enum(['error', 'drop'])
+    .default('error')
+    .describe('What an owner does with fewer training examples than `min_examples`: stop the run, or stay out of it.'),
   clients_per_round: count.nullable().default(null).describe('Clients sampled a round; null: by `participation`.'),
   participation: z.number().positive().max(1).default(1).describe('Share of the clients sampled a round.'),
   sampling: z

@@ -6,6 +6,9 @@ const MODULES = ['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj',
 /** The same by their names in GGUF files. */
 const GGUF_MODULES = ['attn_q', 'attn_k', 'attn_v', 'attn_output', 'ffn_gate', 'ffn_up', 'ffn_down'] as const;
 
+/** Of bases that keep q, k and v, or gate and up, in one layer. */
+const FUSED_MODULES = ['qkv_proj', 'gate_up_proj', 'attn_qkv', 'ffn_gate_up'] as const;
+
 /** Local optimisation, the adapter and the engine. */
 export const trainingKeys = {
   local_steps: count.nullable().default(null).describe('Optimizer steps a client and round; null: by `local_epochs`.'),
@@ -30,10 +33,10 @@ export const trainingKeys = {
   lora_dropout: z.number().min(0).max(0.95).default(0).describe('Dropout on the input of A.'),
   use_rslora: z.boolean().default(false).describe('Scale alpha / sqrt(rank) instead.'),
   target_modules: z
-    .array(z.enum([...MODULES, ...GGUF_MODULES]))
+    .array(z.enum([...MODULES, ...GGUF_MODULES, ...FUSED_MODULES]))
     .min(1)
     .default([...MODULES])
-    .describe('Linear layers to adapt (`q_proj` or `attn_q`, ...).'),
+    .describe('Linear layers to adapt (`q_proj` or `attn_q`, ...; `qkv_proj`, `gate_up_proj` where these are one).'),
   precision: z.enum(['int8', 'f32']).default('int8').describe('Arithmetic of the frozen layers; f32 is the reference.'),
   kernels: z
     .enum(['auto', 'amx', 'vnni', 'avxvnni', 'avx2', 'neon', 'portable'])

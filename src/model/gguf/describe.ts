@@ -1,6 +1,6 @@
 import { open } from 'node:fs/promises';
 import { ModelError } from '../../errors.js';
-import type { ModelDescription, RopeTable } from '../../native/binding.js';
+import type { ModelDescription, RopeTable, TensorSource } from '../../native/binding.js';
 import { checkTensors, LIMITS } from '../architecture.js';
 import { biasesOf, type Family, familyOfGguf, layersOf, type ReadNumber } from '../families.js';
 import { yarnFactors, yarnMagnitude } from '../yarn.js';
@@ -8,14 +8,16 @@ import type { GgufHeader } from './header.js';
 import { GgufMetadata } from './metadata.js';
 import { GGML_F32 } from './types.js';
 
-/** The divisors that converters write as a tensor (llama 3): F32, one for each pair of RoPE dimensions. */
-async function readRopeFreqs(header: GgufHeader, ropeDim: number): Promise<number[] | undefined> {
-  const tensor = header.tensors.find(({ name }) => name === 'rope_freqs.weight');
+const SHORT_FACTORS = 'rope_factors_short.weight';
+
+/** The divisors that converters write as a tensor (llama 3, longrope): F32, one for each pair of RoPE dimensions. */
+async function readDivisors(header: GgufHeader, name: string, ropeDim: number): Promise<number[] | undefined> {
+  const tensor = header.tensors.find((candidate) => candidate.name === name);
   if (tensor === undefined) return undefined;
   if (tensor.type !== GGML_F32 || tensor.ne.length !== 1 || tensor.ne[0] !== ropeDim / 2) {
     throw new ModelError(
       'BAD_SHAPE',
-      `Expected rope_freqs.weight of ${header.path} to be ${ropeDim / 2} F32 values but it has shape [${tensor.ne}].`,
+      `Expected ${name} of ${header.path} to be ${ropeDim / 2} F32 values but it has shape [${tensor.ne}].`,
     );
   }
   const file = await open(header.files[tensor.file]!, 'r');
@@ -32,8 +34,11 @@ async function ropeTable(meta: GgufMetadata, header: GgufHeader, family: Family,
   const key = (name: string) => `${family.name}.rope.${name}`;
   const theta = meta.number(key('freq_base')) ?? 10_000;
   const table = { theta, dim, pairing: family.ggufPairing } as const;
-  const freqs = await readRopeFreqs(header, dim);
+  const freqs = await readDivisors(header, 'rope_freqs.weight', dim);
   if (freqs !== undefined) return { ...table, factors: freqs };
+  // longrope: up to the original context these count, and the context ends there
+  const short = await readDivisors(header, SHORT_FACTORS, dim);
+  if (short !== undefined) return { ...table, factors: short, magnitude: meta.number(key('scaling.attn_factor')) ?? 1 };
   const kind = meta.string(key('scaling.type')) ?? 'none';
   const factor = meta.number(key('scaling.factor')) ?? meta.number(key('scale_linear'));
   if (kind === 'yarn' && factor !== undefined) {
@@ -81,6 +86,12 @@ function listedWindows(meta: GgufMetadata, key: (name: string) => string): boole
   return meta.isList(name) ? meta.numbers(name)?.map((entry) => entry !== 0) : undefined;
 }
 
+/** llama.cpp calls a tensor that holds gate and up by the name of up alone. */
+function renamed(tensors: readonly TensorSource[], fusedGateUp = false): readonly TensorSource[] {
+  if (!fusedGateUp) return tensors;
+  return tensors.map((tensor) => ({ ...tensor, name: tensor.name.replace(/\bffn_up\.weight$/, 'ffn_gate_up.weight') }));
+}
+
 /**
  * Hyper-parameters and tensors of a GGUF file, checked against each other.
  *
@@ -113,7 +124,11 @@ export async function describeGguf(header: GgufHeader): Promise<ModelDescription
   const dim = meta.count(key('rope.dimension_count'), { ...LIMITS.headDim, default: headDim });
   const rope = await ropeTable(meta, header, family, dim);
   const numLayers = meta.count(key('block_count'), LIMITS.layers);
-  const contextLength = meta.count(key('context_length'), LIMITS.context);
+  const isLongrope = header.tensors.some(({ name }) => name === SHORT_FACTORS);
+  const contextLength = Math.min(
+    meta.count(key('context_length'), LIMITS.context),
+    (isLongrope ? meta.number(key('rope.scaling.original_context_length')) : undefined) ?? Number.POSITIVE_INFINITY,
+  );
   const read: ReadNumber = ({ gguf }) => (gguf === undefined ? undefined : numberOrNone(meta, key(gguf)));
   const window = read({ gguf: 'attention.sliding_window' }) || undefined;
   const features = {
@@ -141,6 +156,6 @@ export async function describeGguf(header: GgufHeader): Promise<ModelDescription
   return {
     ...features,
     files: header.files,
-    tensors: checkTensors(features, biasesOf(family), header.tensors, header.path),
+    tensors: checkTensors(features, biasesOf(family), renamed(header.tensors, features.fusedGateUp), header.path),
   };
 }

@@ -111,6 +111,21 @@ describe('the layout for a base', () => {
     expect(() => layoutFor(without, { rank: 1, alpha: 1 })).toThrow('blk.1.ffn_gate.weight');
   });
 
+  it('takes q, k and v, or gate and up, as one where the base keeps them in one tensor', () => {
+    const fused = makeTinyModel({ fusedQkv: true, fusedGateUp: true });
+    const targets = (names?: string[]) =>
+      layoutFor(fused, { rank: 1, alpha: 1, ...(names && { targets: names }) })
+        .modules.filter(({ layer }) => layer === 0)
+        .map(({ target }) => target);
+    const all = ['attn_qkv', 'attn_output', 'ffn_gate_up', 'ffn_down'];
+    expect(targets()).toEqual(all);
+    expect(targets(['q_proj', 'k_proj', 'v_proj', 'o_proj', 'gate_proj', 'up_proj', 'down_proj'])).toEqual(all);
+    expect(targets(['qkv_proj', 'gate_up_proj'])).toEqual(['attn_qkv', 'ffn_gate_up']);
+    expect(() => targets(['q_proj', 'v_proj'])).toThrow(expect.objectContaining({ code: 'MISSING_TARGET' }));
+    const plain = { rank: 1, alpha: 1, targets: ['qkv_proj'] };
+    expect(() => layoutFor(makeTinyModel(), plain)).toThrow(expect.objectContaining({ code: 'MISSING_TARGET' }));
+  });
+
   it('knows what a rank costs', () => {
     const entries = LAYOUT.modules.reduce((sum, { inDim, outDim }) => sum + inDim + outDim, 0);
     expect(budgetEntries(LAYOUT, 3)).toBe(3 * entries);

@@ -72,6 +72,19 @@ describe('fedtune data inspect', () => {
     expect(out.split('\n').length).toBeLessThan(50);
   });
 
+  it('with the owners that a partition draws', async () => {
+    const data = federation();
+    const { out } = await cli('data', 'inspect', data, '--partition', 'category', '--json');
+    expect(JSON.parse(out).owners).toMatchObject([
+      { owner: 'x', examples: 3 },
+      { owner: 'y', examples: 1 },
+    ]);
+    const shown = await cli('data', 'show', data, '--partition', 'category', '--owner', 'y');
+    expect(shown.out).toMatch(/^south\.jsonl:1, owner y, category y/);
+    const drawn = await cli('data', 'inspect', data, '--partition', 'iid', '--num-clients', '2', '--min-examples', '1');
+    expect(drawn.out).toMatch(/^client-0 +2 .*\nclient-1 +2/m);
+  });
+
   it('as JSON and as a picture; from a run file and with flags', async () => {
     const data = federation();
     const run = put('run.yaml', `data: ${data}\ncolumns: { category: note }\n`);

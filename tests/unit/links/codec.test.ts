@@ -81,6 +81,7 @@ const reply: fc.Arbitrary<Reply> = fc.oneof(
     categories: fc.dictionary(fc.string(), count, { maxKeys: 3 }),
     numDropped: count,
     numCut: count,
+    numTargetsLost: count,
     dataSha256: hex,
     baseSha256: hex,
     kernels: fc.constantFrom('vnni', 'portable'),

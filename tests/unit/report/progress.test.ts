@@ -28,7 +28,11 @@ const prepared: RunProgress = {
     examples: 80,
     dropped: 3,
     unlabelled: 0,
-    badRows: 1,
+    cut: 5,
+    shareLost: 0.123,
+    reading: ['1 row of 9 could not be used', '  a.jsonl:3: it is empty', 'unused columns: id'],
+    leftOut: ['north'],
+    firstExample: 'Why?[[So.]]',
     warnings: ['a strange base'],
     workers: 2,
     threads: 1,
@@ -43,7 +47,10 @@ describe('the progress of a run', () => {
       'a base: 8 owners, 80 examples in use, method fedavg, 6 rounds; f32 on avx2, 2 workers of 1 thread\n' +
         'a strange base\n' +
         'left out: 3 examples over 512 tokens, or without a target\n' +
-        '1 row could not be used\n',
+        'cut at 512 tokens: 5 examples; 12.3 % of the target tokens are lost\n' +
+        '1 row of 9 could not be used\n  a.jsonl:3: it is empty\nunused columns: id\n' +
+        'left out: 1 owner with too few training examples: north\n' +
+        'the first example, what is learnt in [[brackets]]:\nWhy?[[So.]]\n',
     );
   });
 

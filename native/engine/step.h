@@ -1,5 +1,5 @@
 // One forward and backward pass over packed sequences on the CPU. Buffers are planned for the largest batch seen; what
-// a pass of that size or less allocates is no larger than its list of sequences.
+// pass of that size or less allocates nothing but, where they grow, its lists of sequences and of targets.
 #pragma once
 #include <map>
 #include <memory>

@@ -130,6 +130,16 @@ inline void attention_fwd_t(const Attention& a, int t0, int len, int kvh, Scratc
   }
 }
 
+// r: scores to probabilities, g: their gradients to those of the scores.
+template <bool CAP>
+inline void softmax_back_row(float* r, float* g, float lse, float delta, int n, float cap) {
+  for (int j = 0; j < n; j += FT_VL) {
+    const vf s = CAP ? vcap(vload(r + j), cap) : vload(r + j), e = vexp(s - lse), ds = e * (vload(g + j) - delta);
+    vstore(r + j, e);
+    vstore(g + j, CAP ? ds * vcap_slope(s, cap) : ds);
+  }
+}
+
 // p = exp(s - lse); dv += p^T do; dp = do v^T; ds = p (dp - sum(do * o)); dq = ds k; dk += ds^T q
 template <class T>
 inline void attention_bwd_t(const Attention& a, int t0, int len, int kvh, Scratch& scratch) {
@@ -168,13 +178,8 @@ inline void attention_bwd_t(const Attention& a, int t0, int len, int kvh, Scratc
           float *r = p + i * kCB, *g = ds + i * kCB;
           const float l = a.lse[static_cast<int64_t>(h) * a.ld_lse + t0 + q0 + i];
           const int valid = q0 + i + 1 - c0 < cn ? q0 + i + 1 - c0 : cn;
-          for (int j = 0; j < cp; j += FT_VL) {
-            const vf s = a.softcap > 0 ? vcap(vload(r + j), a.softcap) : vload(r + j);
-            const vf e = vexp(s - l);
-            vstore(r + j, e);
-            const vf ds = e * (vload(g + j) - delta[i]);
-            vstore(g + j, a.softcap > 0 ? ds * vcap_slope(s, a.softcap) : ds);
-          }
+          if (a.softcap > 0) softmax_back_row<true>(r, g, l, delta[i], cp, a.softcap);
+          else softmax_back_row<false>(r, g, l, delta[i], cp, 0);
           for (int j = valid < 0 ? 0 : valid; j < cp; j++) r[j] = g[j] = 0;
           for (int j = 0; j < cp && c0 + j < first_key(a, q0 + i); j++) r[j] = g[j] = 0;
         }

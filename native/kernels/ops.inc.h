@@ -179,13 +179,13 @@ inline void add_bias_t(const View& x, const float* bias, int t0, int t1) {
     FT_LOOP(d, vstore(o + i, vload(o + i) + vload(bias + i)), store1(o + i, load1(o + i) + bias[i]))
   }
 }
-template <class T>
-inline void softmax_tile_t(const View& logits, float softcap, int v0, const int32_t* target, float* maxv, float* sum,
+template <class T, bool CAP>
+inline void softmax_rows(const View& logits, float softcap, int v0, const int32_t* target, float* maxv, float* sum,
     float* tl, const View& p, float* rescale, int t0, int t1) {
   const int n = logits.cols;
   for (int t = t0; t < t1; t++) {
     float* l = row_ptr<float>(logits, t);
-    if (softcap > 0) FT_LOOP(n, vstore(l + i, vcap(vload(l + i), softcap)), l[i] = vcap(vset(l[i]), softcap)[0])
+    if (CAP) FT_LOOP(n, vstore(l + i, vcap(vload(l + i), softcap)), l[i] = vcap(vset(l[i]), softcap)[0])
     vf m = vset(maxv[t]);
     float best = maxv[t];
     FT_LOOP(n, (m = vmax(m, vload(l + i))), (best = l[i] > best ? l[i] : best))
@@ -200,12 +200,12 @@ inline void softmax_tile_t(const View& logits, float softcap, int v0, const int3
           {
             const vf e = vexp(vload(l + i) - best);
             acc += e;
-            vstore(o + i, softcap > 0 ? e * vcap_slope(vload(l + i), softcap) : e);
+            vstore(o + i, CAP ? e * vcap_slope(vload(l + i), softcap) : e);
           },
           {
             const float e = exp1(l[i] - best);
             rest += e;
-            store1(o + i, softcap > 0 ? e * vcap_slope(vset(l[i]), softcap)[0] : e);
+            store1(o + i, CAP ? e * vcap_slope(vset(l[i]), softcap)[0] : e);
           })
       for (int j = n; j < round_up(n, kColPad); j++) store1(o + j, 0.0f);
       rescale[t] = scale;
@@ -216,6 +216,13 @@ inline void softmax_tile_t(const View& logits, float softcap, int v0, const int3
     maxv[t] = best;
     if (target[t] >= v0 && target[t] < v0 + n) tl[t] = l[target[t] - v0];
   }
+}
+
+template <class T>
+inline void softmax_tile_t(const View& logits, float softcap, int v0, const int32_t* target, float* max, float* sum,
+    float* target_logit, const View& p, float* rescale, int t0, int t1) {
+  const auto run = softcap > 0 ? softmax_rows<T, true> : softmax_rows<T, false>;
+  run(logits, softcap, v0, target, max, sum, target_logit, p, rescale, t0, t1);
 }
 
 // What the table holds: the type of the Act operand decides.

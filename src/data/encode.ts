@@ -55,7 +55,7 @@ const startsWith = (ids: readonly number[], head: readonly number[]): boolean =>
   head.length <= ids.length && head.every((id, i) => ids[i] === id);
 
 /** Ids of a text that goes on behind another: without the space that some tokenizers put before the first word. */
-export function encodeContinuing(text: string, tokenizer: Tokenizer): number[] {
+function encodeContinuing(text: string, tokenizer: Tokenizer): number[] {
   if (text === '') return [];
   if (tokenizer.kind !== 'bpe') {
     for (const anchor of ANCHORS) {

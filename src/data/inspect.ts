@@ -14,8 +14,8 @@ const MAX_COMPARED = 200;
 /** Kinds of words that owners are compared by where rows have no category. */
 const WORD_KINDS = 512;
 
-export const NO_OWNER = '(no owner)';
-export const NO_CATEGORY = '(no category)';
+const NO_OWNER = '(no owner)';
+const NO_CATEGORY = '(no category)';
 const OTHERS = '(others)';
 
 export interface OwnerFacts {

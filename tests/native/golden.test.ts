@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { type AdapterLayout, makeLayout, parseTarget, TARGETS } from '../../src/adapter/layout.js';
+import { type AdapterLayout, ALL_TARGETS, makeLayout, parseTarget } from '../../src/adapter/layout.js';
 import { type BaseModel, loadModel } from '../../src/model/index.js';
 import type { KernelSet, PackedBatch, Precision } from '../../src/native/binding.js';
 import { Base, cpuInfo, Trainer } from '../../src/native/engine.js';
@@ -15,7 +15,7 @@ function goldenLayout(model: BaseModel, golden: Golden, adapter: Map<string, Ten
   const targets = new Set(golden.targets.map(parseTarget));
   const shapes = [];
   for (let layer = 0; layer < model.description.numLayers; layer++) {
-    for (const target of TARGETS) {
+    for (const target of ALL_TARGETS) {
       if (!targets.has(target)) continue;
       const module = `blk.${layer}.${target}`;
       const a = adapter.get(`${module}.weight.lora_a`);

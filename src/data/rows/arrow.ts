@@ -45,7 +45,11 @@ export async function* arrowRows({ path, onBytes }: RowSource): AsyncGenerator<R
   } catch (cause) {
     if (cause instanceof DataError) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new DataError('BAD_ARROW', `${path} is no Arrow file that can be read: ${reason}.`, { cause });
+    throw new DataError(
+      'BAD_ARROW',
+      `${path} is no Arrow file that can be read: ${reason}. Where datasets reads it, write it anew as Parquet (to_parquet).`,
+      { cause },
+    );
   } finally {
     await file.close().catch(() => {});
   }

@@ -6,7 +6,7 @@ import { MAX_LINE_BYTES, type RowSource } from './types.js';
 
 /** Names under which UTF-8 goes; everything else is decoded by TextDecoder. */
 const UTF8 = ['utf-8', 'utf8', 'unicode-1-1-utf-8'];
-export const isUtf8Name = (encoding: string): boolean => UTF8.includes(encoding.trim().toLowerCase());
+const isUtf8Name = (encoding: string): boolean => UTF8.includes(encoding.trim().toLowerCase());
 
 const bad = (message: string, cause?: unknown): DataError =>
   new DataError('BAD_ENCODING', message, cause === undefined ? {} : { cause });

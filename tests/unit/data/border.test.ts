@@ -77,7 +77,9 @@ function conversations(tokenizer: Tokenizer): Segment[][] {
   });
 }
 
-describe.each(Object.keys(AT_HAND))('the border of prompt and answer: %s', (name) => {
+const NAMES = Object.keys(AT_HAND).map((name) => [name, present(name) ? '' : ' (needs the shared material)'] as const);
+
+describe.each(NAMES)('the border of prompt and answer: %s%s', (name) => {
   let tokenizer: Tokenizer;
   beforeAll(async () => {
     if (present(name)) tokenizer = await AT_HAND[name]!();

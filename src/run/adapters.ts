@@ -15,15 +15,22 @@ export function adapterFolder(dir: string, name: string): string {
   return join(dir, 'adapters', name);
 }
 
-/** Makes room beside adapters/ for what owners leave. Throws RunError WRITE_FAILED. */
-export async function clearTakeHomes(folder: RunFolder): Promise<void> {
+/** Makes room beside adapters/ for what owners leave while `work` goes on. Throws RunError WRITE_FAILED, and what `work` throws. */
+export async function withTakeHomes<T>(folder: RunFolder, work: () => Promise<T>): Promise<T> {
   const temporary = takeHomesOf(folder.dir);
+  const remove = () => rm(temporary, { recursive: true, force: true });
   folder.requireOwnership();
   try {
-    await rm(temporary, { recursive: true, force: true });
+    await remove();
     await mkdir(temporary, { recursive: true });
   } catch (cause) {
     throw writeError(temporary, cause);
+  }
+  try {
+    return await work();
+  } catch (error) {
+    await remove().catch(() => {});
+    throw error;
   }
 }
 

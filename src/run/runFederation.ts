@@ -10,7 +10,7 @@ import { makeReportObserver } from '../report/observer.js';
 import { type FinishedRun, finishRun } from '../server/finish.js';
 import { runRounds } from '../server/loop.js';
 import type { LoopHost } from '../server/types.js';
-import { clearTakeHomes, publishAdapters } from './adapters.js';
+import { publishAdapters, withTakeHomes } from './adapters.js';
 import type { SavedRun } from './folder.js';
 import { makeMetrics } from './metrics.js';
 import { type OpenedFederation, openFederation } from './open.js';
@@ -175,9 +175,9 @@ export async function runFederation(options: RunOptions): Promise<RunResult> {
     const session = makeSession(prepared, opened, watch, options);
     const saved = await begin(session, resume);
     const host = hostOf(session, signal);
-    const state = await runRounds(opened.federation, host, saved?.loop);
-    await clearTakeHomes(opened.folder);
-    const finished = await finishRun(opened.federation, state, host);
+    const { federation, folder } = opened;
+    const state = await runRounds(federation, host, saved?.loop);
+    const finished = await withTakeHomes(folder, () => finishRun(federation, state, host));
     return await finish(session, finished);
   } catch (error) {
     // Before the run is open there is nothing to resume; what was interrupted says itself what is kept.

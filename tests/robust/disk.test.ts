@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cp, mkdir, readdir, readFile, rm, statfs } from 'node:fs/promises';
+import { cp, mkdir, readdir, readFile, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
 import { fedtune, makeWorkFolder, outcomeOf, workFolder, writeRunFile } from './cli.js';
@@ -31,6 +31,17 @@ async function canMount(): Promise<boolean> {
   }
 }
 
+/** What a folder takes on a disk whose blocks have 4 kB, as those in memory. */
+async function kilobytesOf(dir: string): Promise<number> {
+  const entries = await readdir(dir, { recursive: true, withFileTypes: true });
+  const sizes = await Promise.all(
+    entries.map(async (entry) =>
+      entry.isFile() ? 4 * Math.ceil((await stat(join(entry.parentPath, entry.name))).size / 4096) : 0,
+    ),
+  );
+  return sizes.reduce((sum, size) => sum + size, 0);
+}
+
 const mounts = await canMount();
 const title = mounts ? 'a disk' : 'a disk (skipped: mounting one takes root on Linux)';
 
@@ -45,19 +56,27 @@ describe.skipIf(!mounts)(title, () => {
     return () => rm(finished, { recursive: true, force: true });
   });
 
-  it.each([40, 160, 400])('that is full after %i kB stops the run, which goes on when there is room', async (size) => {
+  it.each([
+    ['40 kB: before any owner has its rows', 40],
+    ['400 kB: before all owners have', 400],
+    ['two thirds of the run', 2 / 3],
+    ['four fifths of the run', 4 / 5],
+    ['all but a twentieth of the run', 0.95],
+  ])('that is full after %s stops the run, which goes on when there is room', async (_, size) => {
     const cwd = await workFolder();
     await writeRunFile(cwd, SETTINGS);
     const run = join(cwd, 'run');
     await mkdir(run);
-    mountDisk(run, size);
+    mountDisk(run, size < 1 ? Math.ceil(size * (await kilobytesOf(join(finished, 'run')))) : size);
     const full = await fedtune(cwd, ['run', 'run.yaml']);
     expect(full.code, full.stderr).toBe(1);
-    expect(full.stderr).toMatch(/^RunError: Cannot write .*: the disk is full\./m);
+    expect(full.stderr).toMatch(/^RunError: .*Cannot write .*: the disk is full\./m);
     const left = await readdir(run, { recursive: true });
+    const begun = left.includes('config.yaml');
     expect(left.filter((name) => name.endsWith('.tmp') || name === 'metrics.json')).toEqual([]);
+    if (!begun) expect(left).toEqual([]);
     mount('-o', 'remount,size=64m', run);
-    const { code, stderr } = await fedtune(cwd, ['run', '--resume', 'run']);
+    const { code, stderr } = await fedtune(cwd, begun ? ['run', '--resume', 'run'] : ['run', 'run.yaml']);
     expect(code, stderr).toBe(0);
     expect(await outcomeOf(cwd)).toEqual(await outcomeOf(finished));
   });

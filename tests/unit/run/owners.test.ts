@@ -16,6 +16,7 @@ const description = (train: number, numDropped = 0): Description => ({
   categories: {},
   numDropped,
   numCut: 0,
+  numTargetsLost: 0,
   dataSha256: 'aa',
   baseSha256: 'bb',
   kernels: 'portable',

@@ -50,13 +50,8 @@ const bad = (what: string, cause?: unknown): FedtuneError =>
 /** Encodes a message. Throws FedtuneError BAD_MESSAGE for one that could not be decoded again. */
 export function encodeMessage(message: Request | Reply): EncodedMessage {
   const tensors: Tensor[] = [];
-  const places = new Map<Tensor, number>();
-  const place = (tensor: Tensor): number => {
-    const known = places.get(tensor);
-    if (known !== undefined) return known;
-    places.set(tensor, tensors.length);
-    return tensors.push(tensor) - 1;
-  };
+  // Each on its own, though two may be the same object: what a message weighs follows from its content alone.
+  const place = (tensor: Tensor): number => tensors.push(tensor) - 1;
   let json: string;
   try {
     const document = encodeDocument(message, place as never);

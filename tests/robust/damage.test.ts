@@ -125,16 +125,6 @@ describe('a damaged run folder', () => {
     expect(await outcomeOf(cwd)).toEqual(outcome);
   });
 
-  it('with other rows of one owner is refused, with what they are of', async () => {
-    const cwd = await copy();
-    await edit(join(cwd, 'run/owners', OWNER, 'rows.jsonl'), (rows) =>
-      Buffer.from(String(rows).replace(/"output":"/g, '"output":"Indeed. ')),
-    );
-    const { code, stderr } = await resume(cwd);
-    expect(code).toBe(1);
-    expect(stderr).toContain('the data that this run was started with');
-  });
-
   it.each([
     ['a flipped byte in a tensor', (blobs: string) => editEach(blobs, flip(0.4))],
     ['its tensors missing', (blobs: string) => rm(blobs, { recursive: true })],

@@ -143,6 +143,28 @@ describe('messages', () => {
     );
   });
 
+  it('weigh what follows from their content: not what a clock says, nor which of their arrays are one object', () => {
+    const bits = new Uint8Array(0);
+    const values = Float32Array.of(1, 2);
+    const own = { ranks: 4, factors: 'both', mask: 'none', values, bits } as const;
+    const weigh = (other: Part, seconds: number) =>
+      encodeMessage({
+        kind: 'update',
+        round: 1,
+        turn: 1,
+        parts: { adapter: own, branch: other },
+        note: null,
+        losses: [0.5],
+        tokens: { train: 1, search: 0, targets: 1 },
+        seconds: Float64Array.of(seconds),
+      }).bytes;
+    const copied = { ...own, values: values.slice(), bits: bits.slice() };
+    for (const seconds of [0, 1, 0.123456789012345, 1234.5]) {
+      expect(weigh(own, seconds)).toBe(weigh(own, 0));
+      expect(weigh(copied, seconds)).toBe(weigh(own, 0));
+    }
+  });
+
   it('carry little beyond their tensors', () => {
     const values = new Float32Array(19_200);
     const update = { ranks: 4, factors: 'both', mask: 'none', values, bits: new Uint8Array(0) } as const;

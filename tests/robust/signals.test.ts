@@ -56,9 +56,9 @@ describe('Ctrl-C', () => {
   it('waits for the write in flight; a second one ends the process at once', async () => {
     const cwd = await prepared();
     const trace = join(cwd, 'trace');
-    const child = start(cwd, ['run', 'run.yaml'], { trace, hold: 'write ./partition.json:1' });
+    const child = start(cwd, ['run', 'run.yaml'], { trace, hold: 'write ./metrics.json:1' });
     const end = ended(child);
-    await until(async () => (await readFile(trace, 'utf8').catch(() => '')).includes('write ./partition.json'));
+    await until(async () => (await readFile(trace, 'utf8').catch(() => '')).includes('write ./metrics.json'));
     child.kill('SIGINT');
     await sleep(1500);
     expect([child.exitCode, child.signalCode]).toEqual([null, null]);

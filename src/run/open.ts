@@ -12,6 +12,7 @@ import { methodOf } from '../methods/index.js';
 import type { ServerInit } from '../methods/method.js';
 import type { HubOptions } from '../model/index.js';
 import { Base } from '../native/engine.js';
+import { orInterrupted } from '../server/train.js';
 import type { Federation, RunClient } from '../server/types.js';
 import { nativeArithmetic } from './arithmetic.js';
 import { type Deal, deal, writeHomes } from './deal.js';
@@ -48,6 +49,8 @@ export interface OpenedFederation {
 export interface OpenOptions {
   readonly resume: boolean;
   readonly overwrite: boolean;
+  /** Ends the opening with InterruptedError; nothing is begun then. */
+  readonly signal: AbortSignal;
   readonly tap?: Tap;
   readonly hub?: HubOptions;
 }
@@ -165,7 +168,10 @@ async function openNew(prepared: Prepared, dir: string, options: OpenOptions) {
     const firstExample = await showFirst(prepared, dealt);
     if (prepared.method.capabilities.pooled) await makeFolder(join(homesOf(dir), POOLED_FOLDER));
     link = linkOwners(prepared, dir, dealt.owners, options.tap);
-    let described = await describeOwners(prepared, link, dealt.owners, dealt.givenSplits);
+    let described = await orInterrupted(
+      describeOwners(prepared, link, dealt.owners, dealt.givenSplits),
+      options.signal,
+    );
     const small = smallOwners(config, described);
     if (small.length > 0) {
       // The others are asked anew, over a link that the small ones are not on; what they made of their rows is kept.
@@ -174,7 +180,8 @@ async function openNew(prepared: Prepared, dir: string, options: OpenOptions) {
       for (const { folder: name } of small) await rm(join(homesOf(dir), name), { recursive: true, force: true });
       link = linkOwners(prepared, dir, rest, options.tap);
       const ranks = new Map(rest.map(({ id, rank }) => [id, rank]));
-      described = await describeOwners(prepared, link, rest, dealt.givenSplits, ranks);
+      const again = describeOwners(prepared, link, rest, dealt.givenSplits, ranks);
+      described = await orInterrupted(again, options.signal);
     }
     const rows = new Map(dealt.owners.map(({ id, examples }) => [id, examples.length]));
     const owners = described.map((owner) => ({ ...owner, rows: rows.get(owner.id)! }));
@@ -198,7 +205,8 @@ async function openAgain(prepared: Prepared, folder: RunFolder, options: OpenOpt
     // A list of ranks counts the owners that stay out as well.
     const ids = [...before.clients, ...before.left_out].map(({ id }) => id);
     const ranks = rankBudgets(ids, prepared.layout, prepared.config);
-    const described = await describeOwners(prepared, link, before.clients, before.given_splits, ranks);
+    const asked = describeOwners(prepared, link, before.clients, before.given_splits, ranks);
+    const described = await orInterrupted(asked, options.signal);
     const rows = new Map(before.clients.map((client) => [client.id, client.rows]));
     const owners = described.map((owner) => ({ ...owner, rows: rows.get(owner.id)! }));
     return { folder, link, owners, partition: before, firstExample: undefined };

@@ -170,7 +170,7 @@ export async function runFederation(options: RunOptions): Promise<RunResult> {
   try {
     const hub = watchDownloads(options);
     const prepared = await prepare(config, hub);
-    const how = { resume, overwrite, hub, ...(tap ? { tap } : {}) };
+    const how = { resume, overwrite, signal, hub, ...(tap ? { tap } : {}) };
     opened = await openFederation(prepared, resolve(config.output_dir), how);
     const session = makeSession(prepared, opened, watch, options);
     const saved = await begin(session, resume);

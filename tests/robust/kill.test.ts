@@ -22,7 +22,7 @@ const PHASES = [
   { when: 'while owners open their data', label: 'rename owners/' },
   { when: "between write and rename of an owner's state", label: 'rename owners/city-library/state/main/0' },
   { when: "half-way through an owner's tensor", label: 'write owners/harbour-clinic/state/main/blobs/' },
-  { when: "before an owner's old state is removed", label: 'remove owners/hotel-linden/state/main/0' },
+  { when: "before an owner's old state is removed", label: 'remove owners/' },
   { when: 'before something old is removed', label: 'remove' },
 ];
 /** A resume reaches these whatever it has to do again. */
@@ -44,9 +44,9 @@ const RUNS = [
     deadline: 2,
     late: 'discount',
     eval_every: 1,
-    num_rounds: 3,
+    num_rounds: 4,
   },
-  { method: 'fedadam', devices: DEVICES, async_buffer: 3, clients_per_round: 5, num_rounds: 4 },
+  { method: 'perfit', devices: DEVICES, async_buffer: 3, clients_per_round: 5, num_rounds: 6 },
   { method: 'scaffold', clients_per_round: 5, dropout_rate: 0.2, eval_every: 2, num_rounds: 4 },
 ];
 

@@ -53,6 +53,13 @@ describe('Ctrl-C', () => {
     await expectResumable(cwd);
   });
 
+  it('while owners open their data ends the start with 130, and leaves nothing', async () => {
+    const cwd = await prepared();
+    const { code, stderr } = await fedtune(cwd, ['run', 'run.yaml'], { stop: 'rename owners/client-2/tokens/:1' });
+    expect(code, stderr).toBe(130);
+    expect(await exists(join(cwd, 'run'))).toBe(false);
+  });
+
   it('waits for the write in flight; a second one ends the process at once', async () => {
     const cwd = await prepared();
     const trace = join(cwd, 'trace');

@@ -30,6 +30,7 @@ const ELSEWHERE = [
   'client_sizes',
   'partition_column',
   'min_examples',
+  'on_small_owner',
   'num_rounds',
   'eval_every',
 ];

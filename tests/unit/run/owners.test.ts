@@ -3,7 +3,7 @@ import { parseConfig } from '../../../src/config/parse.js';
 import type { Description, Request } from '../../../src/contracts/messages.js';
 import { DataError } from '../../../src/errors.js';
 import type { Link } from '../../../src/links/link.js';
-import { dataDigest, describeOwners } from '../../../src/run/owners.js';
+import { dataDigest, describeOwners, smallOwners } from '../../../src/run/owners.js';
 import { prepare } from '../../../src/run/prepare.js';
 
 const OWNERS = ['north', 'south'].map((id) => ({ id, folder: id }));
@@ -53,15 +53,22 @@ describe('owners describe themselves to the server', () => {
     ]);
   });
 
-  it('those with too few examples for training are refused, with the reason', async () => {
-    await expect(describeWith({ min_examples: 11 }, description(10))).rejects.toMatchObject({
+  it('those with too few examples for training are refused, with the reason, or named to be left out', async () => {
+    const smallOf = async (settings: Record<string, unknown>, ...north: Parameters<typeof description>) => {
+      const { owners } = await describeWith(settings, description(...north));
+      return smallOwners(parseConfig(settings), owners).map(({ id }) => id);
+    };
+    await expect(smallOf({ min_examples: 11 }, 10)).rejects.toMatchObject({
       name: 'DataError',
       code: 'TOO_FEW_EXAMPLES',
       message: expect.stringContaining('north (10)'),
     });
-    await expect(describeWith({ seq_length: 7 }, description(0, 12))).rejects.toThrow('do not fit into seq_length 7');
+    await expect(smallOf({ seq_length: 7 }, 0, 12)).rejects.toThrow('do not fit into seq_length 7');
     // No more are asked for than are used.
-    await expect(describeWith({ min_examples: 11, max_train_examples: 10 }, description(10))).resolves.toBeDefined();
+    expect(await smallOf({ min_examples: 11, max_train_examples: 10 }, 10)).toEqual([]);
+    expect(await smallOf({ min_examples: 11, on_small_owner: 'drop' }, 10)).toEqual(['north']);
+    // Somebody has to stay.
+    await expect(smallOf({ min_examples: 100, on_small_owner: 'drop' }, 10)).rejects.toThrow('north (10)');
   });
 
   it('what one of them throws comes through', async () => {

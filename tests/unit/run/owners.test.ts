@@ -3,18 +3,18 @@ import { parseConfig } from '../../../src/config/parse.js';
 import type { Description, Request } from '../../../src/contracts/messages.js';
 import { DataError } from '../../../src/errors.js';
 import type { Link } from '../../../src/links/link.js';
-import { dataDigest, describeOwners } from '../../../src/run/owners.js';
+import { dataDigest, describeOwners, smallOwners } from '../../../src/run/owners.js';
 import { prepare } from '../../../src/run/prepare.js';
 
 const OWNERS = ['north', 'south'].map((id) => ({ id, folder: id }));
 
-const description = (train: number, numDropped = 0): Description => ({
+const description = (train: number, long = 0): Description => ({
   kind: 'description',
   train: { examples: train, targets: 9 * train },
   valid: { examples: 1, targets: 9 },
   test: { examples: 1, targets: 9 },
   categories: {},
-  numDropped,
+  dropped: { long, empty: 0, refused: 0, repeated: 0 },
   numCut: 0,
   numTargetsLost: 0,
   dataSha256: 'aa',
@@ -54,14 +54,16 @@ describe('owners describe themselves to the server', () => {
   });
 
   it('those with too few examples for training are refused, with the reason', async () => {
-    await expect(describeWith({ min_examples: 11 }, description(10))).rejects.toMatchObject({
+    const small = async (settings: Record<string, unknown>, north: Description) =>
+      smallOwners(parseConfig(settings), (await describeWith(settings, north)).owners);
+    await expect(small({ min_examples: 11 }, description(10))).rejects.toMatchObject({
       name: 'DataError',
       code: 'TOO_FEW_EXAMPLES',
       message: expect.stringContaining('north (10)'),
     });
-    await expect(describeWith({ seq_length: 7 }, description(0, 12))).rejects.toThrow('do not fit into seq_length 7');
+    await expect(small({ seq_length: 7 }, description(0, 12))).rejects.toThrow('do not fit into seq_length 7');
     // No more are asked for than are used.
-    await expect(describeWith({ min_examples: 11, max_train_examples: 10 }, description(10))).resolves.toBeDefined();
+    await expect(small({ min_examples: 11, max_train_examples: 10 }, description(10))).resolves.toEqual([]);
   });
 
   it('what one of them throws comes through', async () => {

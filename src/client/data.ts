@@ -2,7 +2,7 @@ import { existsSync } from 'node:fs';
 import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunConfig } from '../config/schema.js';
-import type { DescribeRequest } from '../contracts/messages.js';
+import type { DescribeRequest, DroppedCounts } from '../contracts/messages.js';
 import { resolveTemplate, tokenizeExample, tokenizeOptionsOf } from '../data/index.js';
 import { contentHash } from '../data/sameness.js';
 import { DataTally } from '../data/summary.js';
@@ -22,11 +22,14 @@ import { readOwnRows, rowsFile } from './rows.js';
 export interface OwnerData extends OwnerExamples {
   /** Of everything that it was made from. */
   readonly inputs: string;
-  readonly numDropped: number;
+  readonly dropped: DroppedCounts;
   readonly numCut: number;
   readonly numTargetsLost: number;
   readonly dataSha256: string;
 }
+
+/** Form of OwnerData: what is kept in another one is made anew. */
+const FORM = 2;
 
 /** There is one state of the tokens, written anew where rows or settings change. */
 const TURN = 1;
@@ -51,7 +54,7 @@ async function inputsOf(home: string, id: string, request: DescribeRequest, mode
   const isFile = existsSync(template);
   return sha256Of(
     JSON.stringify([
-      ...[version, id, model.sha256, await tokenizerSha256(model), await hashFile(rowsFile(home))],
+      ...[FORM, version, id, model.sha256, await tokenizerSha256(model), await hashFile(rowsFile(home))],
       ...[seed, template, isFile ? await hashFile(template) : null, train_on, on_long],
       ...[on_bad_row, seq_length, valid_fraction, test_fraction, caps, [...givenSplits].sort()],
     ]),
@@ -98,11 +101,20 @@ async function makeData(
   const used = (name: Split) => split[name].flatMap((index) => made.get(index)!.sequences);
   const examples = packExamples({ train: used('train'), valid: used('valid'), test: used('test') });
   const lost = SPLITS.flatMap((name) => split[name]).flatMap((index) => made.get(index)!.lost ?? []);
-  // What was left out or changed, and why, for the owner's own eyes: a reason may quote a row.
-  await writeAtomic(join(home, 'summary.json'), `${JSON.stringify(tally.summary(), null, 2)}\n`);
-  const numDropped = split.dropped + split.repeated;
+  for (const index of split.repeated) tally.repeated(rows[index]!);
+  const summary = tally.summary();
+  // What was left out or changed, and why, for the owner's own eyes: a reason may quote a row. Counts alone leave it.
+  await writeAtomic(join(home, 'summary.json'), `${JSON.stringify(summary, null, 2)}\n`);
+  const { long, empty, bad: refused, repeated } = summary;
   const numTargetsLost = lost.reduce((sum, targets) => sum + targets, 0);
-  return { ...examples, inputs, numDropped, numCut: lost.length, numTargetsLost, dataSha256: hashExamples(examples) };
+  return {
+    ...examples,
+    inputs,
+    dropped: { long, empty, refused, repeated },
+    numCut: lost.length,
+    numTargetsLost,
+    dataSha256: hashExamples(examples),
+  };
 }
 
 const capsOf = (config: RunConfig): Record<Split, number | null> => ({

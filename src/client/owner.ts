@@ -40,7 +40,7 @@ const describedFile = (home: string): string => join(home, 'run.json');
 const NOTHING: OwnerData = {
   ...packExamples({ train: [], valid: [], test: [] }),
   inputs: '',
-  numDropped: 0,
+  dropped: { long: 0, empty: 0, refused: 0, repeated: 0 },
   numCut: 0,
   numTargetsLost: 0,
   dataSha256: '',
@@ -141,7 +141,7 @@ export class Owner {
       valid: counts.valid,
       test: counts.test,
       categories: categoriesOf(data),
-      numDropped: data.numDropped,
+      dropped: data.dropped,
       numCut: data.numCut,
       numTargetsLost: data.numTargetsLost,
       dataSha256: pooledFrom

@@ -31,8 +31,8 @@ export interface Description {
   readonly test: SplitCounts;
   /** Training examples by category, where examples have one. */
   readonly categories: Readonly<Record<string, number>>;
-  /** Examples that did not fit (`on_long: drop`, no target token), of those looked at. */
-  readonly numDropped: number;
+  /** Examples that were left out, of those looked at. Why each was, its owner alone knows. */
+  readonly dropped: DroppedCounts;
   /** Examples that were cut to `seq_length`, of those in use. */
   readonly numCut: number;
   /** Target tokens of those that were cut off. */
@@ -41,6 +41,18 @@ export interface Description {
   readonly dataSha256: string;
   readonly baseSha256: string;
   readonly kernels: string;
+}
+
+/** How many examples were left out, by why. */
+export interface DroppedCounts {
+  /** Over `seq_length` (`on_long: drop`), or with no target token left after the cut. */
+  readonly long: number;
+  /** Without any target token. */
+  readonly empty: number;
+  /** Refused by the template. */
+  readonly refused: number;
+  /** For training, but held out for validation or test as well. */
+  readonly repeated: number;
 }
 
 export interface SplitCounts {

@@ -1,5 +1,6 @@
 import type { DataSummary } from '../data/summary.js';
 import type { EvalSplit } from './evaluation.js';
+import type { DroppedCounts } from './messages.js';
 
 /** Form of partition.json. */
 export const PARTITION_VERSION = 2;
@@ -19,10 +20,12 @@ export interface PartitionedOwner {
   readonly targets: number;
   /** Training examples by category, where examples have one. */
   readonly categories: Readonly<Record<string, number>>;
-  /** Examples that did not fit, and examples that were cut to `seq_length`. */
+  /** Examples that were left out, and how many by why; examples that were cut to `seq_length`. */
   readonly dropped: number;
+  readonly dropped_why: DroppedCounts;
   readonly cut: number;
-  /** Target tokens that were cut off. */
+  /** Target tokens of all examples in use, and those that were cut off. */
+  readonly targets_used: number;
   readonly targets_lost: number;
 }
 

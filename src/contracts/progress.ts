@@ -1,5 +1,6 @@
 import type { RunConfig } from '../config/schema.js';
 import type { Evaluation } from './evaluation.js';
+import type { DroppedCounts } from './messages.js';
 
 /** Live progress of the rounds, for a display only. Asynchronous mode counts merges as rounds. */
 export type Progress =
@@ -37,8 +38,8 @@ export type RunProgress =
       readonly owners: number;
       /** Examples in use. */
       readonly examples: number;
-      /** Examples that were left out: too long, or without a target. */
-      readonly dropped: number;
+      /** Examples that were left out. */
+      readonly dropped: DroppedCounts;
       /** Examples without the label that the partition goes by. */
       readonly unlabelled: number;
       /** Examples that were cut, and the share of all target tokens that this lost. */

@@ -1,5 +1,5 @@
 import { checkedText, RowError, scalarText } from './columns.js';
-import { parseJson, parsePython, withPlainNumbers } from './rows/jsonText.js';
+import { jsonFault, parseJson, parsePython, withPlainNumbers } from './rows/jsonText.js';
 import type { Message, Role, ToolCall } from './types.js';
 
 type Json = Readonly<Record<string, unknown>>;
@@ -151,7 +151,7 @@ function listOf(value: unknown, key: string): unknown[] {
   } catch (cause) {
     // pandas writes lists as Python's str() does.
     list = parsePython(value);
-    if (list === undefined) throw new RowError(`"${key}" is text that is no JSON (${(cause as Error).message})`);
+    if (list === undefined) throw new RowError(`"${key}" is text that is no JSON (${jsonFault(cause)})`);
   }
   if (Array.isArray(list)) return list;
   throw new RowError(`"${key}" is not a list`);

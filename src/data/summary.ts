@@ -1,4 +1,5 @@
 import { byCode } from '../order.js';
+import { shown } from '../text.js';
 import type { TokenizeResult } from './tokenize.js';
 import type { BadRow, Example } from './types.js';
 
@@ -25,6 +26,8 @@ export interface DataSummary {
   readonly tokenized: number;
   readonly long: number;
   readonly empty: number;
+  /** Examples for training that are held out for validation or test as well. */
+  readonly repeated: number;
   /** Examples that were cut at seq_length. */
   readonly cut: number;
   /** Target tokens of the tokenised examples before cutting, and those that were cut off. */
@@ -58,6 +61,7 @@ const COUNTERS: readonly Counter[] = [
   'tokenized',
   'long',
   'empty',
+  'repeated',
   'cut',
   'targets',
   'targetsLost',
@@ -110,6 +114,12 @@ export class DataTally {
     if (facts.controlAsText) this.add('controlAsText');
   }
 
+  /** An example that is left out of training, since the data holds out the same one. */
+  repeated({ id }: Pick<Example, 'id'>): void {
+    this.add('repeated');
+    this.reason('it is among the validation or test examples as well', id);
+  }
+
   summary(): DataSummary {
     return {
       ...this.#counts,
@@ -148,6 +158,10 @@ export function describeSummary(summary: DataSummary, seqLength?: number): strin
   if (summary.long > 0)
     lines.push(`${count(summary.long, 'example')} over ${seqLength ?? 'seq_length'} tokens were left out`);
   if (summary.empty > 0) lines.push(`${count(summary.empty, 'example')} without a target token were left out`);
+  if (summary.repeated > 0)
+    lines.push(
+      `${count(summary.repeated, 'example')} for training were left out, held out for validation or test as well`,
+    );
   if (summary.cut > 0) {
     lines.push(
       `${summary.cut} of ${count(summary.tokenized, 'example')} were cut at ${seqLength ?? 'seq_length'} tokens: ` +
@@ -155,9 +169,9 @@ export function describeSummary(summary: DataSummary, seqLength?: number): strin
     );
   }
   for (const { reason, count: times, first } of summary.reasons.slice(0, 3)) {
-    lines.push(`  ${times === 1 ? '' : `${times} times, first `}${first}: ${reason}`);
+    lines.push(`  ${times === 1 ? '' : `${times} times, first `}${shown(first, 80)}: ${shown(reason, 200)}`);
   }
-  if (summary.reasons.length > 3) lines.push(`  and ${summary.reasons.length - 3} more reasons`);
+  if (summary.reasons.length > 3) lines.push(`  and ${count(summary.reasons.length - 3, 'more reason')}`);
   if (summary.turnsLeftOut > 0)
     lines.push(`${count(summary.turnsLeftOut, 'turn')} before a first question or after a last answer were left out`);
   if (summary.reshaped > 0)
@@ -170,6 +184,11 @@ export function describeSummary(summary: DataSummary, seqLength?: number): strin
     lines.push(`${count(summary.splits, 'token')} lay across the border of prompt and answer and were split there`);
   const columns = Object.keys(summary.unusedColumns);
   if (columns.length > 0)
-    lines.push(`unused columns: ${columns.slice(0, 12).join(', ')}${columns.length > 12 ? ', \u2026' : ''}`);
+    lines.push(
+      `unused columns: ${columns
+        .slice(0, 12)
+        .map((name) => shown(name))
+        .join(', ')}${columns.length > 12 ? ', \u2026' : ''}`,
+    );
   return lines;
 }

@@ -68,7 +68,7 @@ export const replySchema = z.discriminatedUnion('kind', [
     valid: splitCounts,
     test: splitCounts,
     categories: z.record(z.string(), count),
-    numDropped: count,
+    dropped: z.strictObject({ long: count, empty: count, refused: count, repeated: count }),
     numCut: count,
     numTargetsLost: count,
     dataSha256: sha256,

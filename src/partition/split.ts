@@ -23,7 +23,7 @@ export interface SplitResult {
   /** Candidates that did not fit, of those looked at. */
   readonly dropped: number;
   /** Candidates for training that the data gives for validation or test as well: left out, or the test were none. */
-  readonly repeated: number;
+  readonly repeated: number[];
 }
 
 const SPLITS: readonly Split[] = ['train', 'valid', 'test'];
@@ -62,7 +62,7 @@ export function splitCandidates(
   fits: (index: number) => boolean,
   params: SplitParams,
 ): SplitResult {
-  const result = { train: [] as number[], valid: [] as number[], test: [] as number[], dropped: 0, repeated: 0 };
+  const result: SplitResult & { dropped: number } = { train: [], valid: [], test: [], dropped: 0, repeated: [] };
   const held = new Set(
     candidates.flatMap(({ split, content }) => (isHeldOut(split) && content !== undefined ? content : [])),
   );
@@ -86,7 +86,7 @@ export function splitCandidates(
     const fixed = isHeldOut(own) ? own : undefined;
     if (fixed !== undefined && !open(fixed)) continue;
     if (fixed === undefined && content !== undefined && held.has(content)) {
-      result.repeated++;
+      result.repeated.push(index);
       continue;
     }
     if (!fits(index)) {

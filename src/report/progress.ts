@@ -2,7 +2,7 @@ import type { Evaluation } from '../contracts/evaluation.js';
 import { WHICH } from '../contracts/evaluation.js';
 import type { RunProgress } from '../contracts/progress.js';
 import { shown } from '../text.js';
-import { formatBytes, formatSeconds, plural } from './format.js';
+import { droppedReasons, formatBytes, formatSeconds, plural, shareLost } from './format.js';
 
 /** The part of a stream that a display needs. */
 export interface Screen {
@@ -91,14 +91,14 @@ export class ProgressDisplay {
         `${plural(config.num_rounds, 'round')}; ${config.precision} on ${kernels}, ${plural(workers, 'worker')} of ${plural(threads, 'thread')}`,
     );
     for (const warning of warnings) this.line(warning);
-    if (dropped > 0)
-      this.line(`left out: ${plural(dropped, 'example')} over ${config.seq_length} tokens, or without a target`);
+    const why = droppedReasons(dropped, config);
+    if (why.length > 0) this.line(`left out, of the examples: ${why.join(', ')}`);
     if (unlabelled > 0)
       this.line(`left out: ${plural(unlabelled, 'example')} without a label for partition: ${config.partition}`);
     if (cut > 0) {
-      const share = (100 * progress.shareLost).toFixed(1);
+      const share = shareLost(progress.shareLost);
       this.line(
-        `cut at ${config.seq_length} tokens: ${plural(cut, 'example')}; ${share} % of the target tokens are lost`,
+        `cut at ${config.seq_length} tokens: ${plural(cut, 'example')}; ${share} of the target tokens are lost`,
       );
     }
     for (const line of progress.reading) this.line(line);

@@ -12,18 +12,37 @@ import { readJson } from './jsonLines.js';
 
 const score = z.looseObject({ nll: number, ppl: number });
 
+const droppedCounts = z.object({ long: z.number(), empty: z.number(), refused: z.number(), repeated: z.number() });
+
+const readingSchema = z.object({
+  rows: z.number().default(0),
+  bad: z.number().default(0),
+  weightless: z.number().default(0),
+  turnsLeftOut: z.number().default(0),
+  reasons: z.array(z.object({ reason: z.string(), count: z.number(), first: z.string() })).default([]),
+  unusedColumns: z.record(z.string(), z.number()).default({}),
+});
+
+/** What has a default, or is optional, files of earlier versions do not have. */
 const partitionSchema = z.object({
   kind: z.string(),
+  num_unlabelled: z.number().default(0),
+  reading: readingSchema.prefault({}),
+  left_out: z.array(z.object({ id: z.string(), train: z.number() })).default([]),
   clients: z.array(
     z.object({
       id: z.string(),
       folder: z.string(),
+      rows: z.number().optional(),
       train: z.number(),
       valid: z.number(),
       test: z.number(),
       categories: z.record(z.string(), z.number()),
       dropped: z.number(),
+      dropped_why: droppedCounts.optional(),
       cut: z.number(),
+      targets_used: z.number().optional(),
+      targets_lost: z.number().optional(),
     }),
   ),
 });

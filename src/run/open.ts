@@ -3,6 +3,7 @@ import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readRunConfig } from '../config/ofRun.js';
 import type { RunConfig } from '../config/schema.js';
+import type { Description } from '../contracts/messages.js';
 import { PARTITION_VERSION, type PartitionRecord } from '../contracts/partition.js';
 import { resolveTemplate, showExample, tokenizeExample, tokenizeOptionsOf } from '../data/index.js';
 import { RunError } from '../errors.js';
@@ -37,6 +38,8 @@ export interface OpenedFederation {
   readonly partition: PartitionRecord;
   readonly inputs: RunInputs;
   readonly federation: Federation;
+  /** What the owners in the run say of their data. */
+  readonly descriptions: readonly Description[];
   readonly link: Link;
   /** The first example as it will be trained, for the screen alone; a run that goes on has none. */
   readonly firstExample: string | undefined;
@@ -100,8 +103,10 @@ function makePartition(
       test: d.test.examples,
       targets: d.train.targets,
       categories: d.categories,
-      dropped: d.numDropped,
+      dropped: Object.values(d.dropped).reduce((a, b) => a + b, 0),
+      dropped_why: d.dropped,
       cut: d.numCut,
+      targets_used: d.train.targets + d.valid.targets + d.test.targets,
       targets_lost: d.numTargetsLost,
     })),
   };
@@ -245,7 +250,8 @@ export async function openFederation(prepared: Prepared, dir: string, options: O
     };
     const federation = makeFederation(prepared, owners);
     const cpus = cpusOf(config, owners.length);
-    return { ...cpus, folder: opened.folder, partition, inputs, federation, link, firstExample, close };
+    const descriptions = owners.map(({ description }) => description);
+    return { ...cpus, folder: opened.folder, partition, inputs, federation, descriptions, link, firstExample, close };
   } catch (error) {
     base?.dispose();
     await folder?.close();

@@ -75,15 +75,15 @@ export function smallOwners(config: RunConfig, owners: readonly DescribedOwner[]
   const small = owners.filter(({ description }) => description.train.examples < needed);
   if (small.length === 0 || (config.on_small_owner === 'drop' && small.length < owners.length)) return small;
   const listed = small.slice(0, 5).map(({ id, description }) => `${shown(id)} (${description.train.examples})`);
-  const numDropped = small.reduce((sum, { description }) => sum + description.numDropped, 0);
+  const numLong = small.reduce((sum, { description }) => sum + description.dropped.long, 0);
   const isDrawn =
     config.num_clients !== null || !['natural', 'category', 'column', 'domain'].includes(config.partition);
   throw new DataError(
     'TOO_FEW_EXAMPLES',
     `Expected ${needed} training examples or more of every owner, but ${small.length} have fewer: ` +
       `${listed.join(', ')}${small.length > 5 ? ', \u2026' : ''}. ` +
-      (numDropped > 0
-        ? `${numDropped} of their examples do not fit into seq_length ${config.seq_length}; raise it, or set on_long: truncate.`
+      (numLong > 0
+        ? `${numLong} of their examples do not fit into seq_length ${config.seq_length}; raise it, or set on_long: truncate.`
         : `${isDrawn ? 'Lower num_clients or min_examples' : 'Lower min_examples'}, or leave them out with on_small_owner: drop.`),
   );
 }

@@ -70,7 +70,7 @@ function makeSession(prepared: Prepared, opened: OpenedFederation, watch: Stopwa
 /** Says what begins, or what is gone on with. */
 async function begin({ prepared, opened, watch, show }: Session, resume: boolean): Promise<SavedRun | undefined> {
   const { config, model } = prepared;
-  const { folder, partition, inputs, federation } = opened;
+  const { folder, partition, inputs, federation, descriptions } = opened;
   const saved = resume ? await resumeState(folder, inputs, config) : undefined;
   if (saved) {
     watch.goOn(saved);
@@ -79,18 +79,24 @@ async function begin({ prepared, opened, watch, show }: Session, resume: boolean
     const clients = federation.clients.map(({ id, numTrain }) => ({ id, numTrain }));
     folder.emit({ type: 'start', config, ...inputs, clients });
   }
-  const sum = (count: (client: (typeof partition.clients)[number]) => number) =>
-    partition.clients.reduce((total, client) => total + count(client), 0);
-  const lost = sum(({ targets_lost }) => targets_lost);
+  const sum = (count: (owner: (typeof descriptions)[number]) => number) =>
+    descriptions.reduce((total, owner) => total + count(owner), 0);
+  const lost = sum(({ numTargetsLost }) => numTargetsLost);
   show({
     kind: 'prepared',
     config,
     model: model.name,
-    owners: partition.clients.length,
-    examples: sum(({ train, valid, test }) => train + valid + test),
-    dropped: sum(({ dropped }) => dropped),
-    cut: sum(({ cut }) => cut),
-    shareLost: lost / Math.max(1, lost + sum(({ targets }) => targets)),
+    owners: descriptions.length,
+    examples: sum(({ train, valid, test }) => train.examples + valid.examples + test.examples),
+    dropped: {
+      long: sum(({ dropped }) => dropped.long),
+      empty: sum(({ dropped }) => dropped.empty),
+      refused: sum(({ dropped }) => dropped.refused),
+      repeated: sum(({ dropped }) => dropped.repeated),
+    },
+    cut: sum(({ numCut }) => numCut),
+    // Cut examples may be of any split, so the whole is that of all splits.
+    shareLost: lost / Math.max(1, lost + sum(({ train, valid, test }) => train.targets + valid.targets + test.targets)),
     reading: describeSummary(partition.reading),
     leftOut: partition.left_out.map(({ id }) => id),
     ...(opened.firstExample === undefined ? {} : { firstExample: opened.firstExample }),

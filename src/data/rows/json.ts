@@ -1,5 +1,5 @@
 import { DataError } from '../../errors.js';
-import { parseJson } from './jsonText.js';
+import { jsonFault, parseJson } from './jsonText.js';
 import { jsonValues } from './jsonValues.js';
 import { readLines, readText } from './text.js';
 import type { RawRow, RowSource } from './types.js';
@@ -8,7 +8,7 @@ function parsed(line: number, text: string): RawRow {
   try {
     return { line, value: parseJson(text) };
   } catch (cause) {
-    return { line, error: `no valid JSON (${(cause as Error).message})` };
+    return { line, error: `no valid JSON (${jsonFault(cause)})` };
   }
 }
 

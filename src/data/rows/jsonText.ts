@@ -27,6 +27,12 @@ export function parseJson(text: string): unknown {
   return hasNumber(value) ? parse(json, null, { onDuplicateKey: ({ newValue }) => newValue }) : value;
 }
 
+/** What is wrong with a text that is no JSON, without the piece of it that the engine's message quotes: a short row would be told whole. */
+export function jsonFault(error: unknown): string {
+  const message = (error as Error).message.replace(/(?:, )?(?:\.\.\.)?".*"(?:\.\.\.)? is not valid JSON$/su, '');
+  return message === '' ? 'it is another text' : message;
+}
+
 /** A value as a program wants it: numbers as numbers (for the arguments of a tool call). */
 export function withPlainNumbers(value: unknown): unknown {
   if (value instanceof LosslessNumber) return Number(value.value);

@@ -3,6 +3,7 @@ import { type BarPart, stackedBars, swatches } from '../chart/bars.js';
 import type { Markup } from '../escape.js';
 import type { RunRecord } from '../record.js';
 import { figure, grid, MAX_PICTURES, section, shownOf } from './parts.js';
+import { readingList, rowsTable } from './rows.js';
 
 const SPLITS: readonly BarPart[] = [
   { label: 'training', color: 'c-0' },
@@ -38,11 +39,12 @@ export function dataSection({ partition, config }: RunRecord): Markup | undefine
     label: id,
     values: [train, valid, test],
   }));
-  const left = partition.clients.reduce((sum, { dropped }) => sum + dropped, 0);
-  const cut = partition.clients.reduce((sum, client) => sum + client.cut, 0);
-  const dropped = left > 0 ? ` ${left} examples were left out, too long or without a target.` : '';
-  const shortened = cut > 0 ? ` ${cut} examples were cut to seq_length.` : '';
-  return section('data', 'The owners’ data', `Divided by partition ${config.partition}.${dropped}${shortened}`, [
+  const capped = config.max_train_examples ?? config.max_valid_examples ?? config.max_test_examples;
+  const beyond = capped === null ? '' : ' Rows beyond max_train_examples and its like are neither in use nor left out.';
+  const intro =
+    `Divided by partition ${config.partition}, cut at ${config.seq_length} tokens. In use are examples: a row, or an answer of ` +
+    `a conversation. Targets lost: the share of the target tokens that was cut off.${beyond}`;
+  return section('data', 'The owners’ data', intro, [
     grid(
       figure(`Examples.${more}`, stackedBars('Examples of every owner', 'examples', SPLITS, sizes), swatches(SPLITS)),
       parts.length > 0 &&
@@ -52,5 +54,7 @@ export function dataSection({ partition, config }: RunRecord): Markup | undefine
           swatches(parts),
         ),
     ),
+    rowsTable(partition, config),
+    readingList(partition),
   ]);
 }

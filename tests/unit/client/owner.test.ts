@@ -63,9 +63,12 @@ describe('an owner describes its data', () => {
     const whole = await open({ seq_length: 2048 });
     const cut = await open({ seq_length: 100 });
     const dropped = await open({ seq_length: 64, on_long: 'drop' });
-    expect(whole.description).toMatchObject({ numCut: 0, numDropped: 0 });
+    expect(whole.description).toMatchObject({ numCut: 0, dropped: { long: 0, empty: 0, refused: 0, repeated: 0 } });
     expect(cut.description.numCut).toBeGreaterThan(0);
-    expect(dropped.description.numDropped).toBeGreaterThan(0);
+    expect(dropped.description.dropped.long).toBeGreaterThan(0);
+    // What the cut takes is what the whole has more; both have the same rows in use.
+    const targets0 = ({ train, valid, test }: Description) => train.targets + valid.targets + test.targets;
+    expect(targets0(cut.description) + cut.description.numTargetsLost).toBe(targets0(whole.description));
     const data = loadData(whole.home);
     const list = examplesOf(data, 'train');
     let targets = 0;
@@ -73,6 +76,33 @@ describe('an owner describes its data', () => {
     expect(whole.description.train).toEqual({ examples: 8, targets });
     const perCategory = Object.values(whole.description.categories);
     expect(perCategory.reduce((sum, count) => sum + count, 0)).toBe(8);
+  });
+
+  it('tells by counts alone why rows were left out; file, line and reason stay at home', async () => {
+    const federation = await makeFederation({ seq_length: 64, on_long: 'drop' }, { owners: 1 });
+    const { home } = federation.homes[0]!;
+    const file = join(home, 'rows.jsonl');
+    const [first] = readFileSync(file, 'utf8').split('\n');
+    const more = { ...JSON.parse(first!), instruction: 'Why?', input: '', output: 'So.' };
+    appendFileSync(file, `${JSON.stringify({ ...more, id: 'here:1', split: 'test' })}\n`);
+    appendFileSync(file, `${JSON.stringify({ ...more, id: 'here:2', split: 'train' })}\n`);
+    const owner = new Owner(federation.homes[0]!, toyHost());
+    const uncapped = { max_train_examples: null, max_valid_examples: null, max_test_examples: null };
+    const description = await ask<Description>(owner, {
+      ...describeRequest(federation),
+      config: { ...federation.config, ...uncapped },
+      givenSplits: ['test'],
+    });
+    const { long, empty, repeated, reasons } = JSON.parse(readFileSync(join(home, 'summary.json'), 'utf8'));
+    expect(description.dropped).toEqual({ long, empty, refused: 0, repeated });
+    expect(repeated).toBe(1);
+    expect(long).toBeGreaterThan(0);
+    expect(reasons.map((one: { first: string }) => one.first)).toContain('here:2');
+    const told = JSON.stringify(description);
+    for (const { reason, first: place } of reasons) {
+      expect(told).not.toContain(reason);
+      expect(told).not.toContain(place);
+    }
   });
 
   it('keeps its tokens, and makes them anew where rows, settings or template are others, or the file is damaged', async () => {

@@ -56,6 +56,25 @@ describe('layouts of JSON', () => {
     expect(badRows).toMatchObject([{ line: 2, reason: expect.stringContaining('no valid JSON') }]);
   });
 
+  it.each(['short secret', '[secret]', '{"a": secret}', 'secret "\\n is not valid JSON'])(
+    'what is said of a broken row does not quote it: %s',
+    async (secret) => {
+      const turns = {
+        messages: [
+          { role: 'user', content: 'a' },
+          { role: 'assistant', content: 'b' },
+        ],
+      };
+      const lines = [JSON.stringify(turns), secret, JSON.stringify({ messages: `[${secret}` })];
+      const { badRows } = await loadExamples(put('a.jsonl', lines.join('\n')), { format: 'messages' });
+      expect(badRows.map(({ line }) => line)).toEqual([2, 3]);
+      for (const { reason } of badRows) {
+        expect(reason).toMatch(/no (valid )?JSON \((Unexpected|Expected)/);
+        expect(reason).not.toContain('secret');
+      }
+    },
+  );
+
   it('an array that does not end says where', async () => {
     await expect(loadExamples(put('a.json', `[${row('one')},\n${row('two')}`))).rejects.toMatchObject({
       code: 'BAD_JSON',

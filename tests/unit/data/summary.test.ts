@@ -50,6 +50,18 @@ describe('the summary of a data set', () => {
     );
   });
 
+  it('counts what is held out as well, and shows texts of the data as text', () => {
+    const tally = new DataTally();
+    tally.repeated({ id: 'a.jsonl:7' });
+    tally.bad({ file: 'b\u001b[2J', line: 1, reason: `role "\u001b[31m${'w'.repeat(300)}" is not known` });
+    tally.unused(['x\u0007']);
+    expect(tally.summary().repeated).toBe(1);
+    const lines = describeSummary(tally.summary());
+    expect(lines.join('\n')).toMatch(/1 example for training were left out|a\.jsonl:7: it is among/);
+    expect(lines.join('')).not.toMatch(/\p{Cc}/u);
+    for (const line of lines) expect(line.length).toBeLessThan(300);
+  });
+
   it('adds up over owners', () => {
     const [a, b] = [new DataTally(), new DataTally()];
     a.bad({ file: 'a', line: 1, reason: 'over 12' });

@@ -79,7 +79,7 @@ const reply: fc.Arbitrary<Reply> = fc.oneof(
     valid: counts,
     test: counts,
     categories: fc.dictionary(fc.string(), count, { maxKeys: 3 }),
-    numDropped: count,
+    dropped: fc.record({ long: count, empty: count, refused: count, repeated: count }),
     numCut: count,
     numTargetsLost: count,
     dataSha256: hex,

@@ -133,7 +133,7 @@ describe('examples of the same content', () => {
           for (const content of contents(split)) expect(contents('train').has(content)).toBe(false);
         }
         const used = SPLITS.flatMap((split) => result[split]);
-        expect(used.length + result.repeated).toBe(list.length);
+        expect(used.length + result.repeated.length).toBe(list.length);
         expect(new Set(used).size).toBe(used.length);
       }),
     );

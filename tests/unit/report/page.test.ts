@@ -180,6 +180,59 @@ describe('the report of a finished run', () => {
     expect(every).toContain('<dt>beta_0</dt><dd>null</dd>');
   });
 
+  it('shows what became of the rows, in all and of every owner', async () => {
+    const partition = JSON.parse(await readFile(join(dir, 'partition.json'), 'utf8'));
+    const data = sectionOf(page, 'data');
+    for (const { id, rows, train, valid, test, dropped, cut } of partition.clients)
+      expect(data).toContain(
+        `>${id}</th><td>${rows}</td><td>${train + valid + test}</td><td>${dropped}</td><td>${cut}</td>`,
+      );
+    expect(data).not.toContain('why left out');
+    const [first, ...others] = partition.clients;
+    const altered = {
+      ...partition,
+      num_unlabelled: 5,
+      left_out: [{ id: 'tiny', train: 1 }],
+      reading: {
+        ...partition.reading,
+        ...{ rows: 900, bad: 12, weightless: 2, unusedColumns: { when: 3, mood: 1 } },
+        reasons: Array.from({ length: 10 }, (_, i) => ({ reason: `reason ${i}`, count: i + 1, first: `a.jsonl:${i}` })),
+      },
+      clients: [
+        {
+          ...first,
+          ...{ rows: 40, train: 20, valid: 5, test: 5, dropped: 7, cut: 3, targets_used: 300, targets_lost: 100 },
+          dropped_why: { long: 4, empty: 0, refused: 2, repeated: 1 },
+        },
+        ...others.map((owner: object) => ({ ...owner, targets_used: 100, targets_lost: 0 })),
+      ],
+    };
+    const lossy = join(folder, 'lossy');
+    await cp(dir, lossy, { recursive: true });
+    await writeFile(join(lossy, 'partition.json'), JSON.stringify(altered));
+    const after = reportHtml(await readRecord(lossy));
+    checkWellFormed(after);
+    const section = sectionOf(after, 'data');
+    expect(section).toContain('<td>40</td><td>30</td><td>7</td><td>3</td><td>25.0 %</td>');
+    const reasons = '4 without a target in the first 128 tokens, 2 refused by the template, 1 held out';
+    expect(section).toContain(`<td class="names">${reasons}`);
+    // 100 of 400 + 7 x 100
+    expect(/<tfoot>.*<\/tfoot>/s.exec(section)![0]).toContain('<td>9.1 %</td>');
+    const list = sectionOf(after, 'data').split('<h3>Left out before training</h3>')[1]!;
+    for (const line of [
+      '<li>12 of 900 rows could not be used</li>',
+      '<li>2 rows with weight 0</li>',
+      '<li>5 examples without the label that the partition goes by</li>',
+      '<li>too few training examples, not in the run: tiny (1 training example)</li>',
+      '<li>unused columns: when, mood</li>',
+      '<li><code>a.jsonl:0</code>: reason 0</li>',
+      '<li><code>a.jsonl:7</code> and 7 more: reason 7</li>',
+      '<li>and 2 more reasons, in partition.json</li>',
+    ])
+      expect(list).toContain(line);
+    expect(list).not.toContain('reason 8');
+  });
+
   it('is written anew by `fedtune report`, which prints the scores and leaves nothing else behind', async () => {
     await rm(join(dir, 'report.html'));
     const { stdout, stderr } = await fedtune('report', 'run', '--tensorboard', 'tb');
@@ -255,7 +308,14 @@ describe('a report of names from outside', () => {
       (text) => `${text.replaceAll('"meanOverlap"', JSON.stringify(HOSTILE))}${JSON.stringify(failure)}\n`,
     );
     await alter('metrics.json', (text) => text.replace('fedtune tiny base', inJson));
-    await alter('partition.json', (text) => text);
+    await alter('partition.json', (text) => {
+      const partition = JSON.parse(text);
+      const reading = {
+        ...partition.reading,
+        ...{ reasons: [{ reason: HOSTILE, count: 1, first: HOSTILE }], unusedColumns: { [HOSTILE]: 1 } },
+      };
+      return JSON.stringify({ ...partition, reading, left_out: [{ id: HOSTILE, train: 1 }] });
+    });
     await writeFile(join(hostile, 'perfit.svg'), `<svg width="1"><script>alert(1)</script>${HOSTILE}</svg>`);
     const read = await readRecord(hostile);
     const devices = [{ ...read.config.devices[0]!, name: HOSTILE }];

@@ -26,7 +26,7 @@ const prepared: RunProgress = {
   },
   ...{
     examples: 80,
-    dropped: 3,
+    dropped: { long: 3, empty: 0, refused: 1, repeated: 0 },
     unlabelled: 0,
     cut: 5,
     shareLost: 0.123,
@@ -46,7 +46,7 @@ describe('the progress of a run', () => {
     expect(shownBy(false, prepared)).toBe(
       'a base: 8 owners, 80 examples in use, method fedavg, 6 rounds; f32 on avx2, 2 workers of 1 thread\n' +
         'a strange base\n' +
-        'left out: 3 examples over 512 tokens, or without a target\n' +
+        'left out, of the examples: 3 without a target in the first 512 tokens, 1 refused by the template\n' +
         'cut at 512 tokens: 5 examples; 12.3 % of the target tokens are lost\n' +
         '1 row of 9 could not be used\n  a.jsonl:3: it is empty\nunused columns: id\n' +
         'left out: 1 owner with too few training examples: north\n' +

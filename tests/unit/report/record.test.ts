@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { parseConfig } from '../../../src/config/parse.js';
 import type { RunEvent } from '../../../src/contracts/events.js';
 import { readEvents } from '../../../src/report/events.js';
+import { reportHtml } from '../../../src/report/page/index.js';
 import { readRecord } from '../../../src/report/record.js';
 import { eventLines, runFolder } from './runFolder.js';
 
@@ -133,6 +134,21 @@ describe('a run', () => {
     const record = await readRecord(await runFolder(files));
     expect(record.metrics).toBeUndefined();
     expect(record.picture).toBeUndefined();
+  });
+
+  it('has a partition of an earlier version too, which says less of the rows', async () => {
+    const client = { id: 'a', folder: 'a', train: 3, valid: 0, test: 1, categories: {}, dropped: 2, cut: 1 };
+    const partition = JSON.stringify({ version: 1, kind: 'natural', clients: [client] });
+    const record = await readRecord(await runFolder({ 'partition.json': partition }));
+    expect(record.partition!.clients).toEqual([client]);
+    expect(record.partition).toMatchObject({
+      reading: { rows: 0, bad: 0, reasons: [] },
+      left_out: [],
+      num_unlabelled: 0,
+    });
+    const data = /<section id="data".*?<\/section>/s.exec(reportHtml(record))![0];
+    expect(data).toContain('<td>–</td><td>4</td><td>2</td><td>1</td><td>–</td>');
+    expect(data).not.toContain('Left out before training');
   });
 
   it('has the scores of single test examples that its owners left', async () => {

@@ -8,13 +8,13 @@ import { prepare } from '../../../src/run/prepare.js';
 
 const OWNERS = ['north', 'south'].map((id) => ({ id, folder: id }));
 
-const description = (train: number, numDropped = 0): Description => ({
+const description = (train: number, long = 0): Description => ({
   kind: 'description',
   train: { examples: train, targets: 9 * train },
   valid: { examples: 1, targets: 9 },
   test: { examples: 1, targets: 9 },
   categories: {},
-  numDropped,
+  dropped: { long, empty: 0, refused: 0, repeated: 0 },
   numCut: 0,
   numTargetsLost: 0,
   dataSha256: 'aa',
@@ -53,22 +53,17 @@ describe('owners describe themselves to the server', () => {
     ]);
   });
 
-  it('those with too few examples for training are refused, with the reason, or named to be left out', async () => {
-    const smallOf = async (settings: Record<string, unknown>, ...north: Parameters<typeof description>) => {
-      const { owners } = await describeWith(settings, description(...north));
-      return smallOwners(parseConfig(settings), owners).map(({ id }) => id);
-    };
-    await expect(smallOf({ min_examples: 11 }, 10)).rejects.toMatchObject({
+  it('those with too few examples for training are refused, with the reason', async () => {
+    const small = async (settings: Record<string, unknown>, north: Description) =>
+      smallOwners(parseConfig(settings), (await describeWith(settings, north)).owners);
+    await expect(small({ min_examples: 11 }, description(10))).rejects.toMatchObject({
       name: 'DataError',
       code: 'TOO_FEW_EXAMPLES',
       message: expect.stringContaining('north (10)'),
     });
-    await expect(smallOf({ seq_length: 7 }, 0, 12)).rejects.toThrow('do not fit into seq_length 7');
+    await expect(small({ seq_length: 7 }, description(0, 12))).rejects.toThrow('do not fit into seq_length 7');
     // No more are asked for than are used.
-    expect(await smallOf({ min_examples: 11, max_train_examples: 10 }, 10)).toEqual([]);
-    expect(await smallOf({ min_examples: 11, on_small_owner: 'drop' }, 10)).toEqual(['north']);
-    // Somebody has to stay.
-    await expect(smallOf({ min_examples: 100, on_small_owner: 'drop' }, 10)).rejects.toThrow('north (10)');
+    await expect(small({ min_examples: 11, max_train_examples: 10 }, description(10))).resolves.toEqual([]);
   });
 
   it('what one of them throws comes through', async () => {

@@ -183,7 +183,11 @@ export function understandRow(value: unknown, { format, columns, labelColumn }: 
   const view = new RowView(row as Row, columns ?? {});
   const kind = format ?? formatOf(view);
   if (kind === undefined) {
-    const keys = Object.keys(row).slice(0, 8).join(', ');
+    // Keys are short, save where they are no keys: the first row of a table without a header.
+    const keys = Object.keys(row)
+      .slice(0, 8)
+      .map((name) => name.slice(0, 40))
+      .join(', ');
     throw new RowError(
       `its keys (${keys}) are of no known format (${DATA_FORMATS.join(', ')}); \`columns\` says which of them are prompt and answer`,
     );

@@ -39,7 +39,7 @@ export interface DataSummary {
   readonly reshaped: number;
   /** Examples in whose text control tokens of the base are letters. */
   readonly controlAsText: number;
-  /** Columns that are no part of the examples, with the number of rows that have them. */
+  /** Columns that are no part of the examples, with the number of rows that have them; past MAX_COLUMNS `other columns`. */
   readonly unusedColumns: Readonly<Record<string, number>>;
   /** Reasons, most frequent first; at most MAX_REASONS, the rest under `other reasons`. */
   readonly reasons: readonly Reason[];
@@ -47,6 +47,8 @@ export interface DataSummary {
 
 const MAX_REASONS = 50;
 const OTHER = 'other reasons';
+const MAX_COLUMNS = 200;
+const OTHER_COLUMNS = 'other columns';
 
 /** Reasons that differ in their numbers only are one. */
 const kindOf = (reason: string): string => reason.replace(/\d+/g, '#').slice(0, 200);
@@ -81,7 +83,11 @@ export class DataTally {
   }
 
   unused(columns: readonly string[]): void {
-    for (const name of columns) this.#columns.set(name, (this.#columns.get(name) ?? 0) + 1);
+    for (const name of columns) {
+      const isKnown = this.#columns.has(name) || this.#columns.size < MAX_COLUMNS;
+      const key = isKnown ? name : OTHER_COLUMNS;
+      this.#columns.set(key, (this.#columns.get(key) ?? 0) + 1);
+    }
   }
 
   reason(reason: string, first: string, count = 1): void {

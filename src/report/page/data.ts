@@ -40,10 +40,13 @@ export function dataSection({ partition, config }: RunRecord): Markup | undefine
     values: [train, valid, test],
   }));
   const capped = config.max_train_examples ?? config.max_valid_examples ?? config.max_test_examples;
-  const beyond = capped === null ? '' : ' Rows beyond max_train_examples and its like are neither in use nor left out.';
+  const beyond =
+    capped === null
+      ? ''
+      : ' Rows beyond max_train_examples, or that of another split, are neither in use nor left out.';
   const intro =
     `Divided by partition ${config.partition}, cut at ${config.seq_length} tokens. In use are examples: a row, or an answer of ` +
-    `a conversation. Targets lost: the share of the target tokens that was cut off.${beyond}`;
+    `a conversation. Lost: the share of the target tokens that was cut off.${beyond}`;
   return section('data', 'The owners’ data', intro, [
     grid(
       figure(`Examples.${more}`, stackedBars('Examples of every owner', 'examples', SPLITS, sizes), swatches(SPLITS)),

@@ -43,7 +43,7 @@ export function rowsTable({ clients }: Partition, config: RunRecord['config']): 
       (owner) =>
         html`<tr><th scope="row" title="${owner.id}">${shown(owner.id, 48)}</th>${figures([owner])}${why(owner)}</tr>`,
     );
-  return html`<h3>Rows</h3><div class="scroll" tabindex="0" role="region" aria-label="Rows of every owner"><table><thead><tr><th scope="col">owner</th><th scope="col">rows</th><th scope="col">in use</th><th scope="col">left out</th><th scope="col">cut</th><th scope="col">targets lost</th>${
+  return html`<h3>Rows</h3><div class="scroll" tabindex="0" role="region" aria-label="Rows of every owner"><table><thead><tr><th scope="col">owner</th><th scope="col">rows</th><th scope="col">in use</th><th scope="col">left out</th><th scope="col">cut</th><th scope="col">lost</th>${
     withWhy && html`<th scope="col" class="names">why left out</th>`
   }</tr></thead><tbody>${rows}</tbody><tfoot><tr><th scope="row">all owners</th>${figures(clients)}${
     withWhy && html`<td></td>`

@@ -84,6 +84,7 @@ describe('a row that does not fit', () => {
     [null, undefined, /not an object/],
     [[], undefined, /not an object/],
     [{ title: 'a', body: 'b' }, undefined, /its keys \(title, body\) are of no known format/],
+    [{ ['k'.repeat(60)]: 'a', b: 'b' }, undefined, /its keys \(k{40}, b\) are of no known format/],
     [{ instruction: 'a', response: null }, undefined, /"response" is missing/],
     [{ instruction: 'a', output: '  ' }, undefined, /"output" is empty/],
     [{ instruction: ' ', input: '', output: 'b' }, undefined, /"instruction" is empty/],

@@ -73,12 +73,15 @@ describe('the summary of a data set', () => {
     expect(sum.reasons).toEqual([{ reason: 'over 12', count: 2, first: 'a:1' }]);
   });
 
-  it('does not grow with the number of reasons', () => {
+  it('does not grow with the number of reasons or columns', () => {
     const tally = new DataTally();
     for (let i = 0; i < 1000; i++)
       tally.bad({ file: 'a', line: i, reason: `reason ${String.fromCodePoint(0x4e00 + i)}` });
-    const { reasons, bad } = tally.summary();
+    for (let i = 0; i < 1000; i++) tally.unused([`column ${i}`]);
+    const { reasons, bad, unusedColumns } = tally.summary();
     expect(bad).toBe(1000);
+    expect(Object.keys(unusedColumns).length).toBeLessThanOrEqual(201);
+    expect(Object.values(unusedColumns).reduce((sum, count) => sum + count, 0)).toBe(1000);
     expect(reasons.length).toBeLessThanOrEqual(51);
     expect(reasons.reduce((sum, { count }) => sum + count, 0)).toBe(1000);
   });

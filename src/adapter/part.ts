@@ -41,7 +41,9 @@ function unpackBits(bits: Uint8Array, length: number): Uint8Array {
       `Expected a mask of ${length} bits in ${Math.ceil(length / 8)} bytes but received ${bits.length} bytes.`,
     );
   }
-  return Uint8Array.from({ length }, (_, p) => (bits[p >> 3]! >> (p & 7)) & 1);
+  const mask = new Uint8Array(length);
+  for (let p = 0; p < length; p++) mask[p] = (bits[p >> 3]! >> (p & 7)) & 1;
+  return mask;
 }
 
 /** 1 for each rank component that the mask keeps; a mask that keeps parts of one cannot be said so. */
@@ -74,6 +76,14 @@ function ranksOf(layout: AdapterLayout): Part['ranks'] {
   return ranks.every((rank) => rank === first) ? first : ranks;
 }
 
+/** The values where `sent` is 1; a loop, as this runs over every adapter that travels. */
+function gather(values: Float32Array, sent: Uint8Array): Float32Array {
+  const packed = new Float32Array(countOnes(sent));
+  let next = 0;
+  for (let p = 0; p < values.length; p++) if (sent[p] === 1) packed[next++] = values[p]!;
+  return packed;
+}
+
 /**
  * Packs an adapter for the wire. `factors` (default both) says which factors travel; `mask` (default `known` where the
  * adapter has a mask, else `none`) whether the adapter's mask travels too. Values are copied.
@@ -85,7 +95,7 @@ export function packPart(
   const { factors = 'both' } = options;
   const kind = mask === null ? 'none' : (options.mask ?? 'known');
   const sent = intersectMasks(kind === 'none' ? null : mask, factorMask(layout, factors));
-  const packed = sent === null ? values.slice() : values.filter((_, p) => sent[p] === 1);
+  const packed = sent === null ? values.slice() : gather(values, sent);
   const bits = kind === 'element' ? packBits(mask!) : kind === 'rank' ? packBits(componentBits(layout, mask!)) : EMPTY;
   return { ranks: ranksOf(layout), factors, mask: kind, values: packed, bits };
 }

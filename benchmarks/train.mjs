@@ -9,7 +9,7 @@ import { rates, runOurs } from './lib/ours.mjs';
 
 const HELP = `Usage: npm run bench:train -- [options]
   --case NAME        ${Object.keys(CASES).join(', ')} (default full)
-  --precision P      int8 or f32 (default int8)
+  --precision P      int8, f32 or int4 (default int8)
   --kernels SET      auto, amx, vnni, avx2, neon, portable (default auto)
   --threads N        compute threads in all (default: the cores)
   --workers N        case federation: worker threads (default 2)

@@ -150,11 +150,9 @@ Napi::Function BaseHandle::define(Napi::Env env) {
 BaseHandle::BaseHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<BaseHandle>(info) {
   guard(info.Env(), [&] {
     const Napi::Object o = object(info[0], "options");
-    const std::string precision = string(o, "precision");
-    if (precision != "f32" && precision != "int8")
-      throw Error("BAD_ARGUMENT", "Expected precision f32 or int8 but received \"" + precision + "\".");
+    const Precision precision = precision_by_name(string(o, "precision"));
     const Napi::Value d = o.Get("description");
-    base_ = Base::open(description(d), json(d), precision == "int8", string(o, "kernels"), string(o, "ggmlLibrary"));
+    base_ = Base::open(description(d), json(d), precision, string(o, "kernels"), string(o, "ggmlLibrary"));
     told_.set(info.Env(), static_cast<int64_t>(base_->bytes));
   });
 }
@@ -166,7 +164,7 @@ const std::shared_ptr<const Base>& BaseHandle::base() const {
 
 Napi::Value BaseHandle::precision(const Napi::CallbackInfo& info) {
   return guard(
-      info.Env(), [&]() -> Napi::Value { return Napi::String::New(info.Env(), base()->int8 ? "int8" : "f32"); });
+      info.Env(), [&]() -> Napi::Value { return Napi::String::New(info.Env(), name_of(base()->precision)); });
 }
 Napi::Value BaseHandle::kernels(const Napi::CallbackInfo& info) {
   return guard(info.Env(), [&]() -> Napi::Value { return Napi::String::New(info.Env(), base()->kernels->name); });

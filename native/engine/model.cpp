@@ -20,6 +20,14 @@ std::string shape(const std::vector<int64_t>& ne) {
   return s + "]";
 }
 
+// How a matrix with rows of k values is kept. The embedding and the output matrix see every token as it is, so int4
+// spares them.
+Dtype stored(Precision precision, int k, bool vocabulary) {
+  if (precision == Precision::F32) return Dtype::F32;
+  if (k < kNarrow) return Dtype::BF16;
+  return precision == Precision::Int4 && !vocabulary ? Dtype::Q4 : Dtype::Q8;
+}
+
 // Reads tensors of one model, checked against the files.
 class Loader {
  public:
@@ -49,14 +57,15 @@ class Loader {
   }
 
   // Stacks the named matrices [n_i, k] row after row, and their biases, where there are any; all times `scale`.
-  Weight matrix(const std::vector<std::pair<std::string, int>>& parts, int k, float scale = 1) {
+  Weight matrix(
+      const std::vector<std::pair<std::string, int>>& parts, int k, float scale = 1, bool vocabulary = false) {
     Weight w;
     w.k = k;
     for (const auto& p : parts) w.n += p.second;
-    const Dtype type = base_.int8 ? k < kNarrow ? Dtype::BF16 : Dtype::Q8 : Dtype::F32;
-    const int64_t ld = base_.int8 ? round_up(k, kGroup) : k;
-    w.values = Buffer(static_cast<size_t>(w.n) * ld * size_of(type));
-    if (type == Dtype::Q8) w.scales = Buffer(static_cast<size_t>(w.n) * (ld / kGroup) * sizeof(float));
+    const Dtype type = stored(base_.precision, k, vocabulary);
+    const int64_t ld = type == Dtype::F32 ? k : round_up(k, kGroup);
+    w.values = Buffer(bytes_of(type, w.n * ld));
+    if (type == Dtype::Q8 || type == Dtype::Q4) w.scales = Buffer(static_cast<size_t>(w.n) * (ld / kGroup) * sizeof(float));
     w.view = {type, k, ld, w.values.data(), w.scales.as<float>()};
     int row = 0;
     for (const auto& p : parts) {
@@ -111,7 +120,7 @@ class Loader {
       for (int r = static_cast<int>(static_cast<int64_t>(n) * i / parts); r < end; r += kRows) {
         const int rows = std::min(kRows, end - r);
         const View to = w.view.from(row0 + r);
-        float* out = base_.int8 ? tmp.data() : static_cast<float*>(to.data);
+        float* out = to.type == Dtype::F32 ? static_cast<float*>(to.data) : tmp.data();
         ggml_.dequantize(t.type, bytes(t) + r * row_bytes, out, static_cast<int64_t>(rows) * k);
         float sum = 0;
         for (int64_t j = 0; j < static_cast<int64_t>(rows) * k; j++) sum += (out[j] *= scale) * 0.0f;
@@ -119,7 +128,7 @@ class Loader {
         if (sum != 0.0f) throw Error("NON_FINITE", "Tensor " + t.name + " holds NaN or infinity.");
         const View from{Dtype::F32, k, k, out};
         if (to.type == Dtype::BF16) base_.kernels->convert(from, to, 0, rows);
-        if (to.type == Dtype::Q8) base_.kernels->quantize_rows(from, rows, levels, to);
+        if (to.type == Dtype::Q8 || to.type == Dtype::Q4) base_.kernels->quantize_rows(from, rows, levels, to);
       }
     });
   }
@@ -148,8 +157,8 @@ void Base::load(const std::string& ggml, const std::vector<MappedFile>& files) {
   Loader in(*this, ggml, files);
   const auto& d = desc;
   const int q = d.q(), kv = d.kv();
-  embedding = in.matrix({{"token_embd.weight", d.vocab}}, d.hidden);
-  if (in.find("output.weight")) head = in.matrix({{"output.weight", d.vocab}}, d.hidden);
+  embedding = in.matrix({{"token_embd.weight", d.vocab}}, d.hidden, 1, true);
+  if (in.find("output.weight")) head = in.matrix({{"output.weight", d.vocab}}, d.hidden, 1, true);
   final_norm = in.norm("output_norm.weight", d.hidden, d.logit_scale);  // logits are linear in it
   for (int l = 0; l < d.layers; l++) {
     const std::string p = "blk." + std::to_string(l) + ".";
@@ -177,8 +186,18 @@ void Base::load(const std::string& ggml, const std::vector<MappedFile>& files) {
   }
 }
 
-std::shared_ptr<const Base> Base::open(
-    const Description& d, const std::string& identity, bool int8, const std::string& kernels, const std::string& ggml) {
+Precision precision_by_name(const std::string& name) {
+  for (const auto precision : {Precision::F32, Precision::Int8, Precision::Int4})
+    if (name == name_of(precision)) return precision;
+  throw Error("BAD_ARGUMENT", "Expected precision f32, int8 or int4 but received \"" + name + "\".");
+}
+
+const char* name_of(Precision precision) {
+  return precision == Precision::F32 ? "f32" : precision == Precision::Int8 ? "int8" : "int4";
+}
+
+std::shared_ptr<const Base> Base::open(const Description& d, const std::string& identity, Precision precision,
+    const std::string& kernels, const std::string& ggml) {
   check(d);
   const KernelSet* set = kernels_by_name(kernels.c_str());
   if (!set)
@@ -186,7 +205,7 @@ std::shared_ptr<const Base> Base::open(
         "Kernel set \"" + kernels + "\" is unknown or not on this processor. Use \"auto\" or \"portable\".");
   // One copy a process. The files are opened first, so that what the key says of them is what is read.
   std::vector<MappedFile> files;
-  std::string key = std::string(int8 ? "int8" : "f32") + "|" + set->name + "|" + identity;
+  std::string key = std::string(name_of(precision)) + "|" + set->name + "|" + identity;
   for (const auto& f : d.files) key += "|" + files.emplace_back(f).stamp();
   static std::mutex mutex;
   static std::map<std::string, std::weak_ptr<const Base>> open;
@@ -197,7 +216,7 @@ std::shared_ptr<const Base> Base::open(
     if (auto base = have->second.lock()) return base;
   auto base = std::make_shared<Base>();
   base->desc = d;
-  base->int8 = int8;
+  base->precision = precision;
   base->kernels = set;
   base->load(ggml, files);
   open[key] = base;

@@ -8,7 +8,7 @@ void Runner::grow(size_t bytes) {
 }
 
 size_t Runner::bytes() const {
-  size_t n = 0;
+  size_t n = unpacked_.size() + unpacked_scales_.size();
   for (const auto& s : scratch_) n += s.size();
   return n;
 }
@@ -16,6 +16,24 @@ size_t Runner::bytes() const {
 void Runner::gemm(const char* name, const Gemm& g) {
   if (g.m == 0 || g.n == 0) return;
   Timer timer(profile_, name);
+  Gemm plain = g;
+  Segment& s = plain.seg[0];
+  if (s.b.type == Dtype::Q4) s.b = unpacked(s.b, s.trans ? g.n : s.a.cols);
+  product(plain);
+}
+
+// All of it before the product: packing 4 bits by itself would take kernels of its own in every set.
+View Runner::unpacked(const View& w, int rows) {
+  const size_t values = static_cast<size_t>(rows) * w.ld, scales = values / kGroup * sizeof(float);
+  if (unpacked_.size() < values) unpacked_ = Buffer(values);
+  if (unpacked_scales_.size() < scales) unpacked_scales_ = Buffer(scales);
+  const View out{Dtype::Q8, w.cols, w.ld, unpacked_.data(), unpacked_scales_.as<float>()};
+  const int parts = std::min(rows, pool_.threads());
+  tasks(parts, [&](int i, int) { k.unpack_rows(w, out, part(rows, i, parts), part(rows, i + 1, parts)); });
+  return out;
+}
+
+void Runner::product(const Gemm& g) {
   grow(k.gemm_scratch(g));
   const GemmCut cut = k.gemm_cut(g);
   const int threads = pool_.threads();

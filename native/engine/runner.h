@@ -44,9 +44,12 @@ class Runner {
  private:
   static int part(int count, int i, int parts) { return static_cast<int>(static_cast<int64_t>(count) * i / parts); }
   void grow(size_t bytes);
+  View unpacked(const View& w, int rows);
+  void product(const Gemm& g);
 
   Pool pool_;
   std::vector<Buffer> scratch_;  // of each thread
+  Buffer unpacked_, unpacked_scales_;  // the weights of the product at hand, where they are kept in 4 bits
   std::map<std::string, double> profile_;
 };
 

@@ -10,13 +10,17 @@
 
 namespace ft {
 
-enum class Dtype : uint8_t { F32, BF16, Q8 };
+enum class Dtype : uint8_t { F32, BF16, Q8, Q4 };
 
 using bf16_t = uint16_t;
 
+// Bytes of a value; not of Q4.
 constexpr size_t size_of(Dtype type) { return type == Dtype::F32 ? 4 : type == Dtype::BF16 ? 2 : 1; }
+constexpr size_t bytes_of(Dtype type, int64_t values) {
+  return type == Dtype::Q4 ? static_cast<size_t>(values) / 2 : size_of(type) * static_cast<size_t>(values);
+}
 
-constexpr int kGroup = 32;   // Q8: weights that share a scale, along a row
+constexpr int kGroup = 32;   // Q8, Q4: weights that share a scale, along a row
 constexpr int kRowPad = 32;  // Act buffers have rows to spare up to a multiple of this
 constexpr int kColPad = 32;  // and columns (zero) up to a multiple of this
 
@@ -25,6 +29,7 @@ inline int round_up(int x, int to) { return (x + to - 1) / to * to; }
 // A matrix in memory: rows of `ld` values, of which the first `cols` count. An output is written through it; `data` of
 // an input is only read. Q8 (weights only): int8 values, ld a multiple of 32 (padding 0), value = q * scale[row][col /
 // 32]; `scale` is [rows][ld / 32].
+// Q4 is a form to store weights in (q4.inc.h), with 4 bytes a group at `scale`; products take it unpacked to Q8.
 struct View {
   Dtype type = Dtype::F32;
   int cols = 0;
@@ -34,7 +39,7 @@ struct View {
 
   // From row `t` on.
   View from(int64_t t) const {
-    return {type, cols, ld, static_cast<uint8_t*>(data) + size_of(type) * t * ld,
+    return {type, cols, ld, static_cast<uint8_t*>(data) + bytes_of(type, t * ld),
         scale ? scale + t * (ld / kGroup) : nullptr};
   }
   // Columns c .. c + n; not of Q8.
@@ -143,10 +148,12 @@ struct KernelSet {
   // -- optimizer on a range of the flat vector ------------------------------------------------------------------------
   void (*adamw)(const AdamW& o, float* theta, const float* g, const uint8_t* mask, float* m, float* v, int64_t n);
 
-  // -- Q8 -------------------------------------------------------------------------------------------------------------
-  // Quantises `rows` rows of x (f32) into q (Q8). `levels`: the values were quantised to few levels before, so the
+  // -- Q8 and Q4 ------------------------------------------------------------------------------------------------------
+  // Quantises `rows` rows of x (f32) into q (Q8 or Q4). `levels`: the values were quantised to few levels before, so the
   // scale is searched that fits them best.
   void (*quantize_rows)(const View& x, int rows, bool levels, const View& q);
+  // Rows of x (Q4) as Q8 of the same ld: the same values.
+  void (*unpack_rows)(const View& x, const View& y, int t0, int t1);
 };
 
 // Null where this build or this processor does not have the set.

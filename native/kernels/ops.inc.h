@@ -289,7 +289,7 @@ inline float rounding_error(const float* x, float inv) {
   return vsum(sum);
 }
 
-inline void quantize_rows(const View& x, int rows, bool levels, const View& q) {
+inline void quantize_rows_q8(const View& x, int rows, bool levels, const View& q) {
   // Values that came from few levels are multiples of a step, or nearly so: a scale in tune with it rounds them
   // (almost) exactly, where 127 steps to the largest value would not.
   constexpr int kMost = 127, kLeast = 80;

@@ -19,6 +19,7 @@ namespace {
 #include "simd.inc.h"
 #include "gemm.inc.h"
 #include "ops.inc.h"
+#include "q4.inc.h"
 #include "attention.inc.h"
 #include "gemm_amx.inc.h"
 #include "attention_amx.inc.h"

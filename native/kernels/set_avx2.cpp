@@ -15,6 +15,7 @@ namespace {
 #include "simd.inc.h"
 #include "gemm.inc.h"
 #include "ops.inc.h"
+#include "q4.inc.h"
 #include "attention.inc.h"
 #include "table.inc.h"
 }  // namespace

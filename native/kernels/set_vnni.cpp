@@ -21,6 +21,7 @@ namespace {
 #include "gemm.inc.h"
 #include "gemm_dot.inc.h"
 #include "ops.inc.h"
+#include "q4.inc.h"
 #include "attention.inc.h"
 #include "table.inc.h"
 }  // namespace

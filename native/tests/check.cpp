@@ -18,6 +18,7 @@ std::map<std::string, double> check_kernels(const KernelSet& set, int m, int n, 
   }
   check_adamw(set, random, n, report);
   check_quantize(set, random, m, n, report);
+  check_q4(set, random, m, n, report);
   const int head_dim = std::max(2, std::min(128, k / 2 * 2));
   for (const Dtype type : {Dtype::F32, Dtype::BF16}) {
     const std::string name = type == Dtype::F32 ? "attention f32" : "attention bf16";

@@ -21,6 +21,7 @@ void check_softmax(const KernelSet& set, Random& random, int m, int n, Dtype typ
     const std::string& name, Report& report);
 void check_adamw(const KernelSet& set, Random& random, int n, Report& report);
 void check_quantize(const KernelSet& set, Random& random, int m, int n, Report& report);
+void check_q4(const KernelSet& set, Random& random, int m, int n, Report& report);
 // Two packed sequences, 4 heads on 2 kv heads; the float64 gradient against central differences.
 void check_attention(const KernelSet& set, Random& random, int len, int head_dim, Dtype type, int window, float softcap,
     const std::string& name, Report& report);

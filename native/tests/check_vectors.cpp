@@ -106,4 +106,55 @@ void check_quantize(const KernelSet& set, Random& random, int m, int n, Report& 
   }
 }
 
+namespace {
+
+// f32 rows through 4 bits and back.
+std::vector<float> through_q4(const KernelSet& set, const View& x, int m, bool levels, Report& report) {
+  const int n = x.cols, ld = round_up(n, kGroup), groups = ld / kGroup;
+  // bytes in views of bf16, as above
+  const Guarded packed(Dtype::BF16, m, ld / 4, ld / 4), about(Dtype::F32, m, groups, groups);
+  const Guarded values(Dtype::BF16, m, ld / 2, ld / 2), scales(Dtype::F32, m, groups, groups);
+  const View q4{Dtype::Q4, n, ld, packed.view().data, static_cast<float*>(about.view().data)};
+  const View q8{Dtype::Q8, n, ld, values.view().data, static_cast<float*>(scales.view().data)};
+  set.quantize_rows(x, m, levels, q4);
+  const int from = m / 3;
+  set.unpack_rows(q4, q8, from, m);
+  report.need(values.only(from, m) && scales.only(from, m), "unpack writes outside its rows");
+  set.unpack_rows(q4, q8, 0, from);
+  report.need(packed.only(0, m) && about.only(0, m), "quantize q4 writes outside");
+  const auto* q = static_cast<const int8_t*>(q8.data);
+  std::vector<float> out(static_cast<size_t>(m) * ld);
+  for (int i = 0; i < m * ld; i++) {
+    out[i] = q[i] * q8.scale[i / kGroup];
+    if (i % ld >= n) report.need(q[i] == 0, "unpack leaves columns behind the end");
+  }
+  return out;
+}
+
+}  // namespace
+
+// The error of a group in the mean of squares is at most half a step of 15 from its least to its greatest value, and
+// what int8 rounds; groups of at most 16 even levels keep them up to what int8 rounds.
+void check_q4(const KernelSet& set, Random& random, int m, int n, Report& report) {
+  const Operand x(random, m, n, Dtype::F32);
+  const int ld = round_up(n, kGroup);
+  const std::vector<float> once = through_q4(set, x.view(), m, false, report);
+  const View levels{Dtype::F32, n, ld, const_cast<float*>(once.data())};
+  const std::vector<float> twice = through_q4(set, levels, m, true, report);
+  auto worst = report.of("q4"), again = report.of("q4 levels");
+  for (int i = 0; i < m; i++)
+    for (int k = 0; k < n; k += kGroup) {
+      const int count = std::min(kGroup, n - k);
+      double low = INFINITY, high = -INFINITY, most = 0, square = 0;
+      for (int j = k; j < k + count; j++) {
+        low = std::min(low, x.at(i, j));
+        high = std::max(high, x.at(i, j));
+        most = std::max(most, std::fabs(x.at(i, j)));
+        square += std::pow(once[i * ld + j] - x.at(i, j), 2);
+      }
+      worst.add(std::sqrt(square / count), 0, (high - low) / 30 + most / 127);
+      for (int j = k; j < k + count; j++) again.add(twice[i * ld + j], once[i * ld + j], most);
+    }
+}
+
 }  // namespace ft

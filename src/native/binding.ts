@@ -97,7 +97,7 @@ export interface ModelDescription {
   readonly tensors: readonly TensorSource[];
 }
 
-export type Precision = 'f32' | 'int8';
+export type Precision = 'f32' | 'int8' | 'int4';
 
 /** `auto` takes the best the processor has. A forced set that the processor lacks is an error. */
 export type KernelSet = 'auto' | 'amx' | 'vnni' | 'avxvnni' | 'avx2' | 'neon' | 'portable';

@@ -15,7 +15,7 @@ import { findGgmlLibrary, loadBinding } from './load.js';
 
 export interface OpenBaseOptions {
   readonly description: ModelDescription;
-  /** `f32` is the reference, `int8` keeps the base in int8 with a scale per 32 weights. @default 'int8' */
+  /** `f32` is the reference, `int8` keeps the base in int8 with a scale per 32 weights, `int4` its layers in 4 bits. @default 'int8' */
   readonly precision?: Precision;
   /** @default 'auto' */
   readonly kernels?: KernelSet;

@@ -21,6 +21,7 @@ const ROUNDING = ['vnni', 'avxvnni', 'neon', 'amx'];
  */
 export function kernelBound(set: string, kernel: string): number {
   const rounding = ROUNDING.includes(set);
+  if (kernel.startsWith('q4')) return kernel === 'q4' ? 1 : 1 / 127;
   if (kernel.startsWith('quantize')) return kernel === 'quantize' ? 0.5001 / 127 : 1 / 127;
   if (rounding && kernel.startsWith('gemm q8')) return 1.5e-2;
   // 16 bits of the activations count; where weights lie across the depth they are rounded once more

@@ -37,7 +37,10 @@ export const trainingKeys = {
     .min(1)
     .default([...MODULES])
     .describe('Linear layers to adapt (`q_proj` or `attn_q`, ...; `qkv_proj`, `gate_up_proj` where these are one).'),
-  precision: z.enum(['int8', 'f32']).default('int8').describe('Arithmetic of the frozen layers; f32 is the reference.'),
+  precision: z
+    .enum(['int8', 'f32', 'int4'])
+    .default('int8')
+    .describe('How the base is kept; f32 is the reference, int4 for bases of 1 to 3 billion parameters in 8 GB.'),
   kernels: z
     .enum(['auto', 'amx', 'vnni', 'avxvnni', 'avx2', 'neon', 'portable'])
     .default('auto')

@@ -40,7 +40,7 @@ async function train(kernels, precision, checkpointing) {
 
 const rows = [];
 for (const kernels of cpuInfo().kernels)
-  for (const precision of ['int8', 'f32']) rows.push(await train(kernels, precision, precision === 'f32'));
+  for (const precision of ['int8', 'f32', 'int4']) rows.push(await train(kernels, precision, precision === 'f32'));
 
 const fallback = new Float32Array(rows[0].values.length);
 const masks = rows.map((_, i) => (i === 0 ? null : Uint8Array.from(fallback, (_, p) => (p % (i + 1) ? 1 : 0))));

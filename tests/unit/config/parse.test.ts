@@ -55,7 +55,7 @@ describe('a wrong value says what was expected and what came', () => {
     [{ data: 3 }, 'data: expected string or array, received 3.'],
     [{ rank_per_client: 'x' }, 'rank_per_client: expected number or array or record, received "x".'],
     [{ rank_per_client: [4, 0] }, 'rank_per_client.1: Too small: expected number to be >0, received 0.'],
-    [{ precision: 'int4' }, 'precision: expected one of "int8"|"f32", received "int4".'],
+    [{ precision: 'int2' }, 'precision: expected one of "int8"|"f32"|"int4", received "int2".'],
     [{ devices: [{ name: 'phone' }] }, 'devices.0.tokens_per_second: expected number, received nothing.'],
     [{ num_rounds: null }, 'num_rounds: expected number, received null.'],
   ])('%j', (input, line) => {
@@ -63,7 +63,7 @@ describe('a wrong value says what was expected and what came', () => {
   });
 
   it('lists all of them', () => {
-    const { message, code } = errorOf({ lora_r: 0, precision: 'int4', method: 'fedav' });
+    const { message, code } = errorOf({ lora_r: 0, precision: 'int2', method: 'fedav' });
     expect(code).toBe('CONFIG');
     for (const key of ['lora_r', 'precision', 'method']) expect(message).toContain(`\n  ${key}: `);
   });

@@ -163,8 +163,7 @@ const std::shared_ptr<const Base>& BaseHandle::base() const {
 }
 
 Napi::Value BaseHandle::precision(const Napi::CallbackInfo& info) {
-  return guard(
-      info.Env(), [&]() -> Napi::Value { return Napi::String::New(info.Env(), name_of(base()->precision)); });
+  return guard(info.Env(), [&]() -> Napi::Value { return Napi::String::New(info.Env(), name_of(base()->precision)); });
 }
 Napi::Value BaseHandle::kernels(const Napi::CallbackInfo& info) {
   return guard(info.Env(), [&]() -> Napi::Value { return Napi::String::New(info.Env(), base()->kernels->name); });

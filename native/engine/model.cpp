@@ -65,7 +65,8 @@ class Loader {
     const Dtype type = stored(base_.precision, k, vocabulary);
     const int64_t ld = type == Dtype::F32 ? k : round_up(k, kGroup);
     w.values = Buffer(bytes_of(type, w.n * ld));
-    if (type == Dtype::Q8 || type == Dtype::Q4) w.scales = Buffer(static_cast<size_t>(w.n) * (ld / kGroup) * sizeof(float));
+    if (type == Dtype::Q8 || type == Dtype::Q4)
+      w.scales = Buffer(static_cast<size_t>(w.n) * (ld / kGroup) * sizeof(float));
     w.view = {type, k, ld, w.values.data(), w.scales.as<float>()};
     int row = 0;
     for (const auto& p : parts) {

@@ -17,8 +17,8 @@ enum class Precision : uint8_t { F32, Int8, Int4 };
 Precision precision_by_name(const std::string& name);
 const char* name_of(Precision precision);
 
-// Narrower matrices than this are kept in bf16 where others are int8 or int4: rounding averages out over long rows only, and
-// there is little to save.
+// Narrower matrices than this are kept in bf16 where others are int8 or int4: rounding averages out over long rows
+// only, and there is little to save.
 constexpr int kNarrow = 256;
 
 // A frozen matrix [n, k], possibly several stacked; F32, BF16, Q8 or Q4.

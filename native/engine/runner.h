@@ -48,7 +48,7 @@ class Runner {
   void product(const Gemm& g);
 
   Pool pool_;
-  std::vector<Buffer> scratch_;  // of each thread
+  std::vector<Buffer> scratch_;        // of each thread
   Buffer unpacked_, unpacked_scales_;  // the weights of the product at hand, where they are kept in 4 bits
   std::map<std::string, double> profile_;
 };

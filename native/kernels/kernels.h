@@ -149,8 +149,8 @@ struct KernelSet {
   void (*adamw)(const AdamW& o, float* theta, const float* g, const uint8_t* mask, float* m, float* v, int64_t n);
 
   // -- Q8 and Q4 ------------------------------------------------------------------------------------------------------
-  // Quantises `rows` rows of x (f32) into q (Q8 or Q4). `levels`: the values were quantised to few levels before, so the
-  // scale is searched that fits them best.
+  // Quantises `rows` rows of x (f32) into q (Q8 or Q4). `levels`: the values were quantised to few levels before, so
+  // the scale is searched that fits them best.
   void (*quantize_rows)(const View& x, int rows, bool levels, const View& q);
   // Rows of x (Q4) as Q8 of the same ld: the same values.
   void (*unpack_rows)(const View& x, const View& y, int t0, int t1);

@@ -67,6 +67,16 @@ describe('a base in int4', () => {
     expect(int8.bytes).toBe(weights * (36 / 32) + vocabulary);
   });
 
+  it('counts the matrix that a product unpacks to int8 as memory of the trainer', () => {
+    const [int8, int4] = (['int8', 'int4'] as const).map((precision) => {
+      const trainer = open(description, precision);
+      trainer.step([tinyBatch()], { learningRate: 1e-3 });
+      return trainer.bytes;
+    });
+    const largest = 2 * WIDE.ffn * WIDE.hidden;
+    expect(int4! - int8!).toBe(largest * (36 / 32));
+  });
+
   it.each(cpuInfo().kernels)('has gradients near those of f32 (%s)', (kernels) => {
     const [f32, int4] = [open(description, 'f32', { kernels }), open(description, 'int4', { kernels })];
     expect(loss(int4)).not.toBe(loss(f32));

@@ -27,16 +27,21 @@ function cellFile(part, entry, config) {
   return join(cellsFolder(part), `${entry.id}-${hash}.json`);
 }
 
-/** Per client and kind of adapter: NLL sums and target tokens of the test examples, in order of their ids. */
-function testScores(finished) {
+/** Per client and kind of adapter: NLL sums and target tokens of the test examples, as the owners left them. */
+function testScores({ dir, owners }) {
   const byClient = {};
-  for (const { client, which, split, outcome } of finished.scores) {
-    if (split !== 'test') continue;
-    byClient[client] ??= {};
-    byClient[client][which] = {
-      nll: [...outcome.nll].map((x) => Number(x.toPrecision(9))),
-      tokens: [...outcome.targets],
-    };
+  for (const { id, folder } of owners) {
+    const lines = readFileSync(join(dir, 'owners', folder, 'scores.jsonl'), 'utf8')
+      .trimEnd()
+      .split('\n');
+    const examples = lines.map((line) => JSON.parse(line)).filter(({ split }) => split === 'test');
+    byClient[id] = {};
+    for (const which of Object.keys(examples[0]?.nll ?? {})) {
+      byClient[id][which] = {
+        nll: examples.map(({ nll }) => Number(nll[which].toPrecision(9))),
+        tokens: examples.map(({ targets }) => targets),
+      };
+    }
   }
   return byClient;
 }
@@ -61,8 +66,8 @@ export async function getCell(part, entry, { seed, tuned, run, workers, signal, 
   const cell = { part: part.name, row: entry.id, seed, tuned, config, cpu: cpus()[0]?.model.trim() };
   try {
     const parsed = parseConfig({ ...config, workers, output_dir: output });
-    const { metrics, finished } = await runFederation({ config: parsed, overwrite: true, signal });
-    Object.assign(cell, { metrics: { ...metrics, evaluations: undefined }, test: testScores(finished) });
+    const result = await runFederation({ config: parsed, overwrite: true, signal });
+    Object.assign(cell, { metrics: { ...result.metrics, evaluations: undefined }, test: testScores(result) });
   } catch (error) {
     if (error.code === 'INTERRUPTED') throw error;
     // A setting that diverges is a result of the sweep: it is kept, and named in the table.

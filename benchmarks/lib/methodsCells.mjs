@@ -21,9 +21,14 @@ export function cellConfig(part, entry, seed, tuned) {
   };
 }
 
+/** A run file as it is kept: base and data by their names, wherever they lie on a machine. */
+const named = (config) => ({ ...config, model: basename(config.model), data: basename(config.data) });
+
 function cellFile(part, entry, config) {
-  const named = { ...config, model: basename(config.model), data: basename(config.data) };
-  const hash = createHash('sha256').update(JSON.stringify(named)).digest('hex').slice(0, 12);
+  const hash = createHash('sha256')
+    .update(JSON.stringify(named(config)))
+    .digest('hex')
+    .slice(0, 12);
   return join(cellsFolder(part), `${entry.id}-${hash}.json`);
 }
 
@@ -63,7 +68,7 @@ export async function getCell(part, entry, { seed, tuned, run, workers, signal, 
   const { runFederation } = await library('run/runFederation.js');
   log(`${part.name}  ${entry.id}  seed ${seed}  ${JSON.stringify(tuned)}`);
   const output = join(CACHE, 'methods', `run-${part.name}`);
-  const cell = { part: part.name, row: entry.id, seed, tuned, config, cpu: cpus()[0]?.model.trim() };
+  const cell = { part: part.name, row: entry.id, seed, tuned, config: named(config), cpu: cpus()[0]?.model.trim() };
   try {
     const parsed = parseConfig({ ...config, workers, output_dir: output });
     const result = await runFederation({ config: parsed, overwrite: true, signal });

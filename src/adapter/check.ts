@@ -1,4 +1,4 @@
-import { AdapterError } from '../errors.js';
+import { AdapterError, FedtuneError } from '../errors.js';
 import type { Adapter } from './layout.js';
 
 /** Throws AdapterError BAD_SHAPE, NON_FINITE or MASK_VIOLATED, naming `what` the adapter is. */
@@ -20,5 +20,16 @@ export function checkAdapter(adapter: Adapter, what: string): void {
     if (mask !== null && mask[p] === 0 && values[p] !== 0) {
       throw new AdapterError('MASK_VIOLATED', `Expected 0 outside the mask of ${what} but entry ${p} is ${values[p]}.`);
     }
+  }
+}
+
+/** Throws FedtuneError NON_FINITE, which names owner, array and entry. */
+export function checkFinite(values: Float32Array, client: string, what: string): void {
+  for (let p = 0; p < values.length; p++) {
+    if (Number.isFinite(values[p])) continue;
+    throw new FedtuneError(
+      'NON_FINITE',
+      `Expected finite values from ${client} but entry ${p} of its ${what} is ${values[p]}. Lower learning_rate.`,
+    );
   }
 }

@@ -1,3 +1,4 @@
+import { checkFinite } from '../adapter/check.js';
 import { compactAdapter } from '../adapter/components.js';
 import type { Adapter } from '../adapter/layout.js';
 import { EVAL_SPLITS, type EvalSplit, type Scores, WHICH, type Which } from '../contracts/evaluation.js';
@@ -14,7 +15,6 @@ import { adaptersOf, candidatesOf, type SplitScores, scoreCandidates } from './c
 import { examplesOf } from './examples.js';
 import { runTracks } from './localWork.js';
 import type { OpenOwner } from './openOwner.js';
-import { checkFinite } from './training.js';
 
 /** Where an owner leaves what it ends with. */
 export interface FinishPaths {

@@ -1,23 +1,12 @@
 import { performance } from 'node:perf_hooks';
+import { checkFinite } from '../adapter/check.js';
 import type { TrainRequest, Update } from '../contracts/messages.js';
-import { FedtuneError } from '../errors.js';
 import type { ClientContext } from '../methods/method.js';
 import { makeTrainPhase } from '../methods/schedule.js';
 import type { TrackResult } from '../methods/work.js';
 import { runTracks } from './localWork.js';
 import { loadState, type OpenOwner, saveState } from './openOwner.js';
 import { halfOfArm } from './setup.js';
-
-/** Throws FedtuneError NON_FINITE, which names owner, array and entry. */
-export function checkFinite(values: Float32Array, client: string, what: string): void {
-  for (let p = 0; p < values.length; p++) {
-    if (Number.isFinite(values[p])) continue;
-    throw new FedtuneError(
-      'NON_FINITE',
-      `Expected finite values from ${client} but entry ${p} of its ${what} is ${values[p]}. Lower learning_rate.`,
-    );
-  }
-}
 
 function sumTokens(results: readonly TrackResult[]): Update['tokens'] {
   const sum = { train: 0, search: 0, targets: 0 };

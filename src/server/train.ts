@@ -1,3 +1,4 @@
+import { checkFinite } from '../adapter/check.js';
 import { isFinal } from '../contracts/isFinal.js';
 import type { Arm, TrainRequest, Update } from '../contracts/messages.js';
 import { FedtuneError, InterruptedError } from '../errors.js';
@@ -59,14 +60,7 @@ function checkUpdate(client: string, { round, turn }: TrainRequest, update: Upda
       `Expected the update of ${client} for round ${round} (turn ${turn}) but received one for round ${update.round} (turn ${update.turn}).`,
     );
   }
-  for (const [name, { values }] of Object.entries(update.parts)) {
-    const at = values.findIndex((value) => !Number.isFinite(value));
-    if (at < 0) continue;
-    throw new FedtuneError(
-      'NON_FINITE',
-      `Expected finite values from ${client} but entry ${at} of its ${name} is ${values[at]}. Lower learning_rate.`,
-    );
-  }
+  for (const [name, { values }] of Object.entries(update.parts)) checkFinite(values, client, name);
 }
 
 const asFedtuneError = (error: unknown): FedtuneError =>

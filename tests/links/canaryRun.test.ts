@@ -5,7 +5,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { loadData } from '../../src/client/data.js';
 import { parseConfig } from '../../src/config/parse.js';
 import { loadExamples } from '../../src/data/index.js';
-import { TINY_RUN } from '../methods/inlineRun.js';
+import { TINY_RUN } from '../support/tinyRun.js';
 import { temporaryFolder } from './owners.js';
 
 // A whole run and its processes take their time where the machine has other work.

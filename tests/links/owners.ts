@@ -18,23 +18,7 @@ import type { Sending } from '../../src/methods/method.js';
 import { type BaseModel, loadModel } from '../../src/model/index.js';
 import { byCode } from '../../src/order.js';
 import { deriveSeed } from '../../src/random.js';
-
-/** The embedded data cut down so that a request takes well under a second. */
-const TINY = {
-  num_rounds: 3,
-  local_steps: 2,
-  batch_size: 2,
-  learning_rate: 3e-3,
-  warmup_steps: 2,
-  importance_samples: 4,
-  lora_r: 4,
-  lora_alpha: 8,
-  target_modules: ['q_proj', 'v_proj', 'down_proj'],
-  max_train_examples: 8,
-  max_valid_examples: 2,
-  max_test_examples: 2,
-  seq_length: 128,
-};
+import { TINY_RUN } from '../support/tinyRun.js';
 
 /** Links that start threads or processes run the compiled code. */
 export async function compiledLinks() {
@@ -80,7 +64,7 @@ export async function makeFederation(
   settings: Record<string, unknown> = {},
   { owners = 3, dir = temporaryFolder(), change = (example: Example): Example => example } = {},
 ): Promise<Federation> {
-  const config = parseConfig({ ...TINY, ...settings });
+  const config = parseConfig({ ...TINY_RUN, ...settings });
   const model = await loadModel(config.model);
   const { examples } = await loadExamples(config.data as string);
   const rows = new Map<string, Example[]>();

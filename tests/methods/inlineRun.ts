@@ -20,24 +20,7 @@ import { type FinishedRun, finishRun } from '../../src/server/finish.js';
 import { runRounds } from '../../src/server/loop.js';
 import type { Federation, LoopState } from '../../src/server/types.js';
 import { decodeDocument, encodeDocument, type LazyTensor, madeTensor, type Tensor } from '../../src/store/document.js';
-
-/** The embedded federation, cut down so that a run takes about a second. */
-export const TINY_RUN = {
-  num_rounds: 3,
-  local_steps: 2,
-  batch_size: 2,
-  learning_rate: 3e-3,
-  warmup_steps: 2,
-  importance_samples: 4,
-  lora_r: 4,
-  lora_alpha: 8,
-  target_modules: ['q_proj', 'v_proj', 'down_proj'],
-  max_train_examples: 8,
-  max_valid_examples: 2,
-  max_test_examples: 2,
-  eval_every: 0,
-  seq_length: 128,
-} as const;
+import { TINY_RUN } from '../support/tinyRun.js';
 
 /** Where a run can be gone on from: what the server saves after a round, and the homes of the owners as they are then. */
 export interface Checkpoint {

@@ -6,7 +6,7 @@ import { join, relative, sep } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { onTestFinished, vi } from 'vitest';
 import { parseConfig } from '../../src/config/parse.js';
-import { TINY_RUN } from '../methods/inlineRun.js';
+import { TINY_RUN } from '../support/tinyRun.js';
 
 // A test here starts many processes, which take their time where the machine has other work.
 vi.setConfig({ testTimeout: 300_000, hookTimeout: 300_000 });

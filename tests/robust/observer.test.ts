@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 import { expect, it, onTestFinished, vi } from 'vitest';
 import { parseConfig } from '../../src/config/parse.js';
 import type { RunProgress } from '../../src/contracts/progress.js';
-import { TINY_RUN } from '../methods/inlineRun.js';
+import { TINY_RUN } from '../support/tinyRun.js';
 
 /** The compiled package: its workers run only there. */
 const { runFederation }: typeof import('../../src/index.js') = await import(

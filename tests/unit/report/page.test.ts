@@ -8,8 +8,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { stringify } from 'yaml';
 import { reportHtml } from '../../../src/report/page/index.js';
 import { readRecord } from '../../../src/report/record.js';
-import { TINY_RUN } from '../../methods/inlineRun.js';
 import { attributeNames, checkWellFormed } from '../../support/markup.js';
+import { TINY_RUN } from '../../support/tinyRun.js';
 import { runFolder } from './runFolder.js';
 
 const MAIN = fileURLToPath(new URL('../../../dist/cli/main.js', import.meta.url));

@@ -141,18 +141,17 @@ void Linear::adapt(const Pass& p, const View& dy, const View& x, const Tensor& h
     return out;
   };
   const View ut = turned(plan.u, plan.ut), ht = turned(h, plan.ht);
-  Gemm a;
-  a.m = g_.rank;
-  a.n = g_.k;
-  a.seg[0] = {ut, in, false};
-  a.c = {Dtype::F32, g_.k, g_.k, plan.da.memory.data()};
-  p.run.gemm("lora", a);
-  Gemm b;
-  b.m = g_.rank;
-  b.n = g_.n;
-  b.seg[0] = {ht, dy, false};
-  b.c = {Dtype::F32, g_.n, g_.n, plan.dbt.memory.data()};
-  p.run.gemm("lora", b);
+  // Sums over the tokens: to (rank x n) = left (rank x t) right (t x n).
+  auto product = [&](const View& left, const View& right, int n, const Tensor& to) {
+    Gemm gemm;
+    gemm.m = g_.rank;
+    gemm.n = n;
+    gemm.seg[0] = {left, right, false};
+    gemm.c = {Dtype::F32, n, n, to.memory.data()};
+    p.run.gemm("lora", gemm);
+  };
+  product(ut, in, g_.k, plan.da);
+  product(ht, dy, g_.n, plan.dbt);
   add_gradient(p);
 }
 

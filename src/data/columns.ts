@@ -13,7 +13,7 @@ const MAX_FIELD_CHARS = 1_000_000;
 export type FieldName = keyof Columns;
 
 /** The names by which each kind of column is known, best first. docs/data.md lists them. */
-export const COLUMN_NAMES: Readonly<Record<Exclude<FieldName, 'weight'>, readonly string[]>> = {
+export const COLUMN_NAMES: Readonly<Record<FieldName, readonly string[]>> = {
   prompt: ['prompt', 'question', 'query', 'instruction', 'problem', 'user', 'human'],
   input: ['input', 'context'],
   system: ['system', 'system_prompt', 'system_message'],
@@ -21,6 +21,7 @@ export const COLUMN_NAMES: Readonly<Record<Exclude<FieldName, 'weight'>, readonl
   answer: ['completion', 'response', 'answer', 'output', 'assistant', 'reply', 'target', 'solution'],
   messages: ['messages', 'conversations', 'conversation', 'chat', 'dialog', 'dialogue', 'turns', 'contents', 'items'],
   text: ['text', 'content'],
+  weight: ['weight'],
   category: ['category'],
   owner: ['owner'],
   split: ['split'],
@@ -63,7 +64,7 @@ export class RowView {
   names(field: FieldName): readonly string[] {
     const mapped = this.#columns[field];
     if (mapped !== undefined) return typeof mapped === 'string' ? [mapped] : mapped;
-    return field === 'weight' ? [] : COLUMN_NAMES[field];
+    return COLUMN_NAMES[field];
   }
 
   isMapped(field: FieldName): boolean {

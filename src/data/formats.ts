@@ -1,5 +1,5 @@
 import { type Row, RowError, RowView, scalarText } from './columns.js';
-import { conversation, isLearnt, looksLikeList, messagesOfList } from './messages.js';
+import { conversation, isLearnt, looksLikeList, messagesOfList, weightOf } from './messages.js';
 import { splitOf } from './splits.js';
 import type { Columns, DataFormat, Example, Message } from './types.js';
 
@@ -175,6 +175,14 @@ function splitColumn(view: RowView): Pick<Content, 'split'> {
   return { split };
 }
 
+/** Whether the data says that the row is not to be learnt. */
+function isWeightless(view: RowView): boolean {
+  const key = view.find('weight');
+  // A column that is only called so (kilograms, shares) is no weight of the loss.
+  if (key === undefined || (!view.isMapped('weight') && weightOf(view.row[key]) === undefined)) return false;
+  return !isLearnt(view.value(key), key);
+}
+
 /** Understands one row. Throws RowError. */
 export function understandRow(value: unknown, { format, columns, labelColumn }: Understanding = {}): Understood {
   // A list of messages without a name around it.
@@ -196,7 +204,6 @@ export function understandRow(value: unknown, { format, columns, labelColumn }: 
   const category = view.label(view.find('category'));
   const owner = view.label(view.find('owner'));
   const label = labelColumn === undefined || !view.has(labelColumn) ? undefined : view.label(labelColumn);
-  const weightKey = view.find('weight');
   return {
     content: {
       ...content,
@@ -205,7 +212,7 @@ export function understandRow(value: unknown, { format, columns, labelColumn }: 
       ...(label === undefined ? {} : { label }),
       ...splitColumn(view),
     },
-    weightless: weightKey !== undefined && !isLearnt(view.value(weightKey), weightKey),
+    weightless: isWeightless(view),
     unused: view.unused(),
     turnsLeftOut,
   };

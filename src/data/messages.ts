@@ -55,12 +55,21 @@ function contentText(value: unknown): string {
   return contentText(inner);
 }
 
-/** What a weight means: 0 and false, 1 and true. Throws RowError for what the loss mask cannot say. */
+/** What a weight means: 0 and false, 1 and true, or nothing; undefined for what the loss mask cannot say. */
+export function weightOf(value: unknown): boolean | undefined {
+  const text = scalarText(value ?? '')
+    ?.trim()
+    .toLowerCase();
+  if (text === '' || text === 'true' || Number(text) === 1) return true;
+  return text === 'false' || Number(text) === 0 ? false : undefined;
+}
+
+/** Whether a weight says to learn. Throws RowError for what the loss mask cannot say. */
 export function isLearnt(value: unknown, key: string): boolean {
-  const text = scalarText(value)?.trim().toLowerCase() ?? '';
-  if (value === undefined || value === null || ['', 'true'].includes(text) || Number(text) === 1) return true;
-  if (text === 'false' || Number(text) === 0) return false;
-  throw new RowError(`"${key}" is ${text.slice(0, 40)}; only 0 (not learnt) and 1 (learnt) can be told apart`);
+  const learnt = weightOf(value);
+  if (learnt !== undefined) return learnt;
+  const came = scalarText(value)?.trim().toLowerCase().slice(0, 40) ?? 'no number';
+  throw new RowError(`"${key}" is ${came}; only 0 (not learnt) and 1 (learnt) can be told apart`);
 }
 
 function toolCalls(value: Json): ToolCall[] {

@@ -60,7 +60,7 @@ export interface Columns {
   /** A conversation. */
   readonly messages?: string | undefined;
   readonly text?: string | undefined;
-  /** 0: the row is not learnt; 1: it is. */
+  /** 0: the row is not learnt; 1: it is. Another value is a bad row where the column is mapped, else no weight. */
   readonly weight?: string | undefined;
   readonly category?: string | undefined;
   readonly owner?: string | undefined;

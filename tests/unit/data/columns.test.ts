@@ -176,13 +176,23 @@ describe('mapped columns', () => {
   });
 
   it('may hold weights of 0 and 1', async () => {
-    const rows = [1, 0, '1.0', false, 0.5].map((w, i) => JSON.stringify({ instruction: `${i}`, output: 'x', w }));
+    const rows = [1, 0, '1.0', false, 0.5, [0]].map((w, i) => JSON.stringify({ instruction: `${i}`, output: 'x', w }));
     const { examples, summary, badRows } = await loadExamples(put('a.jsonl', rows.join('\n')), {
       columns: { weight: 'w' },
     });
     expect(examples.map(({ instruction }) => instruction)).toEqual(['0', '2']);
-    expect(summary).toMatchObject({ weightless: 2, bad: 1 });
+    expect(summary).toMatchObject({ weightless: 2, bad: 2 });
     expect(badRows[0]!.reason).toContain('only 0 (not learnt) and 1 (learnt)');
+  });
+
+  it('called weight are that where they hold 0 and 1, and else named as unused', async () => {
+    const rows = [1, 0, '0', 'false', true, 70.5, 'heavy', null, [0]].map((weight, i) => ({ prompt: `${i}`, weight }));
+    const path = put('a.jsonl', rows.map((row) => JSON.stringify({ ...row, completion: 'x' })).join('\n'));
+    const { examples, summary } = await loadExamples(path);
+    expect(examples.map(({ instruction }) => instruction)).toEqual(['0', '4', '5', '6', '7', '8']);
+    expect(summary).toMatchObject({ rows: 9, weightless: 3, bad: 0, unusedColumns: { weight: 3 } });
+    const chat = put('b.jsonl', JSON.stringify({ messages: [['a', 'b']], weight: 0 }));
+    await expect(loadExamples(chat)).rejects.toMatchObject({ message: expect.stringContaining('have weight 0') });
   });
 
   it('that no row has are named', async () => {

@@ -5,8 +5,8 @@ import { glob } from 'tinyglobby';
 import { DataError } from '../errors.js';
 import { naturalCompare } from '../order.js';
 import { hubFiles } from './hubFiles.js';
-import { DATA_EXTENSIONS, dataExtension } from './rows/index.js';
-import { placesOf, stemOf } from './splits.js';
+import { DATA_EXTENSIONS } from './rows/index.js';
+import { isData, placesOf, stemOf } from './splits.js';
 import type { ReadOptions, Split } from './types.js';
 
 /** A data file and what its place says about its rows. */
@@ -26,11 +26,6 @@ const DATASETS = join(dirname(fileURLToPath(import.meta.url)), '..', '..', 'data
 
 /** Folders below the data's that are looked into. */
 const MAX_DEPTH = 4;
-
-/** What other tools write beside rows: facts about them, and caches of `datasets`. */
-const NO_ROWS = /^(dataset_infos?|dataset_dict|state|metadata|config)\.json$|^cache-.*\.arrow$/i;
-
-const isData = (name: string) => dataExtension(name) !== undefined && !name.startsWith('.') && !NO_ROWS.test(name);
 
 function toFiles(base: string, paths: readonly string[]): DataFile[] {
   const labelled = paths.map((path) => ({ path, label: relative(base, path).split(sep).join('/') }));

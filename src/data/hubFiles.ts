@@ -1,33 +1,29 @@
 import { readFile } from 'node:fs/promises';
+import { basename } from 'node:path';
 import { parse } from 'yaml';
 import { DataError } from '../errors.js';
-import { openSnapshot, parseHubSpec } from '../model/hub/index.js';
+import { type HubSpec, openSnapshot, parseHubSpec, type Snapshot } from '../model/hub/index.js';
 import { naturalCompare } from '../order.js';
 import type { DataFile } from './files.js';
-
-import { splitOf, stemOf } from './splits.js';
+import { PACKED_EXTENSIONS } from './rows/bytes.js';
+import { dataExtension } from './rows/index.js';
+import { isData, placesOf, splitOf } from './splits.js';
 import type { ReadOptions, Split } from './types.js';
 
-/** Formats in which repositories hold their rows, best first; the first one that is there is taken. */
-const HUB_EXTENSIONS = [
-  '.parquet',
-  '.jsonl',
-  '.jsonl.gz',
-  '.jsonl.zst',
-  '.json',
-  '.json.gz',
-  '.csv',
-  '.csv.gz',
-  '.tsv',
-  '.arrow',
-];
-/** Files of a repository that are no rows, whatever their extension. */
-const NO_ROWS = /(^|\/)(\.|dataset_infos?\.json|dataset_dict\.json|state\.json|config\.json|README)/;
+/** Formats in which repositories hold their rows, best first; the first one that is there is taken, packed or not. */
+const BEST_FIRST = ['.parquet', '.jsonl', '.ndjson', '.json', '.csv', '.tsv', '.arrow', '.txt'];
 
 interface HubFile {
   readonly path: string;
   readonly config: string;
+  /** The split that the card says; else its place does. */
   readonly split?: Split;
+}
+
+function ofBestKind<T extends { readonly path: string }>(files: readonly T[]): T[] {
+  const kinds = BEST_FIRST.flatMap((kind) => ['', ...PACKED_EXTENSIONS].map((packed) => kind + packed));
+  const best = kinds.find((kind) => files.some(({ path }) => dataExtension(path) === kind));
+  return files.filter(({ path }) => dataExtension(path) === best);
 }
 
 /** `data/main-*.parquet` as a regular expression: `*` stays in its folder, `**` does not. */
@@ -72,13 +68,8 @@ function filesOfEntry(config: string, entry: unknown, rows: readonly string[]): 
     typeof entry === 'object' && entry !== null ? (entry as { split?: unknown; path?: unknown }) : { path: entry };
   const patterns = (Array.isArray(path) ? path : [path]).filter((glob): glob is string => typeof glob === 'string');
   const wanted = rows.filter((row) => patterns.some((glob) => globPattern(glob).test(row)));
-  return wanted.map((row) => hubFile(row, config, typeof split === 'string' ? splitOf(split) : undefined));
-}
-
-function hubFile(path: string, config: string, told?: Split): HubFile {
-  const folders = path.split('/').slice(0, -1);
-  const split = told ?? splitOf(stemOf(path)) ?? folders.map(splitOf).find((found) => found !== undefined);
-  return { path, config, ...(split === undefined ? {} : { split }) };
+  const told = typeof split === 'string' ? splitOf(split) : undefined;
+  return wanted.map((row) => ({ path: row, config, ...(told === undefined ? {} : { split: told }) }));
 }
 
 /** Folders of a hub data set are configurations, but for those of its splits and a `data/` around everything. */
@@ -120,17 +111,20 @@ export async function hubFiles(spec: string, options: ReadOptions): Promise<Data
   const parsed = parseHubSpec(spec, 'dataset', options.revision);
   const snapshot = await openSnapshot(parsed, options);
   if (snapshot.warning !== undefined) options.reportWarning?.(snapshot.warning);
-  const toFile = async ({ path, split }: HubFile): Promise<DataFile> => ({
-    path: await snapshot.fetchFile(path),
-    label: path,
-    ...(split === undefined ? {} : { split }),
-  });
-  if (parsed.file !== undefined && snapshot.files.includes(parsed.file))
-    return [await toFile(hubFile(parsed.file, ''))];
-  const rows = snapshot.files.filter((file) => !NO_ROWS.test(file));
-  const extension = HUB_EXTENSIONS.find((candidate) => rows.some((file) => file.toLowerCase().endsWith(candidate)));
-  if (extension === undefined) return [];
-  const ofKind = rows.filter((file) => file.toLowerCase().endsWith(extension)).sort(naturalCompare);
+  const named = parsed.file !== undefined && snapshot.files.includes(parsed.file) ? parsed.file : undefined;
+  const files = named === undefined ? await configFiles(snapshot, parsed) : [{ path: named }];
+  const places = placesOf(files.map(({ path }) => path));
+  const result: DataFile[] = [];
+  for (const [i, { path, split = places[i]!.split }] of files.entries()) {
+    result.push({ path: await snapshot.fetchFile(path), label: path, ...(split === undefined ? {} : { split }) });
+  }
+  return result;
+}
+
+/** The files of the one configuration that is meant. */
+async function configFiles(snapshot: Snapshot, { file, name }: HubSpec): Promise<readonly Omit<HubFile, 'config'>[]> {
+  const isHidden = (path: string): boolean => path.split('/').some((part) => part.startsWith('.'));
+  const rows = snapshot.files.filter((path) => isData(basename(path)) && !isHidden(path)).sort(naturalCompare);
   // A card that cannot be had (offline, with only the rows in the cache) is no reason to stop.
   const card = snapshot.files.includes('README.md')
     ? await snapshot
@@ -138,9 +132,7 @@ export async function hubFiles(spec: string, options: ReadOptions): Promise<Data
         .then((path) => readFile(path, 'utf8'))
         .catch(() => '')
     : '';
-  const declared = declaredConfigs(card, ofKind);
-  const files = declared?.files ?? ofKind.map((path) => hubFile(path, configOf(path)));
-  const result: DataFile[] = [];
-  for (const file of chosen(files, parsed.file, declared?.preferred, parsed.name)) result.push(await toFile(file));
-  return result;
+  const declared = declaredConfigs(card, rows);
+  const placed = () => ofBestKind(rows.map((path) => ({ path, config: configOf(path) })));
+  return ofBestKind(chosen(declared?.files ?? placed(), file, declared?.preferred, name));
 }

@@ -36,6 +36,15 @@ export function stemOf(path: string): string {
   return name.slice(0, name.length - (dataExtension(name)?.length ?? 0));
 }
 
+/** What other tools write beside rows: facts about them, caches of `datasets`, words for people. */
+const NO_ROWS =
+  /^(dataset_infos?|dataset_dict|state|metadata|config)\.json$|^cache-.*\.arrow$|^(readme|licen[cs]e)\b.*\.txt$/i;
+
+/** Whether a file of that name holds rows. */
+export function isData(name: string): boolean {
+  return dataExtension(name) !== undefined && !name.startsWith('.') && !NO_ROWS.test(name);
+}
+
 export interface Place {
   readonly owner?: string;
   readonly split?: Split;

@@ -1,3 +1,3 @@
 export type { Download, HubOptions } from './access.js';
 export { openSnapshot, type Snapshot } from './snapshot.js';
-export { parseHubSpec } from './spec.js';
+export { type HubSpec, parseHubSpec } from './spec.js';

@@ -1,4 +1,6 @@
+import { rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { loadExamples } from '../../../src/data/index.js';
 import type { ReadOptions } from '../../../src/data/types.js';
@@ -8,7 +10,7 @@ const COMMIT = 'a'.repeat(40);
 const { dir, put } = useFolder();
 
 /** A cache as hub tools leave it, and no network. */
-function cached(files: Readonly<Record<string, string>>): ReadOptions {
+function cached(files: Readonly<Record<string, string | Uint8Array>>): ReadOptions {
   put('datasets--x--y/refs/main', COMMIT);
   for (const [name, content] of Object.entries(files)) put(`datasets--x--y/snapshots/${COMMIT}/${name}`, content);
   const offline = () => Promise.reject(new Error('offline'));
@@ -46,6 +48,26 @@ describe('a data set on the hub', () => {
       'dataset_infos.json': '{}',
     };
     expect(await facts('hf:x/y', cached(one))).toEqual(['b - test', 'a - train']);
+  });
+
+  it('knows its splits as a folder of such files does', async () => {
+    const one = { 'gsm_train.jsonl': row('a'), 'gsm_test.jsonl': row('b'), 'more/.cache/train.jsonl': row('no') };
+    expect(await facts('hf:x/y', cached(one))).toEqual(['b - test', 'a - train']);
+  });
+
+  it('is read from any kind of file that a folder is read from, the best kind alone', async () => {
+    const text = { 'README.txt': 'About this.', 'train.ndjson': row('a'), 'train.csv': 'question,answer\nq,b\n' };
+    expect(await facts('hf:x/y', cached(text))).toEqual(['a - train']);
+    rmSync(dir(), { recursive: true });
+    expect(await facts('hf:x/y', cached({ 'train.tsv.gz': gzipSync('question\tanswer\nq\tc\n') }))).toEqual([
+      'c - train',
+    ]);
+  });
+
+  it('takes the files that its card names, whatever lies beside them', async () => {
+    const card = '---\nconfigs:\n- config_name: default\n  data_files: "rows/*"\n---\n';
+    const files = { 'README.md': card, 'raw.parquet': 'none', 'rows/train.jsonl': row('a'), 'rows/train.csv': 'x' };
+    expect(await facts('hf:x/y', cached(files))).toEqual(['a - train']);
   });
 
   it('goes by its card, where that declares configurations', async () => {

@@ -26,6 +26,8 @@ export interface Ended {
 export interface Watch {
   readonly trace?: string;
   readonly kill?: string;
+  /** The thread that `kill` counts in. @default any */
+  readonly thread?: string;
   readonly exit?: string;
   readonly stop?: string;
   readonly hold?: string;

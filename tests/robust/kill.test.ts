@@ -57,12 +57,26 @@ const LAPS = process.env.npm_lifecycle_event === 'test:kill' ? RUNS.length : 1;
 const MOMENTS = Array.from({ length: LAPS * PHASES.length }, (_, i) => ({
   i,
   ...PHASES[i % PHASES.length]!,
-  run: (i + Math.floor(i / PHASES.length)) % RUNS.length,
+  run: ((i % PHASES.length) + Math.floor(i / PHASES.length)) % RUNS.length,
 }));
 
 interface Reference {
   readonly outcome: Record<string, unknown>;
+  /** What each thread did, in order: `main append events.jsonl`. */
   readonly labels: readonly string[];
+}
+
+/** A label of a trace drawn out of those that begin so, and which of its thread's it is. */
+function drawMoment(labels: readonly string[], start: string, random: () => number) {
+  const found = labels.flatMap((line) => {
+    const [thread, ...rest] = line.split(' ');
+    return rest.join(' ').startsWith(start) ? [thread!] : [];
+  });
+  expect(found.length).toBeGreaterThan(0);
+  const at = Math.floor(random() * found.length);
+  const thread = found[at]!;
+  const nth = found.slice(0, at + 1).filter((other) => other === thread).length;
+  return { thread, kill: `${start}:${nth}` };
 }
 
 async function makeReference(settings: Record<string, unknown>): Promise<Reference> {
@@ -101,13 +115,11 @@ describe('a run that is killed and resumed', () => {
   it.each(MOMENTS)('moment $i, $when, of run $run: is the run that was never killed', async ({ i, label, run }) => {
     const random = randomStream(SEED, 'kill', i);
     const { outcome, labels } = await referenceOf(run);
-    const candidates = labels.filter((other) => other.startsWith(label)).length;
-    expect(candidates).toBeGreaterThan(0);
-    const nth = 1 + Math.floor(random() * candidates);
+    const moment = drawMoment(labels, label, random);
 
     const cwd = await workFolder();
     await writeRunFile(cwd, RUNS[run]!);
-    const killed = await fedtune(cwd, ['run', 'run.yaml'], { kill: `${label}:${nth}` });
+    const killed = await fedtune(cwd, ['run', 'run.yaml'], moment);
     expect(killed.signal, killed.stderr).toBe('SIGKILL');
     if (i % 2 === 1) {
       const again = AGAIN[Math.floor(random() * AGAIN.length)]!;
@@ -116,6 +128,6 @@ describe('a run that is killed and resumed', () => {
     }
     const resumed = await fedtune(cwd, [...(await goOn(cwd)), '--workers', '2']);
     expect(resumed.code, resumed.stderr).toBe(0);
-    expect(await outcomeOf(cwd), `killed at ${label}:${nth} of run ${run}`).toEqual(outcome);
+    expect(await outcomeOf(cwd), `killed in ${moment.thread} at ${moment.kill} of run ${run}`).toEqual(outcome);
   });
 });

@@ -6,8 +6,9 @@
  *   write PATH, rename PATH     half of a temporary file is written; it is whole, but does not have its name yet
  *   renamed PATH, remove PATH   it has its name, but the folder is not synced yet; before something is removed
  *
- * PATH counts from FEDTUNE_WATCH_DIR. Labels are appended to the file FEDTUNE_WATCH_TRACE. Where FEDTUNE_WATCH_KILL is
- * `LABEL:n`, the process is killed (SIGKILL) at the n-th label that begins so; with FEDTUNE_WATCH_EXIT only the thread ends,
+ * PATH counts from FEDTUNE_WATCH_DIR. Labels are appended to the file FEDTUNE_WATCH_TRACE, each behind its thread (`main` or
+ * `worker`). Where FEDTUNE_WATCH_KILL is `LABEL:n`, the process is killed (SIGKILL) at the n-th label of a thread that begins
+ * so, of FEDTUNE_WATCH_THREAD where that is set; with FEDTUNE_WATCH_EXIT only the thread ends,
  * with FEDTUNE_WATCH_STOP the process receives SIGINT there and goes on, with FEDTUNE_WATCH_HOLD a write takes minutes.
  */
 import fs from 'node:fs';
@@ -19,6 +20,7 @@ import { isMainThread } from 'node:worker_threads';
 
 const { FEDTUNE_WATCH_DIR: dir = '.', FEDTUNE_WATCH_TRACE: trace, FEDTUNE_WATCH_KILL: kill } = process.env;
 const { FEDTUNE_WATCH_EXIT: exit, FEDTUNE_WATCH_STOP: stop, FEDTUNE_WATCH_HOLD: hold } = process.env;
+const { FEDTUNE_WATCH_THREAD: only } = process.env;
 const { appendFileSync, openSync, closeSync, renameSync, rmSync, writeSync } = fs;
 const { open, rename, rm } = promises;
 
@@ -31,12 +33,13 @@ function trigger(spec) {
 }
 
 const [isKill, isExit, isStop, isHold] = [kill, exit, stop, hold].map(trigger);
+const thread = isMainThread ? 'main' : 'worker';
 
 /** Notes a label; `before` leaves half of the work behind where the process ends here. */
 function reach(label, before = () => {}) {
-  if (trace !== undefined) appendFileSync(trace, `${label}\n`);
+  if (trace !== undefined) appendFileSync(trace, `${thread} ${label}\n`);
   if (isStop(label)) process.kill(process.pid, 'SIGINT');
-  if (isKill(label)) {
+  if ((only === undefined || only === thread) && isKill(label)) {
     before();
     process.kill(process.pid, 'SIGKILL');
     // The signal arrives a moment later; nothing more may happen until then.

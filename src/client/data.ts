@@ -9,13 +9,13 @@ import { DataTally } from '../data/summary.js';
 import type { Split } from '../data/types.js';
 import { DataError, FedtuneError, RunError } from '../errors.js';
 import { writeAtomic } from '../files.js';
-import type { BaseModel } from '../model/index.js';
 import { splitCandidates } from '../partition/split.js';
 import { randomStream, shuffled } from '../random.js';
-import { hashFile, sha256 as sha256Of } from '../sha256.js';
+import { hashFile, sha256Files, sha256 as sha256Of } from '../sha256.js';
 import { StateStore } from '../store/index.js';
 import { version } from '../version.js';
 import { hashExamples, type LabelledExample, type OwnerExamples, packExamples } from './examples.js';
+import type { OwnerHost, OwnerModel } from './host.js';
 import { readOwnRows, rowsFile } from './rows.js';
 
 /** What an owner has made of its rows, as it is kept in `<home>/tokens`. */
@@ -38,16 +38,14 @@ const SPLITS: readonly Split[] = ['train', 'valid', 'test'];
 const tokensStore = (home: string): StateStore => StateStore.open(join(home, 'tokens'));
 
 /** Files of a Hugging Face folder from which tokenizer and chat template are made; a GGUF file holds all in one. */
-async function tokenizerSha256({ format, path, sha256 }: BaseModel): Promise<string> {
+async function tokenizerSha256({ format, path, sha256 }: OwnerModel): Promise<string> {
   if (format === 'gguf') return sha256;
-  const names = (await readdir(path)).filter((name) => /\.(json|jinja|model|txt)$/.test(name)).sort();
-  const lines: string[] = [];
-  for (const name of names) lines.push(`${await hashFile(join(path, name))} ${name}`);
-  return sha256Of(lines.join('\n'));
+  const names = (await readdir(path)).filter((name) => /\.(json|jinja|model|txt)$/.test(name));
+  return sha256Files(names.map((name) => join(path, name)));
 }
 
 /** A digest of all that examples and splits are made from: equal inputs give equal tokens. */
-async function inputsOf(home: string, id: string, request: DescribeRequest, model: BaseModel): Promise<string> {
+async function inputsOf(home: string, id: string, request: DescribeRequest, model: OwnerModel): Promise<string> {
   const { config, givenSplits } = request;
   const { seed, template, train_on, on_long, on_bad_row, seq_length, valid_fraction, test_fraction } = config;
   const caps = [config.max_train_examples, config.max_valid_examples, config.max_test_examples];
@@ -66,9 +64,11 @@ async function makeData(
   home: string,
   id: string,
   { config, givenSplits }: DescribeRequest,
-  model: BaseModel,
+  ownerModel: OwnerModel,
+  host: Pick<OwnerHost, 'tokenizer'>,
   inputs: string,
 ): Promise<OwnerData> {
+  const model = { ...ownerModel, tokenizer: await host.tokenizer(ownerModel) };
   const rows = await readOwnRows(home);
   const template = await resolveTemplate(config.template, model);
   const options = tokenizeOptionsOf(config, model, template);
@@ -159,13 +159,14 @@ export async function prepareData(
   home: string,
   id: string,
   request: DescribeRequest,
-  model: BaseModel,
+  model: OwnerModel,
+  host: Pick<OwnerHost, 'tokenizer'>,
 ): Promise<OwnerData> {
   try {
     const inputs = await inputsOf(home, id, request, model);
     const kept = loadWhole(home);
     if (kept?.inputs === inputs) return kept;
-    const data = await makeData(home, id, request, model, inputs);
+    const data = await makeData(home, id, request, model, host, inputs);
     const store = tokensStore(home);
     store.save(TURN, data);
     store.keepOnly([TURN]);

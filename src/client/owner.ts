@@ -130,7 +130,7 @@ export class Owner {
       );
     }
     const request: DescribeRequest = { kind: 'describe', ...described };
-    const data = pooledFrom ? NOTHING : await prepareData(home, id, request, await this.#host.loadModel(config));
+    const data = pooledFrom ? NOTHING : await prepareData(home, id, request, model, this.#host);
     this.#host.throwIfStopped();
     await writeAtomic(describedFile(home), JSON.stringify({ ...described, inputs: data.inputs } satisfies Described));
     const pooled = await Promise.all((pooledFrom ?? []).map(loadDescribed));

@@ -2,7 +2,7 @@ import { type AdapterLayout, sameLayout } from '../adapter/layout.js';
 import { trainerModules } from '../adapter/shapes.js';
 import type { OwnerEngine, OwnerHost, OwnerModel } from '../client/host.js';
 import type { RunConfig } from '../config/schema.js';
-import { type BaseModel, loadModel } from '../model/index.js';
+import { loadModel, loadTokenizer, type Tokenizer } from '../model/index.js';
 import type { NativeTrainer } from '../native/binding.js';
 import { Base, Trainer } from '../native/engine.js';
 
@@ -42,8 +42,7 @@ export interface EngineHostOptions {
 /** The base of a run's configuration and one trainer over it, kept from one piece of work to the next. */
 export class EngineHost implements OwnerHost {
   readonly #options: EngineHostOptions;
-  #model: Promise<BaseModel> | undefined;
-  #modelKey = '';
+  #tokenizer: { readonly path: string; readonly tokenizer: Tokenizer } | undefined;
   #base: { readonly key: string; readonly base: Base } | undefined;
   #trainer: { readonly layout: AdapterLayout; readonly key: string; readonly trainer: Trainer } | undefined;
 
@@ -55,24 +54,23 @@ export class EngineHost implements OwnerHost {
     this.#options.throwIfStopped();
   }
 
-  loadModel({ model, model_revision: revision }: RunConfig): Promise<BaseModel> {
-    const key = JSON.stringify([model, revision]);
-    if (this.#model === undefined || this.#modelKey !== key) {
-      this.#model = loadModel(model, { revision });
-      this.#modelKey = key;
-    }
-    return this.#model;
+  async ownerModel({ model: spec, model_revision: revision }: RunConfig): Promise<OwnerModel> {
+    if (this.#options.model) return this.#options.model;
+    const { tokenizer, ...model } = await loadModel(spec, { revision });
+    this.#tokenizer = { path: model.path, tokenizer };
+    return model;
   }
 
-  async ownerModel(config: RunConfig): Promise<OwnerModel> {
-    if (this.#options.model) return this.#options.model;
-    const { tokenizer: _, ...model } = await this.loadModel(config);
-    return model;
+  async tokenizer(model: OwnerModel): Promise<Tokenizer> {
+    if (this.#tokenizer?.path === model.path) return this.#tokenizer.tokenizer;
+    const tokenizer = await loadTokenizer(model);
+    this.#tokenizer = { path: model.path, tokenizer };
+    return tokenizer;
   }
 
   /** Lets go of the tokenizer, which is large and needed by who reads rows alone. */
   forgetTokenizer(): void {
-    this.#model = undefined;
+    this.#tokenizer = undefined;
   }
 
   engine(config: RunConfig, { description, sha256 }: OwnerModel): OwnerEngine {

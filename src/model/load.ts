@@ -5,6 +5,7 @@ import { ModelError } from '../errors.js';
 import { loadGguf } from './gguf/load.js';
 import { loadHf } from './hf/load.js';
 import { fetchModel } from './hub/model.js';
+import type { Tokenizer } from './tokenizer/types.js';
 import type { BaseModel, LoadModelOptions } from './types.js';
 
 /** `datasets/` of this package, from src/model as from dist/model. */
@@ -30,7 +31,12 @@ export async function loadModel(spec: string, options: LoadModelOptions = {}): P
   return loadPath(resolve(spec));
 }
 
-async function loadPath(path: string): Promise<BaseModel> {
+/** The tokenizer of a base that is known: its weights are not read again to say which it is. Throws ModelError. */
+export async function loadTokenizer({ path, sha256 }: Pick<BaseModel, 'path' | 'sha256'>): Promise<Tokenizer> {
+  return (await loadPath(path, sha256)).tokenizer;
+}
+
+async function loadPath(path: string, sha256?: string): Promise<BaseModel> {
   const found = await stat(path).catch((cause: unknown) => {
     throw new ModelError(
       'NOT_FOUND',
@@ -40,5 +46,5 @@ async function loadPath(path: string): Promise<BaseModel> {
       },
     );
   });
-  return found.isDirectory() ? loadHf(path) : loadGguf(path);
+  return found.isDirectory() ? loadHf(path, sha256) : loadGguf(path, sha256);
 }

@@ -10,8 +10,11 @@ import { readGgufModel } from './parts.js';
 /** Keys that name the Hugging Face model which a file was made of, then the file's own repository (ggml's docs/gguf.md). */
 const ORIGIN_KEYS = ['general.source.huggingface.repository', 'general.source.repo_url', 'general.repo_url'] as const;
 
-/** Reads and checks a GGUF file, or all parts of a split one. `path` is absolute. Throws ModelError. */
-export async function loadGguf(path: string): Promise<BaseModel> {
+/**
+ * Reads and checks a GGUF file, or all parts of a split one. `path` is absolute; `sha256` is taken where it is known. Throws
+ * ModelError.
+ */
+export async function loadGguf(path: string, sha256?: string): Promise<BaseModel> {
   const header = await readGgufModel(path);
   const meta = new GgufMetadata(header);
   const description = await describeGguf(header);
@@ -20,7 +23,7 @@ export async function loadGguf(path: string): Promise<BaseModel> {
   const chatTemplate = meta.string('tokenizer.chat_template');
   return {
     name: meta.string('general.name') || basename(path, '.gguf'),
-    sha256: await sha256Files(header.files),
+    sha256: sha256 ?? (await sha256Files(header.files)),
     format: 'gguf',
     path: header.path,
     description,

@@ -18,8 +18,8 @@ async function chatTemplateOf(folder: string, settings: Json): Promise<string | 
   return typeof chosen?.template === 'string' ? chosen.template : undefined;
 }
 
-/** Reads and checks a Hugging Face folder. `folder` is absolute. Throws ModelError. */
-export async function loadHf(folder: string): Promise<BaseModel> {
+/** Reads and checks a Hugging Face folder. `folder` is absolute; `sha256` is taken where it is known. Throws ModelError. */
+export async function loadHf(folder: string, sha256?: string): Promise<BaseModel> {
   const config = await readJson(join(folder, 'config.json'), 'BAD_METADATA');
   if (config === undefined) {
     throw new ModelError('NOT_FOUND', `Expected a Hugging Face model in ${folder} but it has no config.json.`);
@@ -37,7 +37,7 @@ export async function loadHf(folder: string): Promise<BaseModel> {
   return {
     name:
       typeof config._name_or_path === 'string' && config._name_or_path !== '' ? config._name_or_path : basename(folder),
-    sha256: await sha256Files(description.files),
+    sha256: sha256 ?? (await sha256Files(description.files)),
     format: 'hf',
     path: folder,
     description,

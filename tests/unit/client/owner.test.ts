@@ -105,6 +105,15 @@ describe('an owner describes its data', () => {
     }
   });
 
+  it('takes the tokenizer only where tokens are made', async () => {
+    const { federation, owner, host } = await open();
+    expect(host.tokenizersLoaded).toBe(1);
+    await ask<Description>(owner, describeRequest(federation));
+    expect(host.tokenizersLoaded).toBe(1);
+    await ask<Description>(owner, { ...describeRequest(federation), config: { ...federation.config, seed: 5 } });
+    expect(host.tokenizersLoaded).toBe(2);
+  });
+
   it('keeps its tokens, and makes them anew where rows, settings or template are others, or the file is damaged', async () => {
     const { federation, owner, home, description } = await open();
     const manifest = join(home, 'tokens', '000001.json');

@@ -1,7 +1,7 @@
 import type { AdapterLayout } from '../../../src/adapter/layout.js';
 import type { OwnerHost } from '../../../src/client/host.js';
 import { EngineError, InterruptedError } from '../../../src/errors.js';
-import { loadModel } from '../../../src/model/index.js';
+import { loadModel, loadTokenizer } from '../../../src/model/index.js';
 import type { NativeTrainer, PackedBatch } from '../../../src/native/binding.js';
 
 /** What the toy engine did, and what it is to do. */
@@ -44,11 +44,15 @@ function toyTrainer(layout: AdapterLayout, engine: ToyEngine): NativeTrainer {
 }
 
 /** The embedded base with its tokenizer, and a toy in the place of the engine. */
-export function toyHost(engine: ToyEngine = { steps: 0, evaluations: 0 }): OwnerHost & { stopped: boolean } {
+export function toyHost(engine: ToyEngine = { steps: 0, evaluations: 0 }): OwnerHost & { stopped: boolean; tokenizersLoaded: number } {
   return {
     stopped: false,
-    loadModel: () => loadModel('embedded'),
+    tokenizersLoaded: 0,
     ownerModel: () => loadModel('embedded'),
+    tokenizer(model) {
+      this.tokenizersLoaded++;
+      return loadTokenizer(model);
+    },
     engine: () => ({ kernels: 'portable', env: { trainer: (layout) => toyTrainer(layout, engine) } }),
     throwIfStopped() {
       if (this.stopped) throw new InterruptedError('Interrupted.');

@@ -3,9 +3,12 @@ import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunConfig } from '../config/schema.js';
 import type { DescribeRequest, DroppedCounts } from '../contracts/messages.js';
-import { resolveTemplate, tokenizeExample, tokenizeOptionsOf } from '../data/index.js';
+// Not from the index of src/data, whose readers of every format no owner needs: each thread would load them.
+import { tokenizeOptionsOf } from '../data/options.js';
 import { contentHash } from '../data/sameness.js';
 import { DataTally } from '../data/summary.js';
+import { resolveTemplate } from '../data/templates/resolve.js';
+import { tokenizeExample } from '../data/tokenize.js';
 import type { Split } from '../data/types.js';
 import { DataError, FedtuneError, RunError } from '../errors.js';
 import { writeAtomic } from '../files.js';

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import type { RunConfig } from '../config/schema.js';
-import { TEMPLATE_IDS } from '../data/index.js';
+import { TEMPLATE_IDS } from '../data/templates/resolve.js';
 
 /** The configuration with the files that it names (base, template, strategy) by absolute paths, for who works in another folder. */
 export function withAbsolutePaths(config: RunConfig, cwd = process.cwd()): RunConfig {

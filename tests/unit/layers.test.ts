@@ -61,6 +61,7 @@ const WITHOUT_ADDON = [
 
 interface Import {
   readonly file: string;
+  readonly target: string;
   readonly from: string;
   readonly to: string;
   readonly typeOnly: boolean;
@@ -75,6 +76,7 @@ function imports(): Import[] {
       const target = relative(src, join(src, dirname(file), path!));
       return {
         file,
+        target: target.replace(/\.js$/, '.ts'),
         from: file.includes('/') ? file.split('/')[0]! : '',
         to: target.includes('/') ? target.split('/')[0]! : '',
         typeOnly: type !== undefined,
@@ -112,6 +114,14 @@ describe('imports point one way', () => {
       return seen;
     };
     for (const folder of WITHOUT_ADDON) expect([...reaches(folder)], folder).not.toContain('native');
+  });
+
+  it('loads into a thread none of the readers of data files, which the server alone needs', () => {
+    const edges = imports().filter(({ typeOnly }) => !typeOnly);
+    const reached = new Set(['links/threadWorker.ts']);
+    for (const file of reached) for (const edge of edges) if (edge.file === file) reached.add(edge.target);
+    expect(reached).toContain('data/tokenize.ts');
+    expect([...reached].filter((file) => file.startsWith('data/rows/'))).toEqual([]);
   });
 
   it('lets only src/native load a .node file', () => {

@@ -44,7 +44,9 @@ function toyTrainer(layout: AdapterLayout, engine: ToyEngine): NativeTrainer {
 }
 
 /** The embedded base with its tokenizer, and a toy in the place of the engine. */
-export function toyHost(engine: ToyEngine = { steps: 0, evaluations: 0 }): OwnerHost & { stopped: boolean; tokenizersLoaded: number } {
+export function toyHost(
+  engine: ToyEngine = { steps: 0, evaluations: 0 },
+): OwnerHost & { stopped: boolean; tokenizersLoaded: number } {
   return {
     stopped: false,
     tokenizersLoaded: 0,

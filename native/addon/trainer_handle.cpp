@@ -17,11 +17,12 @@ Batch TrainerHandle::OwnedBatch::view() const {
 
 TrainerHandle::OwnedBatch TrainerHandle::batch(const Napi::Value& v) {
   const Napi::Object o = object(v, "a batch");
-  const auto tokens = typed<Napi::Int32Array>(o.Get("tokens"), "tokens");
+  // all of them first: getting one may run JavaScript, which may take the memory of another away
+  const Napi::Value own_tokens = o.Get("tokens"), own_mask = o.Get("lossMask"), own_lengths = o.Get("lengths");
+  const auto tokens = typed<Napi::Int32Array>(own_tokens, "tokens");
   if (tokens.ElementLength() > (1u << 24)) throw Error("BAD_ARGUMENT", "Expected at most 16777216 tokens in a batch.");
-  const auto mask =
-      typed<Napi::Uint8Array>(o.Get("lossMask"), "lossMask", static_cast<int64_t>(tokens.ElementLength()));
-  const auto lengths = typed<Napi::Int32Array>(o.Get("lengths"), "lengths");
+  const auto mask = typed<Napi::Uint8Array>(own_mask, "lossMask", static_cast<int64_t>(tokens.ElementLength()));
+  const auto lengths = typed<Napi::Int32Array>(own_lengths, "lengths");
   OwnedBatch b;
   b.tokens.assign(tokens.Data(), tokens.Data() + tokens.ElementLength());
   b.mask.assign(mask.Data(), mask.Data() + mask.ElementLength());

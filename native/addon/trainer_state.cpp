@@ -78,9 +78,10 @@ void TrainerHandle::set_optimizer(const Napi::CallbackInfo& info) {
     Trainer& t = trainer();
     Lock lock(*this);
     const Napi::Object o = object(info[0], "optimizer state");
-    const auto m = typed<Napi::Float32Array>(o.Get("m"), "m", t.size()),
-               v = typed<Napi::Float32Array>(o.Get("v"), "v", t.size());
-    t.set_optimizer(integer(o, "step", 0, int64_t{1} << 50), m.Data(), v.Data());
+    const int64_t step = integer(o, "step", 0, int64_t{1} << 50);
+    const Napi::Value m = o.Get("m"), v = o.Get("v");  // before either is looked at: see TrainerHandle::batch
+    t.set_optimizer(
+        step, typed<Napi::Float32Array>(m, "m", t.size()).Data(), typed<Napi::Float32Array>(v, "v", t.size()).Data());
   });
 }
 Napi::Value TrainerHandle::take_gradient_sum(const Napi::CallbackInfo& info) {

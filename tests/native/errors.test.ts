@@ -1,9 +1,9 @@
 import { truncateSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { EngineError, ModelError } from '../../src/errors.js';
-import type { ModelDescription } from '../../src/native/binding.js';
+import type { MergeRow, ModelDescription } from '../../src/native/binding.js';
 import { Base, Trainer } from '../../src/native/engine.js';
-import { mergeMean } from '../../src/native/merges.js';
+import { gram, mergeMean, sortedMean } from '../../src/native/merges.js';
 import { makeTinyModel, tinyBatch } from '../support/tinyModel.js';
 
 const open = (description: ModelDescription = makeTinyModel()) => new Base({ description, precision: 'f32' });
@@ -131,6 +131,64 @@ describe('a bad batch', () => {
     expect(failure(() => trainer.step([batch], { learningRate: 1e-3 })).code).toBe('NON_FINITE');
     trainer.setValues(values);
     expect(trainer.step([batch], { learningRate: 1e-3 }).loss).toBeGreaterThan(0);
+  });
+});
+
+// What an argument's getter runs may take the memory of an array away that was read before it.
+describe('an array that is gone by the time of the call', () => {
+  const gone = <T extends { readonly buffer: ArrayBufferLike }>(array: T) =>
+    structuredClone(array, { transfer: [array.buffer as ArrayBuffer] });
+  const wanted = expect.objectContaining({ code: 'BAD_ARGUMENT', message: expect.stringMatching(/but received 0\.$/) });
+  const row = (values: Float32Array, taken: Float32Array): MergeRow => ({
+    values,
+    mask: null,
+    get weight() {
+      return gone(taken) && 1;
+    },
+  });
+
+  it('is an error of a merge', () => {
+    for (const merge of [mergeMean, (rows: MergeRow[], to: Float32Array) => sortedMean(rows, to, () => 0)]) {
+      const [a, b] = [new Float32Array(9), new Float32Array(9)];
+      expect(() => merge([row(a, b), row(b, a)], new Float32Array(9))).toThrow(wanted);
+      const fallback = new Float32Array(9);
+      expect(() => merge([row(new Float32Array(9), fallback)], fallback)).toThrow(/Expected 0 entries .* received 9/);
+    }
+  });
+
+  it('is an error of a product', () => {
+    const rows = [new Float32Array(9), new Float32Array(9)];
+    const range = {
+      start: 0,
+      get end() {
+        return gone(rows[1]!) && 9;
+      },
+    };
+    expect(() => gram(rows, { ranges: [range] })).toThrow(wanted);
+  });
+
+  it('is an error of a step and of optimizer state', () => {
+    const trainer = train();
+    const { tokens, lossMask, lengths } = tinyBatch();
+    const batch = {
+      tokens,
+      lossMask,
+      get lengths() {
+        gone(tokens);
+        return lengths;
+      },
+    };
+    expect(() => trainer.step([batch], { learningRate: 1 })).toThrow(/Expected 0 entries for lossMask/);
+    const { m, v } = trainer.getOptimizerState();
+    const state = {
+      m,
+      get v() {
+        gone(m);
+        return v;
+      },
+      step: 0,
+    };
+    expect(() => trainer.setOptimizerState(state)).toThrow(wanted);
   });
 });
 

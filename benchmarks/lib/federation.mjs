@@ -43,7 +43,7 @@ const examplesOf = ({ clients }) => clients.flatMap(({ steps }) => steps.flat())
 export async function runFederation(testCase, settings) {
   const { parseConfig } = await library('config/parse.js');
   const { prepare } = await library('run/prepare.js');
-  const { makeFederation } = await library('run/open.js');
+  const { makeFederation } = await library('run/federation.js');
   const { createThreadsLink } = await library('links/threads.js');
   const { runRounds } = await library('server/loop.js');
   const { Base } = await library('native/engine.js');

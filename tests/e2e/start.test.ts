@@ -9,7 +9,7 @@ import { printBeforeAfter } from '../../src/cli/beforeAfter.js';
 import { readRunConfig } from '../../src/config/ofRun.js';
 import { llamaCppAnswers } from '../../src/export/index.js';
 import { loadModel } from '../../src/model/index.js';
-import { readPartition } from '../../src/run/open.js';
+import { readPartition } from '../../src/run/partitionRecord.js';
 import type { RunResult } from '../../src/run/runFederation.js';
 
 const ROOT = fileURLToPath(new URL('../..', import.meta.url));

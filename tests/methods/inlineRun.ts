@@ -13,7 +13,7 @@ import { createInlineLink } from '../../src/links/inline.js';
 import type { Answer, Link } from '../../src/links/link.js';
 import { Base } from '../../src/native/engine.js';
 import { type Deal, deal, writeHomes } from '../../src/run/deal.js';
-import { makeFederation } from '../../src/run/open.js';
+import { makeFederation } from '../../src/run/federation.js';
 import { describeOwners, homesOf, ownerHomes, POOLED_FOLDER, takeHomesOf } from '../../src/run/owners.js';
 import { type Prepared, prepare } from '../../src/run/prepare.js';
 import { type FinishedRun, finishRun } from '../../src/server/finish.js';

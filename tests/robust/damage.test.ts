@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { loadModel } from '../../src/model/index.js';
 import { Base } from '../../src/native/engine.js';
-import { fedtune, makeWorkFolder, outcomeOf, workFolder, writeRunFile } from './cli.js';
+import { fedtune, makeWorkFolder, outcomeOf, root, workFolder, writeRunFile } from './cli.js';
 
 const SETTINGS = { method: 'fedavg', partition: 'iid', num_clients: 4 };
 
@@ -245,6 +245,24 @@ describe('a resume with another configuration', () => {
     const { code, stderr } = await resume(cwd, '--num-rounds', '3');
     expect(code).toBe(1);
     expect(stderr).toContain('the state before round 2 is missing');
+  });
+});
+
+describe('a start whose method fails at the server', () => {
+  it('leaves the run before as it was, nothing locked and nothing running', async () => {
+    const cwd = await copy();
+    await writeFile(
+      join(cwd, 'broken.mjs'),
+      `import { averaging } from ${JSON.stringify(join(root, 'dist/index.js'))};
+      const server = () => { throw new Error('no server today'); };
+      export default averaging({ id: 'broken', summary: '', capabilities: { gives: ['global'] }, options: {}, server });`,
+    );
+    await writeRunFile(cwd, { ...SETTINGS, strategy: 'broken.mjs' });
+    const { code, stderr } = await fedtune(cwd, ['run', 'run.yaml', '--overwrite']);
+    expect(code, stderr).toBe(1);
+    expect(stderr).toContain('no server today');
+    expect(await outcomeOf(cwd)).toEqual(outcome);
+    expect(await readdir(join(cwd, 'run'))).not.toContain('.lock');
   });
 });
 

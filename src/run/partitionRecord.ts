@@ -1,0 +1,59 @@
+import { readFile } from 'node:fs/promises';
+import type { RunConfig } from '../config/schema.js';
+import { PARTITION_VERSION, type PartitionRecord } from '../contracts/partition.js';
+import { RunError } from '../errors.js';
+import type { Deal } from './deal.js';
+import { runFile } from './folder.js';
+import type { DescribedOwner } from './owners.js';
+
+/** The content of partition.json. */
+export const formatPartition = (record: PartitionRecord): string => `${JSON.stringify(record, null, 1)}\n`;
+
+/** What partition.json of a run that was begun says. Throws RunError STATE_DAMAGED. */
+export async function readPartition(dir: string): Promise<PartitionRecord> {
+  const path = runFile(dir, 'partition.json');
+  try {
+    return JSON.parse(await readFile(path, 'utf8')) as PartitionRecord;
+  } catch (cause) {
+    throw new RunError(
+      'STATE_DAMAGED',
+      `${path} is missing, torn or was altered. Put it back, or start the run anew.`,
+      { cause },
+    );
+  }
+}
+
+/** What the run folder says of who has how much; `leftOut` stay out of the run. */
+export function makePartition(
+  { partition: kind }: RunConfig,
+  { numExamples, numBadRows, numUnlabelled, givenSplits, reading, owners: dealt }: Deal,
+  owners: readonly DescribedOwner[],
+  leftOut: readonly DescribedOwner[],
+): PartitionRecord {
+  const rows = new Map(dealt.map(({ id, examples }) => [id, examples.length]));
+  return {
+    version: PARTITION_VERSION,
+    kind,
+    num_examples: numExamples,
+    num_bad_rows: numBadRows,
+    num_unlabelled: numUnlabelled,
+    given_splits: givenSplits,
+    reading,
+    left_out: leftOut.map(({ id, description }) => ({ id, train: description.train.examples })),
+    clients: owners.map(({ id, folder, description: d }) => ({
+      id,
+      folder,
+      rows: rows.get(id)!,
+      train: d.train.examples,
+      valid: d.valid.examples,
+      test: d.test.examples,
+      targets: d.train.targets,
+      categories: d.categories,
+      dropped: Object.values(d.dropped).reduce((a, b) => a + b, 0),
+      dropped_why: d.dropped,
+      cut: d.numCut,
+      targets_used: d.train.targets + d.valid.targets + d.test.targets,
+      targets_lost: d.numTargetsLost,
+    })),
+  };
+}

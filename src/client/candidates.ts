@@ -1,10 +1,11 @@
 import type { Adapter } from '../adapter/layout.js';
 import { type EvalSplit, WHICH, type Which } from '../contracts/evaluation.js';
 import type { NllSum, NllSums, Scored, ScoreRequest } from '../contracts/messages.js';
+import { sumScores } from '../contracts/score.js';
 import type { ClientAdapters, Sending } from '../methods/method.js';
 import { examplesOf } from './examples.js';
 import { loadState, type OpenOwner } from './openOwner.js';
-import { type ExampleScores, scoreExamples, sumScores } from './score.js';
+import { type ExampleScores, scoreExamples } from './score.js';
 
 /** The adapters of an owner that can be scored, by what they are; `base` is null. */
 export type Candidates = Partial<Record<Which, Adapter | null>>;
@@ -60,7 +61,7 @@ export function scoreCandidates(
       tokens += scores.tokens;
     }
     perExample[which] = scores;
-    sums[which] = sumScores(scores);
+    sums[which] = sumScores(scores.nll, scores.targets);
   }
   return { perExample, sums, tokens };
 }

@@ -1,5 +1,4 @@
 import type { Adapter, AdapterLayout } from '../adapter/layout.js';
-import type { NllSum } from '../contracts/messages.js';
 import { packBatch } from '../data/pack.js';
 import type { TokenizedExample } from '../data/types.js';
 import type { NativeTrainer } from '../native/binding.js';
@@ -81,15 +80,4 @@ export function scoreExamples(
     for (const example of group) tokens += example.tokens.length;
   }
   return { nll, targets, tokens };
-}
-
-/** The sums over the examples, in order. */
-export function sumScores({ nll, targets }: ExampleScores): NllSum {
-  let sum = 0;
-  let tokens = 0;
-  for (let i = 0; i < nll.length; i++) {
-    sum += nll[i]!;
-    tokens += targets[i]!;
-  }
-  return { nll: sum, tokens };
 }

@@ -20,13 +20,18 @@ export function weightedScore(scores: readonly Score[]): MeanScore {
   return { nll, ppl: Math.exp(nll) };
 }
 
-/** Token-exact score of examples from their NLL sums (nats) and target counts, summed in order. */
-export function makeScore(nll: Float64Array, targets: Int32Array): Score {
+/** NLL sums (nats) and target counts of examples, summed in order. */
+export function sumScores(nll: Float64Array, targets: Int32Array): NllSum {
   let sum = 0;
   let tokens = 0;
   for (let i = 0; i < nll.length; i++) {
     sum += nll[i]!;
     tokens += targets[i]!;
   }
-  return scoreOf({ nll: sum, tokens });
+  return { nll: sum, tokens };
+}
+
+/** Token-exact score of examples from their NLL sums (nats) and target counts, summed in order. */
+export function makeScore(nll: Float64Array, targets: Int32Array): Score {
+  return scoreOf(sumScores(nll, targets));
 }

@@ -3,14 +3,12 @@ import type { Adapter } from '../../../src/adapter/layout.js';
 import { scoreCandidates } from '../../../src/client/candidates.js';
 import { packExamples } from '../../../src/client/examples.js';
 import type { OpenOwner } from '../../../src/client/openOwner.js';
-import { scoreExamples, sumScores } from '../../../src/client/score.js';
+import { scoreExamples } from '../../../src/client/score.js';
+import { sumScores } from '../../../src/contracts/score.js';
 import type { NativeTrainer, PackedBatch } from '../../../src/native/binding.js';
 
 it('the sum over examples, token by token', () => {
-  expect(sumScores({ nll: Float64Array.of(6, 3), targets: Int32Array.of(3, 1), tokens: 9 })).toEqual({
-    nll: 9,
-    tokens: 4,
-  });
+  expect(sumScores(Float64Array.of(6, 3), Int32Array.of(3, 1))).toEqual({ nll: 9, tokens: 4 });
 });
 
 interface Call {

@@ -5,8 +5,8 @@ import { glob } from 'tinyglobby';
 import { DataError } from '../errors.js';
 import { naturalCompare } from '../order.js';
 import { hubFiles } from './hubFiles.js';
+import { isData, placesOf, stemOf } from './places.js';
 import { DATA_EXTENSIONS } from './rows/index.js';
-import { isData, placesOf, stemOf } from './splits.js';
 import type { ReadOptions, Split } from './types.js';
 
 /** A data file and what its place says about its rows. */

@@ -5,9 +5,10 @@ import { DataError } from '../errors.js';
 import { type HubSpec, openSnapshot, parseHubSpec, type Snapshot } from '../model/hub/index.js';
 import { naturalCompare } from '../order.js';
 import type { DataFile } from './files.js';
+import { isData, placesOf } from './places.js';
 import { PACKED_EXTENSIONS } from './rows/bytes.js';
 import { dataExtension } from './rows/index.js';
-import { isData, placesOf, splitOf } from './splits.js';
+import { splitOf } from './splits.js';
 import type { ReadOptions, Split } from './types.js';
 
 /** Formats in which repositories hold their rows, best first; the first one that is there is taken, packed or not. */

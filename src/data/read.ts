@@ -5,7 +5,6 @@ import { type DataFile, resolveDataFiles } from './files.js';
 import { DATA_FORMATS, type Understood, understandRow } from './formats.js';
 import { readRows } from './rows/index.js';
 import type { SplitRow } from './rows/json.js';
-import { splitOf } from './splits.js';
 import { DataTally } from './summary.js';
 import type { BadRow, DataFormat, Example, LoadedData, ReadOptions } from './types.js';
 
@@ -31,7 +30,7 @@ interface Reading {
 
 function toExample(file: DataFile, row: SplitRow, { content }: Understood): Example {
   const owner = content.owner ?? file.owner;
-  const split = content.split ?? (row.split === undefined ? undefined : splitOf(row.split)) ?? file.split;
+  const split = content.split ?? row.split ?? file.split;
   return {
     id: `${file.label}:${row.line}${row.part === undefined ? '' : `.${row.part}`}`,
     ...content,
@@ -67,6 +66,7 @@ async function* readFile(file: DataFile, reading: Reading, onBytes: (bytes: numb
   tally.add('files');
   for await (const row of rowsOf(file, options.encoding ?? 'utf-8', onBytes)) {
     tally.add('rows');
+    if (row.note !== undefined) tally.reason(row.note, `${file.label}:${row.line}`);
     let understood: Understood;
     try {
       if (row.error !== undefined) throw new RowError(row.error);
@@ -86,7 +86,6 @@ async function* readFile(file: DataFile, reading: Reading, onBytes: (bytes: numb
     }
     tally.unused(understood.unused);
     tally.add('turnsLeftOut', understood.turnsLeftOut);
-    if (row.note !== undefined) tally.reason(row.note, `${file.label}:${row.line}`);
     if (understood.weightless) tally.add('weightless');
     else yield toExample(file, row, understood);
   }

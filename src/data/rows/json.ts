@@ -1,4 +1,6 @@
 import { DataError } from '../../errors.js';
+import { splitOf } from '../splits.js';
+import type { Split } from '../types.js';
 import { jsonFault, parseJson } from './jsonText.js';
 import { jsonValues } from './jsonValues.js';
 import { readLines, readText } from './text.js';
@@ -65,33 +67,37 @@ export async function* jsonlRows(source: RowSource): AsyncGenerator<RawRow> {
 
 /** Keys below which files of other tools keep their rows. */
 const ROW_KEYS = ['data', 'examples', 'rows', 'instances'];
-/** Keys that are the names of splits; all of them are read. */
-const SPLIT_KEYS = ['train', 'training', 'validation', 'valid', 'val', 'dev', 'test', 'testing', 'eval'];
 
 /** A row whose place in the file says to which split it belongs. */
 export interface SplitRow extends RawRow {
-  readonly split?: string;
+  readonly split?: Split;
 }
 
 const isRows = (value: unknown): value is unknown[] =>
   Array.isArray(value) && value.every((item) => typeof item === 'object' && item !== null);
 
-/** Rows of the one object that a file is: a container of rows, or a row itself. */
+/** Rows of the one object that a file is: a container of rows (all splits that it names, or one list), or a row itself. */
 function* rowsOfObject(value: Record<string, unknown>): Generator<SplitRow> {
-  const keys = Object.keys(value);
-  const splits = keys.filter((key) => SPLIT_KEYS.includes(key.toLowerCase()) && isRows(value[key]));
-  const isRow = keys.some((name) => ANSWERS.includes(name));
-  let line = 0;
-  if (splits.length > 0 && !isRow) {
-    for (const split of splits) {
-      for (const row of value[split] as unknown[]) yield { line: ++line, value: row, split };
-    }
+  const lists = Object.keys(value).filter((key) => isRows(value[key]));
+  const splits = lists.filter((key) => splitOf(key) !== undefined);
+  const read = splits.length > 0 ? splits : ROW_KEYS.filter((key) => lists.includes(key)).slice(0, 1);
+  const hasRows = (key: string): boolean => (value[key] as unknown[]).length > 0;
+  const others = lists.filter((key) => !read.includes(key) && hasRows(key));
+  // A single row in a file of its own is a row, not a container: it has its answer or its task beside the list.
+  const isRow = typeof value.instruction === 'string' || Object.keys(value).some((name) => ANSWERS.includes(name));
+  if (isRow || (others.length > 0 ? !read.some(hasRows) : read.length === 0)) {
+    yield { line: 1, value };
     return;
   }
-  const key = ROW_KEYS.find((name) => isRows(value[name]));
-  // A single row in a file of its own is a row, not a container: it has its answer beside the list.
-  if (key === undefined || isRow) yield { line: 1, value };
-  else for (const row of value[key] as unknown[]) yield { line: ++line, value: row };
+  const note = `rows below other keys are left out: ${others.join(', ').slice(0, 100)}`;
+  let line = 0;
+  for (const key of read) {
+    const split = splitOf(key);
+    for (const row of value[key] as unknown[]) {
+      const first = ++line === 1 && others.length > 0;
+      yield { line, value: row, ...(split === undefined ? {} : { split }), ...(first ? { note } : {}) };
+    }
+  }
 }
 
 /** What only a row has. */

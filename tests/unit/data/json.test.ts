@@ -37,6 +37,28 @@ describe('layouts of JSON', () => {
     ]);
   });
 
+  it('every split by the names that files have; other lists of rows are named', async () => {
+    const path = put(
+      'a.json',
+      `{"train_sft": [${row('a')}], "holdout": [${row('b')}], "mined": [${row('c')}], "empty": [], "version": 1}`,
+    );
+    const { examples, summary } = await loadExamples(path);
+    expect(examples.map(({ instruction, split }) => `${instruction} ${split}`)).toEqual(['a train', 'b test']);
+    expect(summary.reasons).toEqual([
+      { reason: 'rows below other keys are left out: mined', count: 1, first: 'a.json:1' },
+    ]);
+  });
+
+  it('no row where only other lists have some', async () => {
+    const path = put('a.json', `{"train": [], "mined": [${row('c')}]}`);
+    await expect(loadExamples(path)).rejects.toThrow('mined');
+  });
+
+  it('one task with instances in a file of its own', async () => {
+    const path = put('a.json', '{"instruction": "Add.", "instances": [{"input": "1+1", "output": "2"}]}');
+    expect((await loadExamples(path)).examples[0]).toMatchObject({ instruction: 'Add.', input: '1+1', output: '2' });
+  });
+
   it('a row that has a list of that name is a row', async () => {
     expect(
       await asked(put('a.json', '{"instruction": "a", "output": "b", "examples": [{"x": 1}], "train": [{"y": 1}]}')),

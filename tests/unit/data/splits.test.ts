@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { placesOf, splitOf } from '../../../src/data/splits.js';
+import { placesOf } from '../../../src/data/places.js';
+import { splitOf } from '../../../src/data/splits.js';
 
 describe('the split that a name speaks for', () => {
   it.each([

@@ -35,41 +35,33 @@ Napi::Value cpu(const Napi::CallbackInfo& info) {
 }
 
 Napi::Value ggml_version(const Napi::CallbackInfo& info) {
-  return guard(info.Env(), [&]() -> Napi::Value {
-    return Napi::String::New(info.Env(), GgmlReader::open(text(info[0], "ggmlLibrary")).version());
-  });
+  return Napi::String::New(info.Env(), GgmlReader::open(text(info[0], "ggmlLibrary")).version());
 }
 
 Napi::Value dequantize(const Napi::CallbackInfo& info) {
-  return guard(info.Env(), [&]() -> Napi::Value {
-    const auto& reader = GgmlReader::open(text(info[0], "ggmlLibrary"));
-    const int type = static_cast<int>(count(info[1], "type", 0, 1 << 16));
-    const auto bytes = typed<Napi::Uint8Array>(info[2], "bytes");
-    const int64_t n = count(info[3], "count", 0, int64_t{1} << 32);
-    const int64_t block = reader.block_size(type);
-    if (n % block || static_cast<uint64_t>(n / block) * reader.type_size(type) != bytes.ByteLength())
-      throw Error("BAD_SHAPE", "Expected the bytes of " + std::to_string(n) + " values of type " +
-                                   std::to_string(type) + " but received " + std::to_string(bytes.ByteLength()) +
-                                   " bytes.");
-    Napi::Float32Array out = Napi::Float32Array::New(info.Env(), n);
-    reader.dequantize(type, bytes.Data(), out.Data(), n);
-    return out;
-  });
+  const auto& reader = GgmlReader::open(text(info[0], "ggmlLibrary"));
+  const int type = static_cast<int>(count(info[1], "type", 0, 1 << 16));
+  const auto bytes = typed<Napi::Uint8Array>(info[2], "bytes");
+  const int64_t n = count(info[3], "count", 0, int64_t{1} << 32), block = reader.block_size(type);
+  if (n % block || static_cast<uint64_t>(n / block) * reader.type_size(type) != bytes.ByteLength())
+    throw Error("BAD_SHAPE", "Expected the bytes of " + std::to_string(n) + " values of type " + std::to_string(type) +
+                                 " but received " + std::to_string(bytes.ByteLength()) + " bytes.");
+  Napi::Float32Array out = Napi::Float32Array::New(info.Env(), n);
+  reader.dequantize(type, bytes.Data(), out.Data(), n);
+  return out;
 }
 
 Napi::Value quantize(const Napi::CallbackInfo& info) {
-  return guard(info.Env(), [&]() -> Napi::Value {
-    const auto& reader = GgmlReader::open(text(info[0], "ggmlLibrary"));
-    const int type = static_cast<int>(count(info[1], "type", 0, 1 << 16));
-    const auto values = typed<Napi::Float32Array>(info[2], "values");
-    const int64_t n = static_cast<int64_t>(values.ElementLength()), block = reader.block_size(type);
-    if (n % block)
-      throw Error("BAD_SHAPE", "Expected a multiple of " + std::to_string(block) + " values for type " +
-                                   std::to_string(type) + " but received " + std::to_string(n) + ".");
-    Napi::Uint8Array out = Napi::Uint8Array::New(info.Env(), static_cast<size_t>(n / block) * reader.type_size(type));
-    if (n > 0) reader.quantize(type, values.Data(), out.Data(), n);
-    return out;
-  });
+  const auto& reader = GgmlReader::open(text(info[0], "ggmlLibrary"));
+  const int type = static_cast<int>(count(info[1], "type", 0, 1 << 16));
+  const auto values = typed<Napi::Float32Array>(info[2], "values");
+  const int64_t n = static_cast<int64_t>(values.ElementLength()), block = reader.block_size(type);
+  if (n % block)
+    throw Error("BAD_SHAPE", "Expected a multiple of " + std::to_string(block) + " values for type " +
+                                 std::to_string(type) + " but received " + std::to_string(n) + ".");
+  Napi::Uint8Array out = Napi::Uint8Array::New(info.Env(), static_cast<size_t>(n / block) * reader.type_size(type));
+  if (n > 0) reader.quantize(type, values.Data(), out.Data(), n);
+  return out;
 }
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
@@ -78,10 +70,10 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
   env.SetInstanceData(new Napi::Reference<Napi::Function>(Napi::Persistent(base)));
   exports.Set("Base", base);
   exports.Set("Trainer", TrainerHandle::define(env));
-  exports.Set("cpu", Napi::Function::New(env, cpu));
-  exports.Set("ggmlVersion", Napi::Function::New(env, ggml_version));
-  exports.Set("dequantize", Napi::Function::New(env, dequantize));
-  exports.Set("quantize", Napi::Function::New(env, quantize));
+  exports.Set("cpu", Napi::Function::New<guarded<cpu>>(env));
+  exports.Set("ggmlVersion", Napi::Function::New<guarded<ggml_version>>(env));
+  exports.Set("dequantize", Napi::Function::New<guarded<dequantize>>(env));
+  exports.Set("quantize", Napi::Function::New<guarded<quantize>>(env));
   define_merges(env, exports);
   return exports;
 }

@@ -10,16 +10,12 @@ namespace ft {
 namespace {
 
 std::vector<double> doubles(const Napi::Value& v, const char* what) {
-  std::vector<double> out;
-  if (v.IsUndefined()) return out;
-  Napi::Array a = array(v, what);
-  for (uint32_t i = 0; i < a.Length(); i++) {
-    const Napi::Value x = a.Get(i);
+  if (v.IsUndefined()) return {};
+  return list(v, what, [what](const Napi::Value& x) {
     const double number = x.IsNumber() ? x.As<Napi::Number>().DoubleValue() : NAN;
     if (!std::isfinite(number)) throw Error("BAD_ARGUMENT", std::string("Expected finite numbers in ") + what + ".");
-    out.push_back(number);
-  }
-  return out;
+    return number;
+  });
 }
 
 TensorSource tensor(const Napi::Value& v) {
@@ -39,21 +35,15 @@ TensorSource tensor(const Napi::Value& v) {
 }
 
 std::vector<std::string> strings(const Napi::Value& v, const char* what) {
-  std::vector<std::string> out;
-  const Napi::Array a = array(v, what);
-  for (uint32_t i = 0; i < a.Length(); i++) out.push_back(text(a.Get(i), what));
-  return out;
+  return list(v, what, [what](const Napi::Value& x) { return text(x, what); });
 }
 
 // What is asked for and is not known here would be left out of the computation: refused by name.
 void only(const Napi::Object& o, const char* what, std::initializer_list<const char*> known) {
-  const Napi::Array names = o.GetPropertyNames();
-  for (uint32_t i = 0; i < names.Length(); i++) {
-    const std::string name = text(names.Get(i), what);
+  for (const std::string& name : strings(o.GetPropertyNames(), what))
     if (!o.Get(name).IsUndefined() && std::find(known.begin(), known.end(), name) == known.end())
       throw Error("UNSUPPORTED_FEATURE", std::string("This engine does not know \"") + name + "\" of " + what +
                                              ", and would leave it out of the computation. Use another base model.");
-  }
 }
 
 // The value out of `values`, as its place there.
@@ -79,6 +69,16 @@ RopeTable rope_table(const Napi::Value& v) {
   r.factors = doubles(o.Get("factors"), "factors");
   if (!o.Get("magnitude").IsUndefined()) r.magnitude = number(o, "magnitude");
   return r;
+}
+
+LayerDescription layer_description(const Napi::Value& v) {
+  const Napi::Object o = object(v, "a layer");
+  only(o, "a layer", {"rope", "window"});
+  auto whole = [&](const char* key, int64_t low, int64_t high, int none) {
+    const Napi::Value value = o.Get(key);
+    return value.IsNull() || value.IsUndefined() ? none : static_cast<int>(integer(o, key, low, high));
+  };
+  return {whole("rope", 0, 1 << 16, -1), whole("window", 1, INT32_MAX, 0)};
 }
 
 Description description(const Napi::Value& v) {
@@ -114,21 +114,10 @@ Description description(const Napi::Value& v) {
   d.attention_softcap = optional("attentionSoftcap", 0);
   d.logit_scale = optional("logitScale", 1);
   d.logit_softcap = optional("logitSoftcap", 0);
-  const Napi::Array ropes = array(o.Get("ropes"), "ropes");
-  for (uint32_t i = 0; i < ropes.Length(); i++) d.ropes.push_back(rope_table(ropes.Get(i)));
-  const Napi::Array layers = array(o.Get("layers"), "layers");
-  for (uint32_t i = 0; i < layers.Length(); i++) {
-    const Napi::Object layer = object(layers.Get(i), "a layer");
-    only(layer, "a layer", {"rope", "window"});
-    auto whole = [&](const char* key, int64_t low, int64_t high, int none) {
-      const Napi::Value value = layer.Get(key);
-      return value.IsNull() || value.IsUndefined() ? none : static_cast<int>(integer(layer, key, low, high));
-    };
-    d.per_layer.push_back({whole("rope", 0, 1 << 16, -1), whole("window", 1, INT32_MAX, 0)});
-  }
+  d.ropes = list(o.Get("ropes"), "ropes", rope_table);
+  d.per_layer = list(o.Get("layers"), "layers", layer_description);
   d.files = strings(o.Get("files"), "files");
-  const Napi::Array tensors = array(o.Get("tensors"), "tensors");
-  for (uint32_t i = 0; i < tensors.Length(); i++) d.tensors.push_back(tensor(tensors.Get(i)));
+  d.tensors = list(o.Get("tensors"), "tensors", tensor);
   return d;
 }
 

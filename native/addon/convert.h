@@ -4,6 +4,7 @@
 
 #include <cmath>
 #include <limits>
+#include <vector>
 
 #include "../engine/error.h"
 
@@ -25,6 +26,12 @@ auto guard(Napi::Env env, F&& fn) -> decltype(fn()) {
   } catch (...) {
     throw to_js(env, current_error());
   }
+}
+
+// The same as a function of the addon.
+template <Napi::Value (*fn)(const Napi::CallbackInfo&)>
+Napi::Value guarded(const Napi::CallbackInfo& info) {
+  return guard(info.Env(), [&] { return fn(info); });
 }
 
 // What a handle holds outside of V8's heap, told to V8 so that it collects handles that nobody disposed of.
@@ -58,26 +65,27 @@ inline int64_t integer(
                                     std::to_string(hi) + " for " + key + " but received " + std::to_string(x) + ".");
   return static_cast<int64_t>(x);
 }
-inline std::string string(const Napi::Object& o, const char* key) {
-  const Napi::Value v = o.Get(key);
-  if (!v.IsString()) throw Error("BAD_ARGUMENT", std::string("Expected a string for ") + key + ".");
-  return v.As<Napi::String>().Utf8Value();
-}
 inline bool boolean(const Napi::Object& o, const char* key, bool otherwise) {
   const Napi::Value v = o.Get(key);
   if (v.IsUndefined()) return otherwise;
   if (!v.IsBoolean()) throw Error("BAD_ARGUMENT", std::string("Expected true or false for ") + key + ".");
   return v.As<Napi::Boolean>().Value();
 }
-inline Napi::Array array(const Napi::Value& v, const char* what) {
+// one(element) of each element of an array.
+template <class F>
+auto list(const Napi::Value& v, const char* what, const F& one) {
   if (!v.IsArray()) throw Error("BAD_ARGUMENT", std::string("Expected an array for ") + what + ".");
-  return v.As<Napi::Array>();
+  const auto array = v.As<Napi::Array>();
+  std::vector<decltype(one(v))> out;
+  for (uint32_t i = 0; i < array.Length(); i++) out.push_back(one(array.Get(i)));
+  return out;
 }
 
 inline std::string text(const Napi::Value& v, const char* what) {
   if (!v.IsString()) throw Error("BAD_ARGUMENT", std::string("Expected a string for ") + what + ".");
   return v.As<Napi::String>().Utf8Value();
 }
+inline std::string string(const Napi::Object& o, const char* key) { return text(o.Get(key), key); }
 inline int64_t count(const Napi::Value& v, const char* what, int64_t lo, int64_t hi) {
   const double x = v.IsNumber() ? v.As<Napi::Number>().DoubleValue() : -1;
   if (!(x >= static_cast<double>(lo) && x <= static_cast<double>(hi)) || x != std::floor(x))

@@ -4,7 +4,7 @@
 
 namespace ft {
 
-// Sets each function on `exports`, and its `...Async` form.
+// Sets each function on `exports`.
 void define_merges(Napi::Env env, Napi::Object exports);
 
 }  // namespace ft

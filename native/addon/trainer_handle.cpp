@@ -31,9 +31,7 @@ TrainerHandle::OwnedBatch TrainerHandle::batch(const Napi::Value& v) {
 }
 
 std::vector<TrainerHandle::OwnedBatch> TrainerHandle::batches(const Napi::Value& v) {
-  std::vector<OwnedBatch> out;
-  const Napi::Array a = array(v, "batches");
-  for (uint32_t i = 0; i < a.Length(); i++) out.push_back(batch(a.Get(i)));
+  auto out = list(v, "batches", batch);
   if (out.empty()) throw Error("BAD_ARGUMENT", "Expected at least one batch but received none.");
   return out;
 }
@@ -88,17 +86,15 @@ TrainerHandle::TrainerHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<
         !b.InstanceOf(info.Env().GetInstanceData<Napi::Reference<Napi::Function>>()->Value()))
       throw Error("BAD_ARGUMENT", "Expected a Base of this thread for base.");
     const auto base = BaseHandle::Unwrap(b)->base();
-    const Napi::Array modules = array(o.Get("modules"), "modules");
-    std::vector<ModuleSpec> specs;
-    for (uint32_t i = 0; i < modules.Length(); i++) {
-      const Napi::Object m = object(modules.Get(i), "a module");
-      specs.push_back({string(m, "module"), static_cast<int>(integer(m, "rank", std::numeric_limits<int32_t>::min())),
-          static_cast<float>(number(m, "scale"))});
-    }
+    const auto modules = list(o.Get("modules"), "modules", [](const Napi::Value& v) {
+      const Napi::Object m = object(v, "a module");
+      return ModuleSpec{string(m, "module"), static_cast<int>(integer(m, "rank", std::numeric_limits<int32_t>::min())),
+          static_cast<float>(number(m, "scale"))};
+    });
     const double dropout = o.Get("dropout").IsUndefined() ? 0.0 : number(o, "dropout");
     if (dropout < 0 || dropout >= 1)
       throw Error("BAD_ARGUMENT", "Expected dropout in [0, 1) but received " + std::to_string(dropout) + ".");
-    trainer_ = std::make_unique<Trainer>(base, specs, static_cast<float>(dropout),
+    trainer_ = std::make_unique<Trainer>(base, modules, static_cast<float>(dropout),
         static_cast<int>(integer(o, "threads", 1, 64)), boolean(o, "checkpointing", false));
     tell(info.Env());
   });

@@ -264,22 +264,6 @@ export interface NativeBinding {
   squaredDistances(rows: readonly Float32Array[], threads: number): Float64Array;
   /** Number of entries that are 1 in both masks, for all pairs, as [mask][mask]; on the diagonal the ones. */
   maskOverlaps(masks: readonly (Uint8Array | null)[], length: number, threads: number): Float64Array;
-  /** The same off the calling thread. The arrays must not be changed, transferred or resized before the promise settles. */
-  mergeMeanAsync(rows: readonly MergeRow[], fallback: Float32Array, threads: number): Promise<Float32Array>;
-  sortedMeanAsync(
-    rows: readonly MergeRow[],
-    fallback: Float32Array,
-    cuts: Int32Array,
-    threads: number,
-  ): Promise<Float32Array>;
-  gramAsync(
-    rows: readonly Float32Array[],
-    mask: Uint8Array | null,
-    ranges: readonly EntryRange[],
-    threads: number,
-  ): Promise<Float64Array>;
-  squaredDistancesAsync(rows: readonly Float32Array[], threads: number): Promise<Float64Array>;
-  maskOverlapsAsync(masks: readonly (Uint8Array | null)[], length: number, threads: number): Promise<Float64Array>;
   /** What this processor has: kernel sets in order of preference, and feature names. */
   cpu(): { kernels: Exclude<KernelSet, 'auto'>[]; features: string[] };
   /** Version of ggml behind `ggmlLibrary`, e.g. `0.25.1`; throws GGML_LOAD. */

@@ -1,18 +1,14 @@
 import type { EntryRange, MergeRow } from './binding.js';
-import { guard, guardAsync } from './guard.js';
+import { guard } from './guard.js';
 import { loadBinding } from './load.js';
 
 // Arithmetic over many adapters in the engine. The bits depend neither on threads nor on the machine; binding.ts states each
-// order. The `...Async` forms leave the calling thread free: their arrays must not be changed or transferred before the
-// promise settles. `threads` beyond the cores of the machine are not started. Throws EngineError BAD_ARGUMENT on lengths
-// that differ, THREADS, OUT_OF_MEMORY.
+// order. `threads` beyond the cores of the machine are not started. Throws EngineError BAD_ARGUMENT on lengths that
+// differ, THREADS, OUT_OF_MEMORY.
 
-/** Weighted mean of adapters, bit-equal to the TypeScript form in src/server/merge. */
+/** Weighted mean of adapters, bit-equal to the TypeScript form in src/merge/mean.ts. */
 export function mergeMean(rows: readonly MergeRow[], fallback: Float32Array, threads = 1): Float32Array {
   return guard(() => loadBinding().mergeMean(rows, fallback, threads));
-}
-export function mergeMeanAsync(rows: readonly MergeRow[], fallback: Float32Array, threads = 1): Promise<Float32Array> {
-  return guardAsync(() => loadBinding().mergeMeanAsync(rows, fallback, threads));
 }
 
 /**
@@ -25,19 +21,8 @@ export function sortedMean(
   cutOf: (count: number) => number,
   threads = 1,
 ): Float32Array {
-  return guard(() => loadBinding().sortedMean(rows, fallback, cutsFor(rows.length, cutOf), threads));
-}
-export function sortedMeanAsync(
-  rows: readonly MergeRow[],
-  fallback: Float32Array,
-  cutOf: (count: number) => number,
-  threads = 1,
-): Promise<Float32Array> {
-  return guardAsync(() => loadBinding().sortedMeanAsync(rows, fallback, cutsFor(rows.length, cutOf), threads));
-}
-
-function cutsFor(count: number, cutOf: (count: number) => number): Int32Array {
-  return Int32Array.from({ length: count + 1 }, (_, covering) => (covering === 0 ? -1 : cutOf(covering)));
+  const cuts = Int32Array.from({ length: rows.length + 1 }, (_, covering) => (covering === 0 ? -1 : cutOf(covering)));
+  return guard(() => loadBinding().sortedMean(rows, fallback, cuts, threads));
 }
 
 /** Which entries count in a product; all of them by default. */
@@ -52,22 +37,13 @@ export interface GramOptions {
 
 /** Inner products <a, b> of all pairs of rows in float64, flat as [range][row][row]. */
 export function gram(rows: readonly Float32Array[], options: GramOptions = {}): Float64Array {
-  return guard(() => loadBinding().gram(...gramArguments(rows, options)));
-}
-export function gramAsync(rows: readonly Float32Array[], options: GramOptions = {}): Promise<Float64Array> {
-  return guardAsync(() => loadBinding().gramAsync(...gramArguments(rows, options)));
-}
-
-function gramArguments(rows: readonly Float32Array[], { mask = null, ranges, threads = 1 }: GramOptions) {
-  return [rows, mask, ranges ?? [{ start: 0, end: rows[0]?.length ?? 0 }], threads] as const;
+  const { mask = null, ranges = [{ start: 0, end: rows[0]?.length ?? 0 }], threads = 1 } = options;
+  return guard(() => loadBinding().gram(rows, mask, ranges, threads));
 }
 
 /** Squared Euclidean distances of all pairs of rows in float64, flat as [row][row]. */
 export function squaredDistances(rows: readonly Float32Array[], threads = 1): Float64Array {
   return guard(() => loadBinding().squaredDistances(rows, threads));
-}
-export function squaredDistancesAsync(rows: readonly Float32Array[], threads = 1): Promise<Float64Array> {
-  return guardAsync(() => loadBinding().squaredDistancesAsync(rows, threads));
 }
 
 /**
@@ -76,11 +52,4 @@ export function squaredDistancesAsync(rows: readonly Float32Array[], threads = 1
  */
 export function maskOverlaps(masks: readonly (Uint8Array | null)[], length: number, threads = 1): Float64Array {
   return guard(() => loadBinding().maskOverlaps(masks, length, threads));
-}
-export function maskOverlapsAsync(
-  masks: readonly (Uint8Array | null)[],
-  length: number,
-  threads = 1,
-): Promise<Float64Array> {
-  return guardAsync(() => loadBinding().maskOverlapsAsync(masks, length, threads));
 }

@@ -211,47 +211,6 @@ describe('the native overlaps', () => {
   });
 });
 
-describe('the asynchronous forms', () => {
-  const rows = [3, 5, 8].map((seed): MergeRow => {
-    const values = Float32Array.from({ length: 5000 }, (_, p) => Math.sin(p + seed));
-    return { weight: seed, values, mask: seed === 5 ? Uint8Array.from(values, (v) => (v > 0 ? 1 : 0)) : null };
-  });
-  const fallback = new Float32Array(5000);
-  const values = rows.map((row) => row.values);
-  const masks = rows.map((row) => row.mask);
-
-  it('give the same', async () => {
-    expect(await native.mergeMeanAsync(rows, fallback, 2)).toEqual(native.mergeMean(rows, fallback));
-    const cutOf = () => 0;
-    expect(await native.sortedMeanAsync(rows, fallback, cutOf, 2)).toEqual(native.sortedMean(rows, fallback, cutOf));
-    expect(await native.gramAsync(values, { mask: masks[1]! })).toEqual(native.gram(values, { mask: masks[1]! }));
-    expect(await native.squaredDistancesAsync(values, 2)).toEqual(native.squaredDistances(values));
-    expect(await native.maskOverlapsAsync(masks, 5000, 2)).toEqual(native.maskOverlaps(masks, 5000));
-  });
-
-  it('leave the calling thread free and keep their arrays from the garbage collector', async () => {
-    let ticks = 0;
-    const timer = setInterval(() => ticks++, 1);
-    const large = Array.from({ length: 40 }, (_, i) => noise(300_000, i));
-    const wanted = native.squaredDistances(large, 2);
-    const pending = native.squaredDistancesAsync(
-      large.map((row) => row.slice()),
-      1,
-    );
-    for (let i = 0; i < 50; i++) new Float32Array(1_000_000).fill(Number.NaN); // makes the collector run
-    ticks = 0;
-    expect(await pending).toEqual(wanted);
-    clearInterval(timer);
-    expect(ticks).toBeGreaterThan(0);
-  });
-
-  it('reject with typed errors', async () => {
-    const wanted = { name: 'EngineError', code: 'BAD_ARGUMENT' };
-    await expect(native.mergeMeanAsync(rows, new Float32Array(3))).rejects.toMatchObject(wanted);
-    await expect(native.gramAsync([])).rejects.toMatchObject(wanted);
-  });
-});
-
 function noise(size: number, seed: number): Float32Array {
   return Float32Array.from({ length: size }, (_, p) => Math.sin(p * 1.3 + seed * 7.1));
 }

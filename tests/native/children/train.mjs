@@ -46,12 +46,10 @@ const fallback = new Float32Array(rows[0].values.length);
 const masks = rows.map((_, i) => (i === 0 ? null : Uint8Array.from(fallback, (_, p) => (p % (i + 1) ? 1 : 0))));
 const weighted = rows.map(({ values }, i) => ({ values, weight: i + 1, mask: masks[i] }));
 const values = rows.map((row) => row.values);
-await Promise.all([
-  merges.mergeMeanAsync(weighted, fallback, 2),
-  merges.sortedMeanAsync(weighted, fallback, (count) => (count < 3 ? -1 : 1), 2),
-  merges.gramAsync(values, { mask: masks[1], threads: 2 }),
-  merges.squaredDistancesAsync(values, 2),
-  merges.maskOverlapsAsync(masks, fallback.length, 2),
-]);
+merges.mergeMean(weighted, fallback, 2);
+merges.sortedMean(weighted, fallback, (count) => (count < 3 ? -1 : 1), 2);
+merges.gram(values, { mask: masks[1], threads: 2 });
+merges.squaredDistances(values, 2);
+merges.maskOverlaps(masks, fallback.length, 2);
 dequantize(8, quantize(8, fallback.subarray(0, 64)), 64);
 console.log(JSON.stringify('trained'));

@@ -1,11 +1,12 @@
 import type { Adapter } from '../adapter/layout.js';
 import { type EvalSplit, WHICH, type Which } from '../contracts/evaluation.js';
-import type { NllSum, NllSums, Scored, ScoreRequest } from '../contracts/messages.js';
+import type { NllSums, Scored, ScoreRequest } from '../contracts/messages.js';
 import { sumScores } from '../contracts/score.js';
 import type { ClientAdapters, Sending } from '../methods/method.js';
 import { examplesOf } from './examples.js';
 import { loadState, type OpenOwner } from './openOwner.js';
-import { type ExampleScores, scoreExamples } from './score.js';
+import { countTargets, countTokens, type ExampleScores, scoreExamples } from './score.js';
+import { BASE, digestOf } from './scoreMemory.js';
 
 /** The adapters of an owner that can be scored, by what they are; `base` is null. */
 export type Candidates = Partial<Record<Which, Adapter | null>>;
@@ -35,35 +36,39 @@ export function candidatesOf({ local, global, personalized }: ClientAdapters): C
 export interface SplitScores {
   readonly perExample: Readonly<Partial<Record<Which, ExampleScores>>>;
   readonly sums: NllSums;
-  /** Tokens that passed through the model. */
+  /** Tokens of the examples, once for each adapter that was asked for, whether its scores were known or not. */
   readonly tokens: number;
 }
 
-/** Scores those candidates that are wanted and exist; nothing where the split is empty. The same adapter is scored once. */
+/**
+ * Scores those candidates that are wanted and exist; nothing where the split is empty. What was scored on this split before (the
+ * base at any time, an adapter of the last time) is not computed again.
+ */
 export function scoreCandidates(
-  { setup, examples }: OpenOwner,
+  { setup, examples, scored }: OpenOwner,
   candidates: Candidates,
   split: EvalSplit,
   wanted: readonly Which[] = WHICH,
 ): SplitScores {
   const list = examplesOf(examples, split);
-  const perExample: Partial<Record<Which, ExampleScores>> = {};
-  const sums: Partial<Record<Which, NllSum>> = {};
-  const done = new Map<Adapter | null, ExampleScores>();
-  let tokens = 0;
-  for (const which of WHICH) {
-    const adapter = candidates[which];
-    if (adapter === undefined || !wanted.includes(which) || list.count === 0) continue;
-    let scores = done.get(adapter);
-    if (scores === undefined) {
-      scores = scoreExamples(adapter, list, setup.engine.env, setup.layout);
-      done.set(adapter, scores);
-      tokens += scores.tokens;
-    }
-    perExample[which] = scores;
-    sums[which] = sumScores(scores.nll, scores.targets);
+  const asked = WHICH.filter((which) => candidates[which] !== undefined && wanted.includes(which));
+  if (list.count === 0 || asked.length === 0) return { perExample: {}, sums: {}, tokens: 0 };
+  const before = scored.load(split);
+  const now = new Map([...before].filter(([digest]) => digest === BASE));
+  const byAdapter = new Map<Adapter | null, Float64Array>();
+  for (const adapter of new Set(asked.map((which) => candidates[which]!))) {
+    const digest = digestOf(adapter);
+    const nll = now.get(digest) ?? before.get(digest) ?? scoreExamples(adapter, list, setup.engine.env, setup.layout);
+    now.set(digest, nll);
+    byAdapter.set(adapter, nll);
   }
-  return { perExample, sums, tokens };
+  if ([...now.keys()].some((digest) => !before.has(digest))) scored.save(split, now);
+  const targets = countTargets(list);
+  const perExample = Object.fromEntries(
+    asked.map((which) => [which, { nll: byAdapter.get(candidates[which]!)!, targets }]),
+  ) as SplitScores['perExample'];
+  const sums = Object.fromEntries(asked.map((which) => [which, sumScores(perExample[which]!.nll, targets)])) as NllSums;
+  return { perExample, sums, tokens: byAdapter.size * countTokens(list) };
 }
 
 /** Scores what the request names; the scores of single examples stay here. */

@@ -1,6 +1,7 @@
 import type { Arm } from '../contracts/messages.js';
 import type { ClientHalf, ClientInfo, StateDocument } from '../methods/method.js';
 import type { ExampleList, OwnerExamples } from './examples.js';
+import type { ScoreMemory } from './scoreMemory.js';
 import type { OwnerSetup } from './setup.js';
 
 /** Where the states of one arm are kept, by turn; a StateStore. */
@@ -19,6 +20,8 @@ export interface OpenOwner {
   /** All of its own examples. */
   readonly examples: OwnerExamples;
   readonly states: Readonly<Record<Arm, OwnerStates>>;
+  /** The scores that it has taken. */
+  readonly scored: ScoreMemory;
   throwIfStopped(): void;
 }
 

@@ -15,6 +15,7 @@ import { concatLists, examplesOf, packExamples } from './examples.js';
 import { finishOwner } from './finishing.js';
 import type { OwnerHost } from './host.js';
 import type { OpenOwner } from './openOwner.js';
+import { scoreMemory } from './scoreMemory.js';
 import { type OwnerSetup, openSetup } from './setup.js';
 import { trainOwner } from './training.js';
 
@@ -166,12 +167,17 @@ export class Owner {
     const train = pooledFrom ? concatLists(pooled.map((one) => examplesOf(one, 'train'))) : examplesOf(data, 'train');
     const { examples, targets } = pooledFrom ? sumCounts(pooled.map(({ counts }) => counts.train)) : data.counts.train;
     const states = (arm: string): StateStore => StateStore.open(join(home, 'state', arm));
+    const { model, engine } = setup;
+    const scoredOf = sha256(
+      JSON.stringify([data.inputs, data.dataSha256, model.sha256, config.precision, engine.kernels]),
+    );
     const owner: OpenOwner = {
       client: { id: pooledFrom ? POOLED : id, numTrain: examples, numTargets: targets, rank },
       setup,
       train,
       examples: data,
       states: { main: states('main'), local: states('local') },
+      scored: scoreMemory(join(home, 'scored'), scoredOf),
       throwIfStopped: () => this.#host.throwIfStopped(),
     };
     const bytes = [data, ...pooled].reduce(

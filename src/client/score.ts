@@ -11,8 +11,6 @@ export interface ExampleScores {
   readonly nll: Float64Array;
   /** Target tokens of the example. */
   readonly targets: Int32Array;
-  /** Tokens that passed through the model. */
-  readonly tokens: number;
 }
 
 /** Tokens scored in one call, unless one example alone has more; bounds the memory of an evaluation. */
@@ -40,44 +38,50 @@ function scoreBatch(
   trainer: NativeTrainer,
   group: readonly TokenizedExample[],
   adapter: boolean,
-  put: (i: number, nll: number, targets: number) => void,
+  put: (i: number, nll: number) => void,
 ): void {
   const { nll } = trainer.evaluate(packBatch(group), { adapter, all: false });
   let at = 0;
   group.forEach(({ tokens, lossMask }, i) => {
     let sum = 0;
-    let targets = 0;
-    for (let t = 1; t < tokens.length; t++) {
-      if (lossMask[t] !== 1) continue;
-      sum += nll[at + t]!;
-      targets++;
-    }
-    put(i, sum, targets);
+    for (let t = 1; t < tokens.length; t++) if (lossMask[t] === 1) sum += nll[at + t]!;
+    put(i, sum);
     at += tokens.length;
   });
 }
 
+/** Target tokens of each example; the first of a sequence is none. */
+export function countTargets(examples: ExampleList): Int32Array {
+  return Int32Array.from({ length: examples.count }, (_, i) => {
+    const { lossMask } = examples.example(i);
+    return lossMask.subarray(1).reduce((sum, bit) => sum + bit, 0);
+  });
+}
+
+/** Tokens of all examples. */
+export function countTokens(examples: ExampleList): number {
+  let tokens = 0;
+  for (let i = 0; i < examples.count; i++) tokens += examples.example(i).tokens.length;
+  return tokens;
+}
+
 /**
- * Scores an adapter (null: the bare base) on each example token by token, batched in a fixed way. `baseLayout` is the layout
- * of the trainer that scores the bare base.
+ * Scores an adapter (null: the bare base) on each example token by token, batched in a fixed way: the sum of the NLL over the
+ * target tokens of each, in nats. `baseLayout` is the layout of the trainer that scores the bare base.
  */
 export function scoreExamples(
   adapter: Adapter | null,
   examples: ExampleList,
   env: ClientEnv,
   baseLayout: AdapterLayout,
-): ExampleScores {
+): Float64Array {
   const trainer = env.trainer(adapter?.layout ?? baseLayout);
   if (adapter) trainer.setValues(adapter.values);
   const nll = new Float64Array(examples.count);
-  const targets = new Int32Array(examples.count);
-  let tokens = 0;
   for (const [first, group] of batches(examples)) {
-    scoreBatch(trainer, group, adapter !== null, (i, sum, count) => {
+    scoreBatch(trainer, group, adapter !== null, (i, sum) => {
       nll[first + i] = sum;
-      targets[first + i] = count;
     });
-    for (const example of group) tokens += example.tokens.length;
   }
-  return { nll, targets, tokens };
+  return nll;
 }

@@ -122,7 +122,7 @@ export interface Scored {
   readonly kind: 'scored';
   /** Empty where the owner has no examples in the split. */
   readonly scores: NllSums;
-  /** Tokens that passed through the model. */
+  /** Tokens of the examples, once for each adapter that was asked for. */
   readonly tokens: number;
 }
 

@@ -5,7 +5,7 @@ import { loadData } from '../../../src/client/data.js';
 import { examplesOf } from '../../../src/client/examples.js';
 import { chooseTakeHome } from '../../../src/client/finishing.js';
 import { Owner } from '../../../src/client/owner.js';
-import type { Description, Finished, Reply, Request, Update } from '../../../src/contracts/messages.js';
+import type { Description, Finished, Reply, Request, Scored, Update } from '../../../src/contracts/messages.js';
 import { EngineError } from '../../../src/errors.js';
 import { StateStore } from '../../../src/store/index.js';
 import {
@@ -263,6 +263,39 @@ describe('an owner finishes', () => {
     expect(scored).toMatchObject({ scores: { base: { tokens: expect.any(Number) } } });
     expect(Object.keys((scored as { scores: object }).scores)).toEqual(['base']);
     expect(engine.evaluations).toBe(1);
+  });
+
+  it('scores nothing that it has scored before, whichever object answers, and says the same', async () => {
+    const run = async (evaluateFirst: boolean) => {
+      const engine: ToyEngine = { steps: 0, evaluations: 0 };
+      const { federation, owner, id, home, takeHome } = await open({ also_local: true, finetune_steps: 2 }, engine);
+      if (evaluateFirst) {
+        await ask(owner, scoreRequest(federation, { which: ['base'] }));
+        await ask(owner, scoreRequest(federation, { which: ['local', 'global'] }));
+      }
+      const before = engine.evaluations;
+      const again = new Owner({ id, home, takeHome }, toyHost(engine));
+      const reply = await ask<Finished>(again, finishRequest(federation, id));
+      return { reply, lines: readFileSync(join(home, 'scores.jsonl'), 'utf8'), forwards: engine.evaluations - before };
+    };
+    const [fresh, known] = [await run(false), await run(true)];
+    // One batch a split holds all examples: base, local, global and tuned on both, of which local is the fresh adapter as global is.
+    expect([fresh.forwards, known.forwards]).toEqual([6, 4]);
+    expect({ ...known, forwards: 0 }).toEqual({ ...fresh, forwards: 0 });
+  });
+
+  it('scores anew where the examples are others', async () => {
+    const engine: ToyEngine = { steps: 0, evaluations: 0 };
+    const { federation, owner, home } = await open({}, engine);
+    const asked = scoreRequest(federation, { which: ['base'] });
+    const before = await ask<Scored>(owner, asked);
+    expect(await ask<Scored>(owner, asked)).toEqual(before);
+    expect(engine.evaluations).toBe(1);
+    const rows = readFileSync(join(home, 'rows.jsonl'), 'utf8').split('\n').slice(4).join('\n');
+    writeFileSync(join(home, 'rows.jsonl'), rows);
+    await ask(owner, describeRequest(federation));
+    await ask(owner, asked);
+    expect(engine.evaluations).toBe(2);
   });
 
   it('tries a fine-tuning again that failed by chance, and says why there is none', async () => {

@@ -1,5 +1,6 @@
 import { mergeSymbols } from './merge.js';
 import { type PreTokenizer, splitWords } from './preTokenizers.js';
+import { RememberedWords } from './remembered.js';
 import { splitSpecial } from './special.js';
 import type { DecodeOptions, EncodeOptions, Tokenizer } from './types.js';
 
@@ -28,10 +29,6 @@ const BYTE_CHARS: readonly string[] = (() => {
 })();
 const CHAR_BYTES: ReadonlyMap<string, number> = new Map(BYTE_CHARS.map((char, byte) => [char, byte]));
 
-/** Words whose ids are remembered; natural language repeats few words most of the time. */
-const CACHED_WORDS = 50_000;
-const CACHED_LENGTH = 64;
-
 /** Byte-level BPE, as GPT-2 and the GGUF files of most later models have it. */
 export class BpeTokenizer implements Tokenizer {
   readonly kind = 'bpe';
@@ -49,7 +46,7 @@ export class BpeTokenizer implements Tokenizer {
   /** Tokens that stand for their text as it is, not for bytes. */
   readonly #literalIds: ReadonlySet<number>;
   readonly #cut: ReadonlyMap<string, number>;
-  readonly #words = new Map<string, readonly number[]>();
+  readonly #words = new RememberedWords((word) => this.#merge(word));
 
   constructor(vocabulary: BpeVocabulary) {
     this.#vocabulary = vocabulary;
@@ -74,21 +71,9 @@ export class BpeTokenizer implements Tokenizer {
       if (part.id !== undefined) ids.push(part.id);
       else {
         for (const word of splitWords(part.text, this.#vocabulary.rules)) {
-          for (const id of this.#word(word)) ids.push(id);
+          for (const id of this.#words.idsOf(word)) ids.push(id);
         }
       }
-    }
-    return ids;
-  }
-
-  #word(word: string): readonly number[] {
-    const known = this.#words.get(word);
-    if (known !== undefined) return known;
-    const ids = this.#merge(word);
-    if (word.length <= CACHED_LENGTH) {
-      // Starting over is simpler than evicting, and as good: the common words are back at once.
-      if (this.#words.size >= CACHED_WORDS) this.#words.clear();
-      this.#words.set(word, ids);
     }
     return ids;
   }

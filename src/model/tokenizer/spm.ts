@@ -1,4 +1,5 @@
 import { mergeSymbols } from './merge.js';
+import { RememberedWords } from './remembered.js';
 import { splitSpecial } from './special.js';
 import type { DecodeOptions, EncodeOptions, Tokenizer } from './types.js';
 
@@ -24,6 +25,8 @@ export interface SpmVocabulary {
 }
 
 const SPACE = '\u2581';
+/** Before a space that follows something else. */
+const BETWEEN_WORDS = /(?<=[^\u2581])(?=\u2581)/;
 
 /**
  * SentencePiece BPE with scores, as GGUF files of the first llamas hold it: neighbours merge while the vocabulary has
@@ -43,6 +46,9 @@ export class SpmTokenizer implements Tokenizer {
   readonly #bytes: ReadonlyMap<number, number>;
   readonly #specialIds: ReadonlySet<number>;
   readonly #cut: ReadonlyMap<string, number>;
+  /** No token reaches from one word into the next: then no merge does, and each word is merged by itself. */
+  readonly #byWord: boolean;
+  readonly #words = new RememberedWords((word) => this.#merge(word));
 
   constructor(vocabulary: SpmVocabulary) {
     this.#vocabulary = vocabulary;
@@ -57,6 +63,7 @@ export class SpmTokenizer implements Tokenizer {
     this.#bytes = new Map(vocabulary.byteIds.flatMap((id, byte) => (id === undefined ? [] : [[id, byte] as const])));
     this.#specialIds = new Set(vocabulary.special.values());
     this.#cut = new Map([...vocabulary.userDefined, ...vocabulary.special]);
+    this.#byWord = ![...vocabulary.mergeable.keys()].some((token) => BETWEEN_WORDS.test(token));
   }
 
   encode(text: string, options: EncodeOptions = {}): number[] {
@@ -64,32 +71,31 @@ export class SpmTokenizer implements Tokenizer {
     const ids: number[] = [];
     // As llama.cpp: a space goes before the first word and before a word that follows a cut-out token.
     for (const part of splitSpecial(text, cut)) {
-      if (part.id === undefined) this.#merge(part.text, ids);
-      else ids.push(part.id);
+      if (part.id !== undefined) ids.push(part.id);
+      else {
+        const spaced = `${this.#vocabulary.addSpacePrefix ? ' ' : ''}${part.text}`.replaceAll(' ', SPACE);
+        for (const word of this.#byWord ? spaced.split(BETWEEN_WORDS) : [spaced]) {
+          for (const id of this.#words.idsOf(word)) ids.push(id);
+        }
+      }
     }
     return ids;
   }
 
-  #merge(text: string, ids: number[]): void {
-    const { addSpacePrefix, mergeable, scores } = this.#vocabulary;
-    const spaced = `${addSpacePrefix ? ' ' : ''}${text}`.replaceAll(' ', SPACE);
-    const pieces = mergeSymbols(Array.from(spaced), (left, right) => {
+  #merge(text: string): number[] {
+    const { mergeable, scores } = this.#vocabulary;
+    const pieces = mergeSymbols(Array.from(text), (left, right) => {
       const id = mergeable.get(left + right);
       return id === undefined ? undefined : scores[id]!;
     });
-    for (const piece of pieces) this.#emit(piece, ids);
+    return pieces.flatMap((piece) => this.#idsOf(piece));
   }
 
-  #emit(text: string, ids: number[]): void {
-    const id = this.#vocabulary.mergeable.get(text);
-    if (id !== undefined) {
-      ids.push(id);
-      return;
-    }
-    for (const byte of Buffer.from(text, 'utf8')) {
-      const known = this.#vocabulary.byteIds[byte] ?? this.unkId;
-      if (known !== undefined) ids.push(known);
-    }
+  #idsOf(piece: string): number[] {
+    const id = this.#vocabulary.mergeable.get(piece);
+    if (id !== undefined) return [id];
+    const bytes = Array.from(Buffer.from(piece, 'utf8'), (byte) => this.#vocabulary.byteIds[byte] ?? this.unkId);
+    return bytes.filter((known) => known !== undefined);
   }
 
   decode(ids: readonly number[] | Int32Array, options: DecodeOptions = {}): string {

@@ -1,4 +1,5 @@
 import { Tokenizer as Library } from '@huggingface/tokenizers';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BpeTokenizer } from '../../../src/model/tokenizer/bpe.js';
 import { mergeSymbols } from '../../../src/model/tokenizer/merge.js';
@@ -150,6 +151,28 @@ describe('SentencePiece by scores', () => {
     expect(spm.encode('bab')).toEqual([8, 9]);
     expect(spm.encode('b a')).toEqual([8, 11]);
     expect(make(true).encode('ab')).toEqual([11, 8]);
+  });
+  it.each([
+    ['by words, where no token reaches from one into the next', (token: string) => !/[^\u2581]\u2581/.test(token)],
+    ['over words, where one does', () => true],
+  ])('merges %s, to the tokens of the whole text', (_, keep) => {
+    const letters = ['a', 'b', '\u2581'];
+    const part = fc.string({ unit: fc.constantFrom(...letters), minLength: 2, maxLength: 5 });
+    const scored = fc.tuple(part.filter(keep), fc.integer({ min: 0, max: 5 }));
+    const pieces = fc.uniqueArray(scored, { selector: ([token]) => token, maxLength: 20 });
+    const text = fc.string({ unit: fc.constantFrom('a', 'b', ' '), maxLength: 40 });
+    fc.assert(
+      fc.property(pieces, text, fc.boolean(), (found, text, addSpacePrefix) => {
+        const vocabulary = [...letters, ...found.map(([token]) => token)];
+        const scores = [0, 0, 0, ...found.map(([, score]) => score)];
+        const mergeable = new Map(vocabulary.map((token, id) => [token, id]));
+        const none = { special: new Map<string, number>(), userDefined: new Map<string, number>(), byteIds: [] };
+        const spm = new SpmTokenizer({ tokens: vocabulary, scores, mergeable, ...none, addBos: false, addSpacePrefix });
+        const spaced = text === '' ? '' : `${addSpacePrefix ? ' ' : ''}${text}`.replaceAll(' ', '\u2581');
+        const whole = mergeSymbols([...spaced], (left, right) => scores[mergeable.get(left + right) ?? -1]);
+        expect(spm.encode(text).map((id) => vocabulary[id])).toEqual(whole);
+      }),
+    );
   });
   it('falls back to bytes, then to the unknown token', () => {
     const spm = make(false);

@@ -18,6 +18,7 @@ export { type RunOptions, type RunResult, runFederation } from './run/runFederat
 export { type BaseModel, type LoadModelOptions, loadModel, type Tokenizer } from './model/index.js';
 export type {
   EvalResult,
+  EvaluateOptions,
   KernelSet,
   LoraModuleSpec,
   ModelDescription,

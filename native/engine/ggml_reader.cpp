@@ -87,7 +87,7 @@ const GgmlReader& GgmlReader::open(const std::string& library) {
   return *reader;
 }
 
-const void* GgmlReader::traits(int type) const {
+const ggml_type_traits* GgmlReader::traits(int type) const {
   const ggml_type_traits* t = type >= 0 && type < GGML_TYPE_COUNT
                                   ? reinterpret_cast<GetTraits>(get_traits_)(static_cast<ggml_type>(type))
                                   : nullptr;
@@ -98,11 +98,11 @@ const void* GgmlReader::traits(int type) const {
   return t;
 }
 
-int64_t GgmlReader::block_size(int type) const { return static_cast<const ggml_type_traits*>(traits(type))->blck_size; }
-size_t GgmlReader::type_size(int type) const { return static_cast<const ggml_type_traits*>(traits(type))->type_size; }
+int64_t GgmlReader::block_size(int type) const { return traits(type)->blck_size; }
+size_t GgmlReader::type_size(int type) const { return traits(type)->type_size; }
 
 void GgmlReader::dequantize(int type, const void* from, float* to, int64_t count) const {
-  const auto* t = static_cast<const ggml_type_traits*>(traits(type));
+  const ggml_type_traits* t = traits(type);
   if (type == GGML_TYPE_F32) {
     std::memcpy(to, from, count * sizeof(float));
   } else if (reinterpret_cast<uintptr_t>(from) % alignof(float) == 0) {

@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string>
 
+struct ggml_type_traits;  // of ggml.h
+
 namespace ft {
 
 class GgmlReader {
@@ -24,7 +26,7 @@ class GgmlReader {
 
  private:
   explicit GgmlReader(const std::string& library);
-  const void* traits(int type) const;
+  const ggml_type_traits* traits(int type) const;
   std::string version_;
   void* get_traits_ = nullptr;
   void* quantize_chunk_ = nullptr;

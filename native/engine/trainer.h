@@ -8,7 +8,7 @@
 namespace ft {
 
 struct StepOptions {
-  float learning_rate = 0, beta1 = 0.9f, beta2 = 0.999f, eps = 1e-8f, weight_decay = 0, max_grad_norm = 0, prox_mu = 0;
+  float learning_rate = 0, beta1 = 0, beta2 = 0, eps = 0, weight_decay = 0, max_grad_norm = 0, prox_mu = 0;
   uint32_t dropout_seed = 0;
 };
 
@@ -34,7 +34,7 @@ class Trainer {
   void set_optimizer(int64_t step, const float* m, const float* v);
   void reset_optimizer();
 
-  // Sum of NLL over targets; nll as in Step::forward.
+  // Sum of NLL over targets; nll [b.count] as in Step::forward.
   double evaluate(const Batch& b, bool adapter, bool all, float* nll);
   // Mean loss over the targets of all batches; its gradient into Slot::Gradient.
   double gradient(const std::vector<Batch>& batches, const Dropout& dropout, int64_t* targets);

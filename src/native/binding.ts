@@ -140,6 +140,13 @@ export interface PackedBatch {
   readonly lengths: Int32Array;
 }
 
+export interface EvaluateOptions {
+  /** False scores the bare base. @default true */
+  readonly adapter?: boolean;
+  /** Fill nll for every predicted token instead of the targets alone. @default false */
+  readonly all?: boolean;
+}
+
 export interface EvalResult {
   /** Negative log-likelihood in nats, per token of the batch: nll[i] is that of predicting tokens[i]; 0 where not asked for. */
   readonly nll: Float32Array;
@@ -202,8 +209,8 @@ export interface NativeTrainer {
   /** Moments and step count, to carry on elsewhere bit-equally. */
   getOptimizerState(): { step: number; m: Float32Array; v: Float32Array };
   setOptimizerState(state: { step: number; m: Float32Array; v: Float32Array }): void;
-  /** Forward only, without dropout. `adapter: false` scores the bare base; `all: true` fills nll for every predicted token. */
-  evaluate(batch: PackedBatch, options: { adapter: boolean; all: boolean }): EvalResult;
+  /** Forward only, without dropout. */
+  evaluate(batch: PackedBatch, options: EvaluateOptions): EvalResult;
   /** Gradient of the mean NLL over the targets of all micro-batches, flat as the values, without the proximal term, offset and mask. No dropout. */
   gradient(batches: readonly PackedBatch[]): { loss: number; targets: number; gradient: Float32Array };
   /** One optimizer step over the micro-batches, normalised by their target tokens together. */
@@ -211,7 +218,7 @@ export interface NativeTrainer {
   /** Sum of the raw gradients (before offset, proximal term, clipping) of the steps since the last call, and their number; starts collecting at the first call. */
   takeGradientSum(): { steps: number; sum: Float32Array };
   /** The same three off the calling thread; BUSY while another call runs. */
-  evaluateAsync(batch: PackedBatch, options: { adapter: boolean; all: boolean }): Promise<EvalResult>;
+  evaluateAsync(batch: PackedBatch, options: EvaluateOptions): Promise<EvalResult>;
   gradientAsync(batches: readonly PackedBatch[]): Promise<{ loss: number; targets: number; gradient: Float32Array }>;
   stepAsync(batches: readonly PackedBatch[], options: StepOptions): Promise<StepResult>;
   /** Seconds spent per kernel since the last call, by name. */

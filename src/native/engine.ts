@@ -1,5 +1,6 @@
 import type {
   EvalResult,
+  EvaluateOptions,
   KernelSet,
   LoraModuleSpec,
   ModelDescription,
@@ -101,11 +102,9 @@ export class Trainer implements Disposable {
     this.#native = guard(() => {
       const binding = loadBinding();
       return new binding.Trainer({
+        ...options,
         base: options.base.native,
-        modules: options.modules,
-        dropout: options.dropout ?? 0,
         threads: options.threads ?? 1,
-        checkpointing: options.checkpointing ?? false,
       });
     });
   }
@@ -141,8 +140,8 @@ export class Trainer implements Disposable {
     guard(() => this.#native.setOptimizerState(state));
   }
   /** NLL of the batch's target tokens (`all`: of every predicted token), with the adapter or without. */
-  evaluate(batch: PackedBatch, options: { adapter?: boolean; all?: boolean } = {}): EvalResult {
-    return guard(() => this.#native.evaluate(batch, { adapter: options.adapter ?? true, all: options.all ?? false }));
+  evaluate(batch: PackedBatch, options: EvaluateOptions = {}): EvalResult {
+    return guard(() => this.#native.evaluate(batch, options));
   }
   gradient(batches: readonly PackedBatch[]): { loss: number; targets: number; gradient: Float32Array } {
     return guard(() => this.#native.gradient(batches));
@@ -150,10 +149,8 @@ export class Trainer implements Disposable {
   step(batches: readonly PackedBatch[], options: AdamWOptions): StepResult {
     return guard(() => this.#native.step(batches, { ...STEP_DEFAULTS, ...options }));
   }
-  evaluateAsync(batch: PackedBatch, options: { adapter?: boolean; all?: boolean } = {}): Promise<EvalResult> {
-    return guardAsync(() =>
-      this.#native.evaluateAsync(batch, { adapter: options.adapter ?? true, all: options.all ?? false }),
-    );
+  evaluateAsync(batch: PackedBatch, options: EvaluateOptions = {}): Promise<EvalResult> {
+    return guardAsync(() => this.#native.evaluateAsync(batch, options));
   }
   gradientAsync(batches: readonly PackedBatch[]): Promise<{ loss: number; targets: number; gradient: Float32Array }> {
     return guardAsync(() => this.#native.gradientAsync(batches));

@@ -98,6 +98,9 @@ class Loader {
     int64_t count = 1;
     for (int64_t n : ne) count *= n;
     const uint64_t size = static_cast<uint64_t>(count / block) * ggml_.type_size(t->type);
+    if (size != t->bytes)
+      throw Error("BAD_SHAPE", "Expected the " + std::to_string(size) + " bytes of tensor " + name +
+                                   "'s type and shape but received " + std::to_string(t->bytes) + ".");
     if (t->file < 0 || t->file >= static_cast<int>(files_.size()))
       throw Error("BAD_MODEL", "Tensor " + name + " names a file that is not listed.");
     const uint64_t have = files_[t->file].size();

@@ -34,6 +34,7 @@ describe('a bad base', () => {
     ['a tensor past the end', 'TRUNCATED', (d) => changed(d, q, { offset: 2 ** 40 })],
     ['a type that ggml does not know', 'UNSUPPORTED_TYPE', (d) => changed(d, q, { type: 999 })],
     ['rows that are no whole blocks', 'BAD_SHAPE', (d) => changed(d, q, { type: 8 })],
+    ['bytes that its type and shape do not make', 'BAD_SHAPE', (d) => changed(d, q, { bytes: 24 * 24 * 4 - 1 })],
     ['a file that is not listed', 'BAD_MODEL', (d) => changed(d, q, { file: 3 })],
     ['a file that is not there', 'BAD_MODEL', (d) => ({ ...d, files: ['/nowhere/model.gguf'] })],
     ['heads that do not divide', 'BAD_MODEL', (d) => ({ ...d, numKvHeads: 3 })],

@@ -65,10 +65,7 @@ Napi::Value quantize(const Napi::CallbackInfo& info) {
 }
 
 Napi::Object init(Napi::Env env, Napi::Object exports) {
-  const Napi::Function base = BaseHandle::define(env);
-  // what TrainerHandle checks its base against
-  env.SetInstanceData(new Napi::Reference<Napi::Function>(Napi::Persistent(base)));
-  exports.Set("Base", base);
+  exports.Set("Base", BaseHandle::define(env));
   exports.Set("Trainer", TrainerHandle::define(env));
   exports.Set("cpu", Napi::Function::New<guarded<cpu>>(env));
   exports.Set("ggmlVersion", Napi::Function::New<guarded<ggml_version>>(env));

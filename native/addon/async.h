@@ -32,16 +32,15 @@ class AsyncCall : public Napi::AsyncWorker {
   }
   void OnOK() override {
     try {
-      if (error_) std::rethrow_exception(error_);
-      const Napi::Value result = finish_(Env());
+      const Napi::Value result = guard(Env(), [&] {
+        if (error_) std::rethrow_exception(error_);
+        return finish_(Env());
+      });
       held_.reset();
       deferred_.Resolve(result);
     } catch (const Napi::Error& e) {
       held_.reset();
       deferred_.Reject(e.Value());
-    } catch (...) {
-      held_.reset();
-      deferred_.Reject(to_js(Env(), current_error()).Value());
     }
   }
 
@@ -65,14 +64,10 @@ class AsyncCall : public Napi::AsyncWorker {
 template <class F>
 Napi::Value promised(Napi::Env env, F&& begin) {
   try {
-    return begin();
+    return guard(env, begin);
   } catch (const Napi::Error& e) {
     auto deferred = Napi::Promise::Deferred::New(env);
     deferred.Reject(e.Value());
-    return deferred.Promise();
-  } catch (...) {
-    auto deferred = Napi::Promise::Deferred::New(env);
-    deferred.Reject(to_js(env, current_error()).Value());
     return deferred.Promise();
   }
 }

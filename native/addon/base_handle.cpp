@@ -97,7 +97,7 @@ Description description(const Napi::Value& v) {
   d.ffn = static_cast<int>(integer(o, "ffnSize"));
   d.vocab = static_cast<int>(integer(o, "vocabSize"));
   d.context = static_cast<int>(integer(o, "contextLength"));
-  d.norm_eps = static_cast<float>(number(o, "normEps"));
+  d.norm_eps = single(o, "normEps");
   d.qk_norm = static_cast<QkNorm>(one_of(o, "qkNorm", {"none", "head", "row"}));
   d.activation = static_cast<Activation>(one_of(o, "activation", {"silu", "gelu_tanh"}));
   d.pre_norm = boolean(o, "preNorm", true);
@@ -128,6 +128,9 @@ std::string json(const Napi::Value& v) {
   return json.Get("stringify").As<Napi::Function>().Call(json, {v}).ToString().Utf8Value();
 }
 
+// Which objects of JavaScript a BaseHandle is behind; a prototype can be set on any.
+constexpr napi_type_tag kTag = {0x6b1f0c52d9e84a37, 0xa5d20f7e3c9b4186};
+
 }  // namespace
 
 Napi::Function BaseHandle::define(Napi::Env env) {
@@ -143,7 +146,14 @@ BaseHandle::BaseHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<BaseHa
     const Napi::Value d = o.Get("description");
     base_ = Base::open(description(d), json(d), precision, string(o, "kernels"), string(o, "ggmlLibrary"));
     told_.set(info.Env(), static_cast<int64_t>(base_->bytes));
+    info.This().As<Napi::Object>().TypeTag(&kTag);
   });
+}
+
+const std::shared_ptr<const Base>& BaseHandle::of(const Napi::Value& v) {
+  const Napi::Object o = object(v, "base");
+  if (!o.CheckTypeTag(&kTag)) throw Error("BAD_ARGUMENT", "Expected a Base of this thread for base.");
+  return Unwrap(o)->base();
 }
 
 const std::shared_ptr<const Base>& BaseHandle::base() const {

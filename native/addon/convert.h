@@ -41,6 +41,7 @@ class ExternalBytes {
     if (bytes != told_) Napi::MemoryManagement::AdjustExternalMemory(env, bytes - told_);
     told_ = bytes;
   }
+  int64_t told() const { return told_; }
 
  private:
   int64_t told_ = 0;
@@ -56,6 +57,13 @@ inline double number(const Napi::Object& o, const char* key) {
   const double x = v.As<Napi::Number>().DoubleValue();
   if (!std::isfinite(x)) throw Error("BAD_ARGUMENT", std::string("Expected a finite number for ") + key + ".");
   return x;
+}
+inline float single(const Napi::Object& o, const char* key) {
+  const double x = number(o, key);
+  if (std::abs(x) > std::numeric_limits<float>::max())
+    throw Error("BAD_ARGUMENT",
+        std::string("Expected a number that single precision holds for ") + key + " but received one beyond 3.4e38.");
+  return static_cast<float>(x);
 }
 inline int64_t integer(
     const Napi::Object& o, const char* key, int64_t lo = 0, int64_t hi = std::numeric_limits<int32_t>::max()) {

@@ -39,13 +39,13 @@ std::vector<TrainerHandle::OwnedBatch> TrainerHandle::batches(const Napi::Value&
 StepOptions TrainerHandle::step_options(const Napi::Value& v) {
   const Napi::Object o = object(v, "step options");
   StepOptions s;
-  s.learning_rate = static_cast<float>(number(o, "learningRate"));
-  s.beta1 = static_cast<float>(number(o, "beta1"));
-  s.beta2 = static_cast<float>(number(o, "beta2"));
-  s.eps = static_cast<float>(number(o, "eps"));
-  s.weight_decay = static_cast<float>(number(o, "weightDecay"));
-  s.max_grad_norm = static_cast<float>(number(o, "maxGradNorm"));
-  s.prox_mu = static_cast<float>(number(o, "proxMu"));
+  s.learning_rate = single(o, "learningRate");
+  s.beta1 = single(o, "beta1");
+  s.beta2 = single(o, "beta2");
+  s.eps = single(o, "eps");
+  s.weight_decay = single(o, "weightDecay");
+  s.max_grad_norm = single(o, "maxGradNorm");
+  s.prox_mu = single(o, "proxMu");
   s.dropout_seed = static_cast<uint32_t>(integer(o, "dropoutSeed", 0, 4294967295LL));
   const bool fine = s.learning_rate >= 0 && s.beta1 >= 0 && s.beta1 < 1 && s.beta2 >= 0 && s.beta2 < 1 && s.eps >= 0 &&
                     s.weight_decay >= 0 && s.max_grad_norm >= 0 && s.prox_mu >= 0;
@@ -80,23 +80,18 @@ Napi::Function TrainerHandle::define(Napi::Env env) {
 TrainerHandle::TrainerHandle(const Napi::CallbackInfo& info) : Napi::ObjectWrap<TrainerHandle>(info) {
   guard(info.Env(), [&] {
     const Napi::Object o = object(info[0], "options");
-    const Napi::Object b = object(o.Get("base"), "base");
-    const Napi::Value constructor = b.Get("constructor");
-    if (!constructor.IsFunction() || !info.Env().GetInstanceData<Napi::Reference<Napi::Function>>() ||
-        !b.InstanceOf(info.Env().GetInstanceData<Napi::Reference<Napi::Function>>()->Value()))
-      throw Error("BAD_ARGUMENT", "Expected a Base of this thread for base.");
-    const auto base = BaseHandle::Unwrap(b)->base();
+    const auto base = BaseHandle::of(o.Get("base"));
     const auto modules = list(o.Get("modules"), "modules", [](const Napi::Value& v) {
       const Napi::Object m = object(v, "a module");
       return ModuleSpec{string(m, "module"), static_cast<int>(integer(m, "rank", std::numeric_limits<int32_t>::min())),
-          static_cast<float>(number(m, "scale"))};
+          single(m, "scale")};
     });
-    const double dropout = o.Get("dropout").IsUndefined() ? 0.0 : number(o, "dropout");
+    const float dropout = o.Get("dropout").IsUndefined() ? 0.0f : single(o, "dropout");
     if (dropout < 0 || dropout >= 1)
       throw Error("BAD_ARGUMENT", "Expected dropout in [0, 1) but received " + std::to_string(dropout) + ".");
-    trainer_ = std::make_unique<Trainer>(base, modules, static_cast<float>(dropout),
-        static_cast<int>(integer(o, "threads", 1, 64)), boolean(o, "checkpointing", false));
-    tell(info.Env());
+    trainer_ = std::make_unique<Trainer>(
+        base, modules, dropout, static_cast<int>(integer(o, "threads", 1, 64)), boolean(o, "checkpointing", false));
+    tell();
   });
 }
 
@@ -104,8 +99,6 @@ Trainer& TrainerHandle::trainer() {
   if (!trainer_) throw Error("DISPOSED", "This trainer was disposed of. Make a new one.");
   return *trainer_;
 }
-
-void TrainerHandle::tell(Napi::BasicEnv env) { told_.set(env, trainer_ ? static_cast<int64_t>(trainer_->bytes()) : 0); }
 
 // ---- the calls that compute ---------------------------------------------------------------
 
@@ -190,12 +183,9 @@ std::pair<Work, Finish> TrainerHandle::step_call(const Napi::CallbackInfo& info)
 // once, `async` of the same on another thread.
 template <std::pair<Work, Finish> (TrainerHandle::*Call)(const Napi::CallbackInfo&)>
 Napi::Value TrainerHandle::sync(const Napi::CallbackInfo& info) {
-  return guard(info.Env(), [&]() -> Napi::Value {
-    trainer();
-    Lock lock(*this);
+  return locked([&](Trainer&) {
     auto call = (this->*Call)(info);
     call.first();
-    tell(info.Env());
     return call.second(info.Env());
   });
 }
@@ -212,11 +202,7 @@ Napi::Value TrainerHandle::async(const Napi::CallbackInfo& info) {
     };
     auto hold = std::make_shared<Hold>(*this);
     auto call = (this->*Call)(info);
-    auto finish = [this, finish = std::move(call.second)](Napi::Env env) {
-      tell(env);
-      return finish(env);
-    };
-    return AsyncCall::start(info.Env(), std::move(call.first), std::move(finish), std::move(hold));
+    return AsyncCall::start(info.Env(), std::move(call.first), std::move(call.second), std::move(hold));
   });
 }
 

@@ -23,21 +23,34 @@ class TrainerHandle : public Napi::ObjectWrap<TrainerHandle> {
     std::vector<uint8_t> mask;
     Batch view() const;
   };
-  // Holds the trainer for one call, an asynchronous one until it is done; throws BUSY where another one runs.
+  // Holds the trainer for one call, an asynchronous one until it is done; throws BUSY where another one runs. V8 is
+  // told then of the bytes held.
   struct Lock {
     explicit Lock(TrainerHandle& h) : handle(h) {
       if (h.busy_.exchange(true))
         throw Error("BUSY", "This trainer is at work in another call. Await it, or make a second trainer.");
     }
-    ~Lock() { handle.busy_ = false; }
+    ~Lock() {
+      handle.busy_ = false;
+      handle.tell();
+    }
     TrainerHandle& handle;
   };
   static OwnedBatch batch(const Napi::Value& v);
   static std::vector<OwnedBatch> batches(const Napi::Value& v);
   static StepOptions step_options(const Napi::Value& v);
 
-  Trainer& trainer();             // throws DISPOSED
-  void tell(Napi::BasicEnv env);  // V8 of the bytes held
+  Trainer& trainer();  // throws DISPOSED
+  void tell() { told_.set(Env(), trainer_ ? static_cast<int64_t>(trainer_->bytes()) : 0); }
+  // fn(trainer) as a method of JavaScript.
+  template <class F>
+  auto locked(F&& fn) {
+    return guard(Env(), [&] {
+      Trainer& t = trainer();
+      Lock lock(*this);
+      return fn(t);
+    });
+  }
   // The three calls that compute: what to do off the JavaScript thread, and what to return then.
   std::pair<Work, Finish> evaluate_call(const Napi::CallbackInfo& info);
   std::pair<Work, Finish> gradient_call(const Napi::CallbackInfo& info);

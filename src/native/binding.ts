@@ -223,7 +223,7 @@ export interface NativeTrainer {
   stepAsync(batches: readonly PackedBatch[], options: StepOptions): Promise<StepResult>;
   /** Seconds spent per kernel since the last call, by name. */
   takeProfile(): Record<string, number>;
-  /** Bytes of activations, moments and scratch. */
+  /** Bytes of activations, moments and scratch, after the last call that is done. */
   readonly bytes: number;
   dispose(): void;
 }

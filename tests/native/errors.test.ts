@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { EngineError, ModelError } from '../../src/errors.js';
 import type { MergeRow, ModelDescription } from '../../src/native/binding.js';
 import { Base, Trainer } from '../../src/native/engine.js';
+import { loadBinding } from '../../src/native/load.js';
 import { gram, mergeMean, sortedMean } from '../../src/native/merges.js';
 import { makeTinyModel, tinyBatch } from '../support/tinyModel.js';
 
@@ -78,8 +79,16 @@ describe('a bad adapter', () => {
     ['a layer too many', 'BAD_ARGUMENT', [{ ...spec, module: 'blk.2.attn_q' }]],
     ['a module named twice', 'BAD_ARGUMENT', [spec, spec]],
     ['a scale that is no number', 'BAD_ARGUMENT', [{ ...spec, scale: Number.NaN }]],
+    ['a scale beyond single precision', 'BAD_ARGUMENT', [{ ...spec, scale: 1e39 }]],
   ])('%s is %s', (_, code, modules) => {
     expect(failure(() => train(modules)).code).toBe(code);
+  });
+
+  it('refuses dropout of all, also where single precision makes it so', () => {
+    for (const dropout of [1, 1 - 1e-12, -0.1]) {
+      const error = failure(() => new Trainer({ base: open(), modules: [spec], dropout }));
+      expect(error).toMatchObject({ code: 'BAD_ARGUMENT', message: expect.stringContaining('dropout in [0, 1)') });
+    }
   });
 
   it('refuses NaN, infinity and a wrong length', () => {
@@ -119,6 +128,7 @@ describe('a bad batch', () => {
     const trainer = train();
     expect(failure(() => trainer.step([batch], { learningRate: Number.NaN })).code).toBe('BAD_ARGUMENT');
     expect(failure(() => trainer.step([batch], { learningRate: -1 })).code).toBe('BAD_ARGUMENT');
+    expect(failure(() => trainer.step([batch], { learningRate: 1e39 })).code).toBe('BAD_ARGUMENT');
     expect(failure(() => trainer.step([batch], { learningRate: 1, beta1: 1 })).code).toBe('BAD_ARGUMENT');
     expect(failure(() => trainer.step([batch], { learningRate: 1, proxMu: 1 })).code).toBe('BAD_ARGUMENT');
     expect(failure(() => trainer.step([], { learningRate: 1 })).code).toBe('BAD_ARGUMENT');
@@ -217,6 +227,25 @@ describe('handles', () => {
     expect((await first).loss).toBeGreaterThan(0);
     expect((await trainer.evaluateAsync(tinyBatch())).targets).toBeGreaterThan(0);
     expect((await trainer.gradientAsync([tinyBatch()])).gradient.length).toBe(trainer.numValues);
+  });
+
+  it('tell the bytes of what they hold, and not of a call that runs', async () => {
+    const trainer = train();
+    const { bytes, numValues } = trainer;
+    trainer.setAnchor(trainer.getValues());
+    expect(trainer.bytes).toBe(bytes + 4 * numValues);
+    const step = trainer.stepAsync([tinyBatch()], { learningRate: 1e-3 });
+    Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 100); // it is done by now, or has long begun
+    expect(trainer.bytes).toBe(bytes + 4 * numValues);
+    await step;
+    expect(trainer.bytes).toBeGreaterThan(bytes + 4 * numValues);
+  });
+
+  it('refuse a handle of another kind behind the prototype of a base', () => {
+    const binding = loadBinding();
+    const native = new binding.Trainer({ base: open().native, modules: [spec], threads: 1 });
+    Object.setPrototypeOf(native, binding.Base.prototype);
+    expect(failure(() => new Trainer({ base: { native } as never, modules: [spec] })).code).toBe('BAD_ARGUMENT');
   });
 
   it('refuse methods torn off their object and objects that are no base', () => {

@@ -19,7 +19,9 @@ async function train(kernels, precision, checkpointing) {
   trainer.setTrainable(Uint8Array.from(values, (_, i) => (i % 3 ? 1 : 0)));
   for (let i = 0; i < 2; i++) {
     trainer.step([odd, batch(2)], { learningRate: 1e-3, maxGradNorm: 1, proxMu: 0.1, dropoutSeed: i });
-    await trainer.stepAsync([odd], { learningRate: 1e-3 });
+    const step = trainer.stepAsync([odd], { learningRate: 1e-3 });
+    if (!(trainer.bytes > 0)) throw new Error('Expected bytes while a step runs.');
+    await step;
   }
   trainer.evaluate(odd, { all: true });
   await trainer.evaluateAsync(odd, { adapter: false });

@@ -20,7 +20,7 @@ KernelTask gemm_task(const KernelSet& set, const std::string& kind, int m, int n
   auto data = std::make_shared<Data>();
   Random random(1);
   data->operands.reserve(2);
-  data->buffers.reserve(2);
+  data->buffers.reserve(3);
   const Operand& a = data->operands.emplace_back(random, m, k, q8 ? Dtype::BF16 : Dtype::F32);
   const Operand& b = data->operands.emplace_back(random, trans ? n : k, trans ? k : n, q8 ? Dtype::Q8 : Dtype::F32);
   Gemm g;
@@ -28,7 +28,7 @@ KernelTask gemm_task(const KernelSet& set, const std::string& kind, int m, int n
   g.n = n;
   g.seg[0] = {a.view(), b.view(), trans};
   g.c = {Dtype::F32, n, n, data->room(sizeof(float) * m * n).data()};
-  Buffer& memory = data->room(set.gemm_scratch(g));
+  Buffer &packed = data->room(set.gemm_packed(g)), &memory = data->room(set.gemm_scratch(g));
   KernelTask task;
   task.operations = 2.0 * m * n * k;
   if (naive)
@@ -44,9 +44,10 @@ KernelTask gemm_task(const KernelSet& set, const std::string& kind, int m, int n
         }
     };
   else
-    task.run = [data, g, &set, &memory] {
+    task.run = [data, g, &set, &packed, &memory] {
       Scratch scratch{memory.data(), memory.size()};
-      set.gemm(g, 0, g.m, 0, g.n, scratch);
+      set.gemm_pack(g, 0, g.m, packed.data());
+      set.gemm(g, packed.data(), 0, g.m, 0, g.n, scratch);
     };
   return task;
 }

@@ -8,7 +8,7 @@ void Runner::grow(size_t bytes) {
 }
 
 size_t Runner::bytes() const {
-  size_t n = unpacked_.size() + unpacked_scales_.size();
+  size_t n = packed_.size() + unpacked_.size() + unpacked_scales_.size();
   for (const auto& s : scratch_) n += s.size();
   return n;
 }
@@ -38,6 +38,15 @@ void Runner::product(const Gemm& g) {
   const GemmCut cut = k.gemm_cut(g);
   const int threads = pool_.threads();
   const int nb = (g.n + cut.n_step - 1) / cut.n_step, mb = (g.m + cut.m_step - 1) / cut.m_step;
+  const size_t bytes = k.gemm_packed(g);
+  if (packed_.size() < bytes) packed_ = Buffer(bytes);
+  if (bytes > 0) {
+    const int parts = std::min(mb, threads);
+    tasks(parts, [&](int i, int) {
+      k.gemm_pack(
+          g, part(mb, i, parts) * cut.m_step, std::min(g.m, part(mb, i + 1, parts) * cut.m_step), packed_.data());
+    });
+  }
   // Cut along n, where every part packs its own columns of B and reads all of A: a part a thread, or A would come from
   // memory again and again. A thin product is cut along m.
   const bool by_n = nb >= 2 * threads || nb >= mb;
@@ -48,8 +57,8 @@ void Runner::product(const Gemm& g) {
     const int low = part(blocks, i, parts) * step;
     const int high = std::min(by_n ? g.n : g.m, part(blocks, i + 1, parts) * step);
     if (low >= high) return;
-    if (by_n) k.gemm(g, 0, g.m, low, high, s);
-    else k.gemm(g, low, high, 0, g.n, s);
+    if (by_n) k.gemm(g, packed_.data(), 0, g.m, low, high, s);
+    else k.gemm(g, packed_.data(), low, high, 0, g.n, s);
   });
 }
 

@@ -49,6 +49,7 @@ class Runner {
 
   Pool pool_;
   std::vector<Buffer> scratch_;        // of each thread
+  Buffer packed_;                      // rows of the product at hand
   Buffer unpacked_, unpacked_scales_;  // the weights of the product at hand, where they are kept in 4 bits
   std::map<std::string, double> profile_;
 };

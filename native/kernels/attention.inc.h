@@ -27,38 +27,59 @@ inline void head_out(const float* x, int dp, const View& to, int64_t t0, int row
     FT_LOOP(d, vstore(o + i, vload(x + i)), store1(o + i, x[i]))
   }
 }
-inline void transpose(const float* x, int rows, int cols, int ldx, float* out, int64_t ldo) {
-  for (int r = 0; r < rows; r++)
-    for (int c = 0; c < cols; c++) out[c * ldo + r] = x[r * ldx + c];
+// Rows and columns in fours.
+inline void transpose(const float* x, int rows, int cols, int64_t ldx, float* out, int64_t ldo) {
+  for (int r = 0; r < rows; r += 4)
+    for (int c = 0; c < cols; c += 4) {
+      vi4 square[4];
+      for (int i = 0; i < 4; i++) std::memcpy(&square[i], x + (r + i) * ldx + c, sizeof square[i]);
+      turn(square);
+      for (int i = 0; i < 4; i++) std::memcpy(out + (c + i) * ldo + r, &square[i], sizeof square[i]);
+    }
 }
 
-// C[r, 0:n) (+)= sum_k A[r, k] B[k, 0:n), n a multiple of FT_VL; 4 rows and 2 vectors at a time. at = true: A is read
-// as A[k, r].
+// W vectors of columns of 4 rows of C, of which `rows` exist; see small_gemm.
+template <bool AT, bool ADD, int W>
+inline void small_tile(
+    const float* a, int64_t lda, const float* b, int64_t ldb, int rows, int depth, float* c, int64_t ldc) {
+  constexpr int R = 4;
+  const float* row[R];
+  for (int i = 0; i < R; i++) row[i] = a + (i < rows ? i : 0) * (AT ? 1 : lda);
+  vf acc[R][W] = {};
+  for (int64_t k = 0; k < depth; k++, b += ldb) {
+    vf column[W];
+#pragma GCC unroll 4
+    for (int j = 0; j < W; j++) column[j] = vload(b + j * FT_VL);
+#pragma GCC unroll 4
+    for (int i = 0; i < R; i++) {
+      const vf x = vset(row[i][AT ? k * lda : k]);
+#pragma GCC unroll 4
+      for (int j = 0; j < W; j++) acc[i][j] += x * column[j];
+    }
+  }
+#pragma GCC unroll 4
+  for (int i = 0; i < R; i++) {
+    if (i >= rows) break;
+#pragma GCC unroll 4
+    for (int j = 0; j < W; j++) {
+      float* o = c + i * ldc + j * FT_VL;
+      vstore(o, ADD ? vload(o) + acc[i][j] : acc[i][j]);
+    }
+  }
+}
+
+// C[r, 0:n) (+)= sum_k A[r, k] B[k, 0:n), n a multiple of FT_VL. AT: A is read as A[k, r].
 template <bool AT, bool ADD>
 inline void small_gemm(
-    const float* a, int lda, const float* b, int64_t ldb, int rows, int kk, int n, float* c, int64_t ldc) {
-  constexpr int R = 4;
-  for (int r = 0; r < rows; r += R) {
-    const int rr = rows - r < R ? rows - r : R;
+    const float* a, int64_t lda, const float* b, int64_t ldb, int rows, int depth, int n, float* c, int64_t ldc) {
+  constexpr int W = FT_MR < 8 ? 2 : 4;  // as many sums as there are registers for
+  for (int r = 0; r < rows; r += 4) {
+    const float* from = a + r * (AT ? 1 : lda);
+    const int left = rows - r < 4 ? rows - r : 4;
     int j = 0;
-    for (; j < n; j += 2 * FT_VL) {
-      const bool two = j + FT_VL < n;
-      vf acc[R][2] = {};
-      for (int k = 0; k < kk; k++) {
-        const vf b0 = vload(b + k * ldb + j), b1 = two ? vload(b + k * ldb + j + FT_VL) : b0;
-        for (int i = 0; i < R; i++) {
-          const int row = r + (i < rr ? i : 0);
-          const vf x = vset(AT ? a[static_cast<int64_t>(k) * lda + row] : a[static_cast<int64_t>(row) * lda + k]);
-          acc[i][0] += x * b0;
-          acc[i][1] += x * b1;
-        }
-      }
-      for (int i = 0; i < rr; i++) {
-        float* o = c + (r + i) * ldc + j;
-        vstore(o, ADD ? vload(o) + acc[i][0] : acc[i][0]);
-        if (two) vstore(o + FT_VL, ADD ? vload(o + FT_VL) + acc[i][1] : acc[i][1]);
-      }
-    }
+    for (; j + W * FT_VL <= n; j += W * FT_VL)
+      small_tile<AT, ADD, W>(from, lda, b + j, ldb, left, depth, c + r * ldc + j, ldc);
+    for (; j < n; j += FT_VL) small_tile<AT, ADD, 1>(from, lda, b + j, ldb, left, depth, c + r * ldc + j, ldc);
   }
 }
 
@@ -70,11 +91,11 @@ inline void attention_fwd_t(const Attention& a, int t0, int len, int kvh, Scratc
   float* q = v + static_cast<int64_t>(dp) * lp;
   float* o = q + kQB * dp;
   float* s = o + kQB * dp;  // [kQB][kCB]
-  float tmp[4096];
+  float tmp[4096] = {};
   for (int t = 0; t < len; t += 4) {
     const int n = len - t < 4 ? len - t : 4;
     head_rows<T>(a.k, t0 + t, n, kvh * d, d, dp, 1.0f, tmp);
-    transpose(tmp, n, dp, dp, kt + t, lp);
+    transpose(tmp, 4, dp, dp, kt + t, lp);
   }
   for (int i = 0; i < dp; i++)
     for (int t = len; t < lp; t++) kt[static_cast<int64_t>(i) * lp + t] = 0;

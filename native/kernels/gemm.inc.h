@@ -92,6 +92,8 @@ constexpr int kMB = 10 * kMR;  // rows of A packed at a time
 constexpr int kNB = 12 * kNR;  // columns of B packed at a time; both packings stay in the L2 cache
 
 inline GemmCut gemm_cut(const Gemm&) { return {kMR, kNR}; }
+inline size_t gemm_packed(const Gemm&) { return 0; }
+inline void gemm_pack(const Gemm&, int, int, uint8_t*) {}
 inline size_t gemm_scratch(const Gemm& g) {
   size_t floats = static_cast<size_t>(kKB) * kNB + static_cast<size_t>(kMB) * kKB + 64;
   if (g.c.type == Dtype::BF16) floats += static_cast<size_t>(g.m) * kNB;
@@ -125,7 +127,7 @@ inline void gemm_columns(
   }
 }
 
-inline void gemm(const Gemm& g, int m0, int m1, int n0, int n1, Scratch& scratch) {
+inline void gemm(const Gemm& g, const uint8_t*, int m0, int m1, int n0, int n1, Scratch& scratch) {
   float* panels = reinterpret_cast<float*>(scratch.data);
   float* rows = panels + static_cast<int64_t>(kKB) * kNB;
   float* out = rows + static_cast<int64_t>(kMB) * kKB;

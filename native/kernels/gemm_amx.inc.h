@@ -236,8 +236,8 @@ inline size_t gemm_scratch_amx(const Gemm& g) {
          static_cast<size_t>(rows_at_once(g)) / 32 * 4 * kTileBytes;
 }
 
-inline void gemm_amx(const Gemm& g, int m0, int m1, int n0, int n1, Scratch& scratch) {
-  if (g.seg[0].a.type == Dtype::F32) return gemm(g, m0, m1, n0, n1, scratch);
+inline void gemm_amx(const Gemm& g, const uint8_t*, int m0, int m1, int n0, int n1, Scratch& scratch) {
+  if (g.seg[0].a.type == Dtype::F32) return gemm(g, nullptr, m0, m1, n0, n1, scratch);
   const int steps = depth_steps(g), chunk = panels_at_once(g) * kPanel, m_block = rows_at_once(g);
   const size_t panel_bytes = static_cast<size_t>(steps) * 2 * kTileBytes;
   float* tiles = reinterpret_cast<float*>(scratch.data);  // [32 rows][4]

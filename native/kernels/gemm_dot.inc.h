@@ -50,26 +50,22 @@ inline void dot_bytes(const vf* rounded, uint8_t* out) {
   }
 }
 
-// The largest of the magnitudes; NaN counts as larger than all.
-inline float dot_largest(const vf* x) {
-  vi top = {};
-  for (int i = 0; i < kGroup / FT_VL; i++) {
-    // as integers, magnitudes of floats compare as the floats do
-    const vi a = (vi)vabs(x[i]), more = a > top;
-    top = (a & more) | (top & ~more);
-  }
-#if defined(__AVX512F__) && FT_VL == 16
-  const int32_t most = _mm512_reduce_max_epi32((__m512i)top);
+// The largest of 32 magnitudes; NaN counts as larger than all, as it does among integers.
+inline float dot_largest(const bf16_t* x) {
+  uint32_t most;
+#if defined(__AVX2__)
+  const __m256i* from = reinterpret_cast<const __m256i*>(x);
+  const __m256i all = _mm256_set1_epi16(0x7fff);
+  const __m256i two = _mm256_max_epu16(
+      _mm256_and_si256(_mm256_loadu_si256(from), all), _mm256_and_si256(_mm256_loadu_si256(from + 1), all));
+  const __m128i one = _mm_max_epu16(_mm256_castsi256_si128(two), _mm256_extracti128_si256(two, 1));
+  // there is an instruction for the least of eight
+  most = ~_mm_cvtsi128_si32(_mm_minpos_epu16(_mm_xor_si128(one, _mm_set1_epi16(-1)))) & 0xffff;
 #else
-  int32_t lane[FT_VL];
-  std::memcpy(lane, &top, sizeof lane);
-  for (int w = FT_VL / 2; w > 0; w /= 2)
-    for (int i = 0; i < w; i++) lane[i] = lane[i] > lane[i + w] ? lane[i] : lane[i + w];
-  const int32_t most = lane[0];
+  most = 0;
+  for (int i = 0; i < kGroup; i++) most = most > (x[i] & 0x7fffu) ? most : x[i] & 0x7fffu;
 #endif
-  float max;
-  std::memcpy(&max, &most, 4);
-  return max;
+  return bf16_to_f32(static_cast<bf16_t>(most));
 }
 
 // 32 values, of which `count` exist, as bytes and their scale; with `rest` what rounding left as bytes of scale / 254.
@@ -79,9 +75,9 @@ inline float dot_quantize(const bf16_t* x, int count, uint8_t* out, uint8_t* res
     std::memcpy(row, x, sizeof(bf16_t) * count);
     x = row;
   }
+  const float max = dot_largest(x), inv = max > 0 ? 127.0f / max : max;  // NaN stays NaN
   vf v[kGroup / FT_VL];
   for (int i = 0; i < kGroup / FT_VL; i++) v[i] = vload(x + i * FT_VL);
-  const float max = dot_largest(v), inv = max > 0 ? 127.0f / max : max;  // NaN stays NaN
   for (auto& y : v) y *= inv;
   dot_bytes(v, out);
   if (rest) {
@@ -114,30 +110,33 @@ inline void dot_pack_strip(const Gemm& g, const DotShape& shape, int m, int rows
 
 // A group of weights stored along the depth: columns n .. n + count, as they are.
 inline void dot_pack_along(const View& b, int group, int n, int count, int cols, int32_t* words, float* scale) {
-  for (int j = 0; j < cols; j++) {
-    int32_t q[kDotSteps] = {};
-    scale[j] = 0;
-    if (j < count) {
-      std::memcpy(q, static_cast<const int8_t*>(b.data) + (n + j) * b.ld + group * kGroup, kGroup);
-      scale[j] = b.scale[(n + j) * (b.ld / kGroup) + group];
+  const int8_t* from = static_cast<const int8_t*>(b.data) + n * b.ld + group * kGroup;
+  const float* scales = b.scale + n * (b.ld / kGroup) + group;
+  for (int j = 0; j < cols; j++) scale[j] = j < count ? scales[j * (b.ld / kGroup)] : 0;
+  for (int j = 0; j < cols; j += 4)
+    for (int s = 0; s < kDotSteps; s += 4) {
+      vi4 r[4] = {};
+      for (int i = 0; i < 4; i++)
+        if (j + i < count) std::memcpy(&r[i], from + (j + i) * b.ld + 4 * s, sizeof r[i]);
+      turn(r);
+      for (int i = 0; i < 4; i++) std::memcpy(words + (s + i) * cols + j, &r[i], sizeof r[i]);
     }
-    for (int s = 0; s < kDotSteps; s++) words[s * cols + j] = q[s];
-  }
 }
 
 // A group of weights stored across the depth: rows group * 32 .. of which `depth` exist, columns from n on.
 inline void dot_pack_across(
     const View& b, int group, int depth, int n, int count, int cols, int32_t* words, float* scale) {
+  const int64_t lds = b.ld / kGroup;
   for (int j = 0; j < cols; j += FT_VL) {
+    const int rows = j < count ? depth : 0;
+    const int8_t* from = static_cast<const int8_t*>(b.data) + group * kGroup * b.ld + n + j;
+    const float* scales = b.scale + group * kGroup * lds + (n + j) / kGroup;
     vf x[kGroup], top = {};
-    for (int r = 0; r < kGroup; r++) {
-      x[r] = vf{};
-      if (r >= depth || j >= count) continue;
-      const int64_t row = group * kGroup + r;
-      x[r] = vload(static_cast<const int8_t*>(b.data) + row * b.ld + n + j) *
-             b.scale[row * (b.ld / kGroup) + (n + j) / kGroup];
+    for (int r = 0; r < rows; r++) {
+      x[r] = vload(from + r * b.ld) * scales[r * lds];
       top = vmax(top, vabs(x[r]));
     }
+    for (int r = rows; r < kGroup; r++) x[r] = vf{};
     const vf inv = vselect(top > vset(0.0f), 127.0f / top, vset(0.0f));
     vstore(scale + j, top / 127.0f);
     for (int s = 0; s < kDotSteps; s++) {
@@ -173,11 +172,11 @@ inline void dot_pack_panel(const Gemm& g, const DotShape& shape, int n, int coun
                                             : mat_at(g.seg[1].b, r, n + j);
 }
 
-// kDotM rows times W vectors of columns over all groups and their parts: sums f32 [kDotM][W * FT_VL].
+// kDotM rows times W vectors of columns over all groups and their parts.
 template <int W>
-inline void dot_tile(const uint8_t* a, const uint8_t* b, int groups, int parts, float* sums) {
+inline void dot_tile(const uint8_t* a, const uint8_t* b, int groups, int parts, vf (&sums)[kDotM][W]) {
   constexpr int cols = W * FT_VL, bytes = cols * (4 * kDotSteps + 8);
-  for (int at = 0; at < groups * parts; at++, a += kDotM * (kGroup + 4), b += at % parts == 0 ? bytes : 0) {
+  for (int at = 0, part = parts; at < groups * parts; at++, a += kDotM * (kGroup + 4)) {
     const int32_t* words = reinterpret_cast<const int32_t*>(b);
     const float* scale_b = reinterpret_cast<const float*>(b) + (kDotSteps + 1) * cols;
     const float* scale_a = reinterpret_cast<const float*>(a + kDotM * kGroup);
@@ -204,23 +203,18 @@ inline void dot_tile(const uint8_t* a, const uint8_t* b, int groups, int parts, 
     for (int i = 0; i < kDotM; i++)
 #pragma GCC unroll 16
       for (int j = 0; j < W; j++) {
-        float* to = sums + i * cols + j * FT_VL;
         const vf scale = vload(scale_b + j * FT_VL) * scale_a[i];
-        vstore(to, FT_FMA(__builtin_convertvector(t[i][j], vf), scale, at == 0 ? vf{} : vload(to)));
+        sums[i][j] = FT_FMA(__builtin_convertvector(t[i][j], vf), scale, sums[i][j]);
       }
+    if (--part == 0) part = parts, b += bytes;
   }
 }
 
 // Adds the second segment to the sums and writes rows m .. m + rows of C, columns n .. n + count.
 template <int W>
-inline void dot_store(const Gemm& g, const float* sums, const float* thin_a, const float* thin_b, int rank, int m,
+inline void dot_store(const Gemm& g, vf (&t)[kDotM][W], const float* thin_a, const float* thin_b, int rank, int m,
     int rows, int n, int count) {
   constexpr int cols = W * FT_VL;
-  vf t[kDotM][W];
-#pragma GCC unroll 16
-  for (int i = 0; i < kDotM; i++)
-#pragma GCC unroll 16
-    for (int j = 0; j < W; j++) t[i][j] = vload(sums + i * cols + j * FT_VL);
   for (int r = 0; r < rank; r++)
 #pragma GCC unroll 16
     for (int i = 0; i < kDotM; i++)
@@ -254,7 +248,7 @@ inline void dot_store(const Gemm& g, const float* sums, const float* thin_a, con
 template <int W>
 inline void dot_block(const Gemm& g, const DotShape& shape, const uint8_t* strip, const uint8_t* panel, int m, int rows,
     int n, int count) {
-  alignas(64) float sums[kDotM * W * FT_VL];
+  vf sums[kDotM][W] = {};
   dot_tile<W>(strip, panel, shape.groups, shape.parts, sums);
   const float* thin_a =
       reinterpret_cast<const float*>(strip + static_cast<size_t>(shape.groups) * shape.parts * kDotM * (kGroup + 4));
@@ -276,21 +270,28 @@ inline int dot_chunk(const DotShape& shape) {
   return (panels > 1 ? panels : 1) * kDotCols;
 }
 
+inline size_t gemm_packed_dot(const Gemm& g) {
+  return is_dot(g) ? DotShape(g).strip() * ((g.m + kDotM - 1) / kDotM) : 0;
+}
+inline void gemm_pack_dot(const Gemm& g, int m0, int m1, uint8_t* packed) {
+  if (!is_dot(g)) return;
+  const DotShape shape(g);
+  for (int m = m0; m < m1; m += kDotM)
+    dot_pack_strip(g, shape, m, m1 - m < kDotM ? m1 - m : kDotM, packed + m / kDotM * shape.strip());
+}
+
 inline size_t gemm_scratch_dot(const Gemm& g) {
   if (!is_dot(g)) return gemm_scratch(g);
   const DotShape shape(g);
-  return shape.panel(dot_chunk(shape)) + shape.strip() * ((g.m + kDotM - 1) / kDotM) + 64;
+  return shape.panel(dot_chunk(shape));
 }
 
-inline void gemm_dot(const Gemm& g, int m0, int m1, int n0, int n1, Scratch& scratch) {
-  if (!is_dot(g)) return gemm(g, m0, m1, n0, n1, scratch);
+inline void gemm_dot(const Gemm& g, const uint8_t* packed, int m0, int m1, int n0, int n1, Scratch& scratch) {
+  if (!is_dot(g)) return gemm(g, packed, m0, m1, n0, n1, scratch);
   const DotShape shape(g);
   const int chunk = dot_chunk(shape);
   uint8_t* panels = scratch.data;
-  uint8_t* strips = panels + shape.panel(chunk);
   const size_t strip = shape.strip();
-  for (int m = m0; m < m1; m += kDotM)
-    dot_pack_strip(g, shape, m, m1 - m < kDotM ? m1 - m : kDotM, strips + (m - m0) / kDotM * strip);
   const int fit = static_cast<int>(kDotRows / strip), block = (fit > 1 ? fit : 1) * kDotM;
   for (int nc = n0; nc < n1; nc += chunk) {
     const int ne = nc + chunk < n1 ? nc + chunk : n1;
@@ -304,7 +305,7 @@ inline void gemm_dot(const Gemm& g, int m0, int m1, int n0, int n1, Scratch& scr
         const int count = ne - n < kDotCols ? ne - n : kDotCols;
         const uint8_t* panel = panels + shape.panel(n - nc);
         for (int m = mb; m < me; m += kDotM) {
-          const uint8_t* rows = strips + (m - m0) / kDotM * strip;
+          const uint8_t* rows = packed + m / kDotM * strip;
           const int left = me - m < kDotM ? me - m : kDotM;
           switch ((count + FT_VL - 1) / FT_VL) {
             case 1: dot_block<1>(g, shape, rows, panel, m, left, n, count); break;

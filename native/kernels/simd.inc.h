@@ -41,7 +41,33 @@ inline void vstore(bf16_t* p, vf x) {
   *reinterpret_cast<vh_u*>(p) = __builtin_convertvector(r, vh);
 #endif
 }
-inline vf vload(const int8_t* p) { return __builtin_convertvector(*reinterpret_cast<const vb_u*>(p), vf); }
+inline vf vload(const int8_t* p) {
+  // GCC converts bytes to floats one by one, and bytes to integers too
+#if defined(__AVX512F__) && FT_VL == 16
+  return (vf)_mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128(reinterpret_cast<const __m128i*>(p))));
+#elif defined(__AVX2__) && FT_VL == 8
+  return (vf)_mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64(reinterpret_cast<const __m128i*>(p))));
+#else
+  return __builtin_convertvector(*reinterpret_cast<const vb_u*>(p), vf);
+#endif
+}
+
+#if defined(__clang__)
+#define FT_SHUFFLE(a, b, ...) __builtin_shufflevector(a, b, __VA_ARGS__)
+#else
+#define FT_SHUFFLE(a, b, ...) __builtin_shuffle(a, b, vi4{__VA_ARGS__})
+#endif
+typedef int32_t vi4 __attribute__((vector_size(16)));
+
+// Turns a square of 4 x 4 words.
+inline void turn(vi4 (&r)[4]) {
+  const vi4 low01 = FT_SHUFFLE(r[0], r[1], 0, 4, 1, 5), high01 = FT_SHUFFLE(r[0], r[1], 2, 6, 3, 7);
+  const vi4 low23 = FT_SHUFFLE(r[2], r[3], 0, 4, 1, 5), high23 = FT_SHUFFLE(r[2], r[3], 2, 6, 3, 7);
+  r[0] = FT_SHUFFLE(low01, low23, 0, 1, 4, 5);
+  r[1] = FT_SHUFFLE(low01, low23, 2, 3, 6, 7);
+  r[2] = FT_SHUFFLE(high01, high23, 0, 1, 4, 5);
+  r[3] = FT_SHUFFLE(high01, high23, 2, 3, 6, 7);
+}
 
 inline float load1(const float* p) { return *p; }
 inline float load1(const bf16_t* p) { return bf16_to_f32(*p); }
@@ -50,18 +76,40 @@ inline void store1(bf16_t* p, float x) { *p = f32_to_bf16(x); }
 
 // Sum of the lanes, always folded in halves.
 inline float vsum(vf x) {
+#if defined(__AVX__) && FT_VL >= 8
+#if FT_VL == 16
+  const __m512d y = (__m512d)x;
+  const __m256 half = _mm256_add_ps(
+      _mm256_castpd_ps(_mm512_castpd512_pd256(y)), _mm256_castpd_ps(_mm512_extractf64x4_pd(y, 1)));
+#else
+  const __m256 half = (__m256)x;
+#endif
+  __m128 sum = _mm_add_ps(_mm256_castps256_ps128(half), _mm256_extractf128_ps(half, 1));
+  sum = _mm_add_ps(sum, _mm_movehl_ps(sum, sum));
+  return _mm_cvtss_f32(_mm_add_ss(sum, _mm_movehdup_ps(sum)));
+#else
   float lane[FT_VL];
   std::memcpy(lane, &x, sizeof lane);
   for (int w = FT_VL / 2; w > 0; w /= 2)
     for (int i = 0; i < w; i++) lane[i] += lane[i + w];
   return lane[0];
+#endif
 }
 inline vf vselect(vi c, vf a, vf b) {
   vi r = (c & (vi)a) | (~c & (vi)b);
   return (vf)r;
 }
+// a > b ? a : b, which is b where one is NaN
+#if defined(__AVX512F__) && FT_VL == 16
+inline vf vmax(vf a, vf b) { return (vf)_mm512_max_ps((__m512)a, (__m512)b); }
+inline vf vmin(vf a, vf b) { return (vf)_mm512_min_ps((__m512)a, (__m512)b); }
+#elif defined(__AVX2__) && FT_VL == 8
+inline vf vmax(vf a, vf b) { return (vf)_mm256_max_ps((__m256)a, (__m256)b); }
+inline vf vmin(vf a, vf b) { return (vf)_mm256_min_ps((__m256)a, (__m256)b); }
+#else
 inline vf vmax(vf a, vf b) { return vselect(a > b, a, b); }
 inline vf vmin(vf a, vf b) { return vselect(a < b, a, b); }
+#endif
 
 // exp(x): 2^n times a polynomial (Cephes' coefficients), relative error < 2e-7; 0 below -87.3, capped at 88.
 inline vf vexp(vf x) {

@@ -61,9 +61,11 @@ void check_gemm(const KernelSet& set, Random& random, int m, int n, int k, Dtype
       const Buffer memory(set.gemm_scratch(g));
       Scratch scratch{memory.data(), memory.size()};
       const GemmCut step = pieces ? set.gemm_cut(g) : GemmCut{m, n};
+      const Buffer packed(set.gemm_packed(g));
+      for (int i = 0; i < m; i += step.m_step) set.gemm_pack(g, i, std::min(m, i + step.m_step), packed.data());
       for (int i = 0; i < m; i += step.m_step)
         for (int j = 0; j < n; j += step.n_step) {
-          set.gemm(g, i, std::min(m, i + step.m_step), j, std::min(n, j + step.n_step), scratch);
+          set.gemm(g, packed.data(), i, std::min(m, i + step.m_step), j, std::min(n, j + step.n_step), scratch);
           // rows and columns that come later are untouched yet
           if (i == 0 && times == 1)
             report.need(c.only(0, std::min(m, step.m_step), 0, std::min(n, j + step.n_step)), what + " writes outside");

@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { readdir, readFile, rename, rm, rmdir, stat } from 'node:fs/promises';
+import { readFile, rename, rm, rmdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { dumpConfig } from '../config/dump.js';
 import type { RunConfig } from '../config/schema.js';
@@ -9,30 +9,24 @@ import { makeFolder, writeAtomic, writeError } from '../files.js';
 import type { LoopState } from '../server/types.js';
 import { sha256 } from '../sha256.js';
 import { StateStore } from '../store/index.js';
+import {
+  CONTENT,
+  type FileName,
+  FOLDER_VERSION,
+  MARKER,
+  markedVersion,
+  namesIn,
+  OLD_CONTENT,
+  refuseForeign,
+  requireRun,
+  runFile,
+  stateFolder,
+} from './content.js';
 import { EventLog, type EventsMark } from './eventLog.js';
 import { lockRun, type RunLock } from './lock.js';
 
 /** States kept: the newest, and the one before it to go back to. */
 const KEPT_STATES = 2;
-
-/** Version of the form of a run folder. */
-const FOLDER_VERSION = 2;
-/** Says that a run wrote this folder. */
-const MARKER = 'run.json';
-
-/** All else that a run puts into its folder, but for `state/`. */
-const CONTENT = [
-  'config.yaml',
-  'events.jsonl',
-  'partition.json',
-  'metrics.json',
-  'owners',
-  'perfit.svg',
-  'report.html',
-  'adapters',
-] as const;
-/** What version 1 also put there. */
-const OLD_CONTENT = ['scores.jsonl'];
 
 /** The owners' homes, and those of the run before while a new one is not sure of itself. */
 const OWNERS = 'owners';
@@ -65,64 +59,6 @@ export interface SavedRun {
   readonly seconds: number;
   readonly trainSeconds: number;
   readonly loop: LoopState;
-}
-
-type FileName = Exclude<(typeof CONTENT)[number], 'adapters' | 'owners'>;
-
-export const runFile = (dir: string, name: FileName): string => join(dir, name);
-
-const namesIn = (dir: string): Promise<string[]> => readdir(dir).catch(() => []);
-
-const stateFolder = (dir: string): string => join(dir, 'state');
-
-/** What the marker says; undefined where it is missing, torn or something else's. */
-async function markedVersion(dir: string): Promise<number | undefined> {
-  try {
-    const version: unknown = JSON.parse(await readFile(join(dir, MARKER), 'utf8')).fedtune_run;
-    return typeof version === 'number' ? version : undefined;
-  } catch {
-    return undefined;
-  }
-}
-
-/** Whether a run wrote this folder, of this version or, as its states say, of version 1. */
-async function isRunFolder(dir: string): Promise<boolean> {
-  if ((await markedVersion(dir)) !== undefined) return true;
-  return (await namesIn(dir)).includes('config.yaml') && StateStore.open(stateFolder(dir)).holdsVersion1();
-}
-
-/** Throws RunError EXISTS where files would be overwritten that no run has written. */
-async function refuseForeign(dir: string): Promise<void> {
-  const names = await namesIn(dir);
-  const foreign = [...CONTENT, ...OLD_CONTENT, MARKER].filter((name) => names.includes(name));
-  if (foreign.length === 0 || (await isRunFolder(dir))) return;
-  throw new RunError(
-    'EXISTS',
-    `Expected a new folder or that of a run but ${dir} holds ${foreign.join(', ')} and no ${MARKER} that a run wrote. ` +
-      'Choose another --output-dir.',
-  );
-}
-
-/** Throws RunError NOT_A_RUN, or STATE_VERSION where another version of fedtune wrote the folder. */
-async function requireRun(dir: string): Promise<void> {
-  await stat(runFile(dir, 'config.yaml')).catch((cause: unknown) => {
-    throw new RunError('NOT_A_RUN', `Expected a run folder with config.yaml at ${dir} but there is none.`, { cause });
-  });
-  StateStore.open(stateFolder(dir)).turns();
-  const version = await markedVersion(dir);
-  if (version === FOLDER_VERSION) return;
-  if (version === undefined) {
-    throw new RunError(
-      'NOT_A_RUN',
-      `Expected a run folder at ${dir} but ${join(dir, MARKER)}, which a run writes, is missing or was altered. ` +
-        'Put it back, or choose the folder of a run.',
-    );
-  }
-  throw new RunError(
-    'STATE_VERSION',
-    `${dir} is a run folder of version ${version} but this fedtune reads version ${FOLDER_VERSION}. ` +
-      'Go on with the fedtune that wrote it, or start the run anew (--overwrite replaces it).',
-  );
 }
 
 /** A run's folder, locked for this process until `close`. */

@@ -9,7 +9,7 @@ import { readPeftAdapter } from '../export/index.js';
 import { type BaseModel, loadModel } from '../model/index.js';
 import { shown } from '../text.js';
 import { adapterFolder } from './adapters.js';
-import { runFile } from './folder.js';
+import { runFile } from './content.js';
 
 interface PartitionFile {
   readonly clients: readonly { readonly id: string; readonly folder: string }[];

@@ -2,8 +2,8 @@ import { readFile } from 'node:fs/promises';
 import type { RunConfig } from '../config/schema.js';
 import { PARTITION_VERSION, type PartitionRecord } from '../contracts/partition.js';
 import { RunError } from '../errors.js';
+import { runFile } from './content.js';
 import type { Deal } from './deal.js';
-import { runFile } from './folder.js';
 import type { DescribedOwner } from './owners.js';
 
 /** The content of partition.json. */

@@ -1,0 +1,84 @@
+import { readdir, readFile, stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { RunError } from '../errors.js';
+import { StateStore } from '../store/index.js';
+
+/** Version of the form of a run folder. */
+export const FOLDER_VERSION = 2;
+/** Says that a run wrote this folder. */
+export const MARKER = 'run.json';
+
+/** All else that a run puts into its folder, but for `state/`. */
+export const CONTENT = [
+  'config.yaml',
+  'events.jsonl',
+  'partition.json',
+  'metrics.json',
+  'owners',
+  'perfit.svg',
+  'report.html',
+  'adapters',
+] as const;
+/** What version 1 also put there. */
+export const OLD_CONTENT = ['scores.jsonl'];
+
+/** A file of a run folder. */
+export type FileName = Exclude<(typeof CONTENT)[number], 'adapters' | 'owners'>;
+
+export const runFile = (dir: string, name: FileName): string => join(dir, name);
+
+/** What is in a folder; nothing where there is none. */
+export const namesIn = (dir: string): Promise<string[]> => readdir(dir).catch(() => []);
+
+/** Where the states of the server are. */
+export const stateFolder = (dir: string): string => join(dir, 'state');
+
+/** What the marker says; undefined where it is missing, torn or something else's. */
+export async function markedVersion(dir: string): Promise<number | undefined> {
+  try {
+    const version: unknown = JSON.parse(await readFile(join(dir, MARKER), 'utf8')).fedtune_run;
+    return typeof version === 'number' ? version : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether a run wrote this folder, of this version or, as its states say, of version 1. */
+async function isRunFolder(dir: string): Promise<boolean> {
+  if ((await markedVersion(dir)) !== undefined) return true;
+  return (await namesIn(dir)).includes('config.yaml') && StateStore.open(stateFolder(dir)).holdsVersion1();
+}
+
+/** Throws RunError EXISTS where files would be overwritten that no run has written. */
+export async function refuseForeign(dir: string): Promise<void> {
+  const names = await namesIn(dir);
+  const foreign = [...CONTENT, ...OLD_CONTENT, MARKER].filter((name) => names.includes(name));
+  if (foreign.length === 0 || (await isRunFolder(dir))) return;
+  throw new RunError(
+    'EXISTS',
+    `Expected a new folder or that of a run but ${dir} holds ${foreign.join(', ')} and no ${MARKER} that a run wrote. ` +
+      'Choose another --output-dir.',
+  );
+}
+
+/** Throws RunError NOT_A_RUN, or STATE_VERSION where another version of fedtune wrote the folder. */
+export async function requireRun(dir: string): Promise<void> {
+  await stat(runFile(dir, 'config.yaml')).catch((cause: unknown) => {
+    throw new RunError('NOT_A_RUN', `Expected a run folder with config.yaml at ${dir} but there is none.`, { cause });
+  });
+  StateStore.open(stateFolder(dir)).turns();
+  const version = await markedVersion(dir);
+  if (version === FOLDER_VERSION) return;
+  if (version === undefined) {
+    throw new RunError(
+      'NOT_A_RUN',
+      `Expected a run folder at ${dir} but ${join(dir, MARKER)}, which a run writes, is missing or was altered. ` +
+        'Put it back, or choose the folder of a run.',
+    );
+  }
+  throw new RunError(
+    'STATE_VERSION',
+    `${dir} is a run folder of version ${version} but this fedtune reads version ${FOLDER_VERSION}. ` +
+      'Go on with the fedtune that wrote it, or start the run anew (--overwrite replaces it).',
+  );
+}

@@ -1,5 +1,5 @@
 import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
-import { type FileHandle, mkdir, open, rename, rm } from 'node:fs/promises';
+import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { RunError } from './errors.js';
 
@@ -65,25 +65,31 @@ export function syncFolderSync(path: string): void {
 
 /**
  * Writes a file under a temporary name beside it, syncs, calls `check` with that name and renames: at `path` there is the old
- * file or all of the new one, whenever the power goes. The temporary file goes when anything throws.
+ * file or all of the new one, whenever the power goes. The temporary file goes when anything throws. Pieces of `content` may be
+ * made while it is written.
  *
- * Throws RunError WRITE_FAILED, and what `write` and `check` throw.
+ * Throws RunError WRITE_FAILED, and what `content` and `check` throw.
  */
-export async function writeFileAtomically(
+export async function writeAtomic(
   path: string,
-  write: (file: FileHandle) => Promise<void>,
-  check: (temporary: string) => Promise<void> = async () => {},
-  temporary = `${path}.tmp`,
+  content: string | Uint8Array | Iterable<string | Uint8Array> | AsyncIterable<string | Uint8Array>,
+  options: {
+    readonly check?: (temporary: string) => Promise<void>;
+    /** @default `path` with `.tmp` behind it */
+    readonly temporary?: string;
+  } = {},
 ): Promise<void> {
+  const { check, temporary = `${path}.tmp` } = options;
   try {
     const file = await open(temporary, 'w');
     try {
-      await write(file);
+      // Not `file.write`, which takes less than all where the disk fills up, and says so by a number alone.
+      await writeFile(file, content);
       await file.sync();
     } finally {
       await file.close();
     }
-    await check(temporary);
+    await check?.(temporary);
     await rename(temporary, path);
     await syncFolder(dirname(path));
   } catch (error) {
@@ -93,13 +99,23 @@ export async function writeFileAtomically(
   }
 }
 
-/** `writeFileAtomically` with the content at hand. */
-export function writeAtomic(path: string, content: string | Uint8Array, temporary?: string): Promise<void> {
-  return writeFileAtomically(path, (file) => file.writeFile(content), undefined, temporary);
+/** Characters that are written at once. */
+const PIECE = 1 << 16;
+
+/** Lines in larger pieces. */
+export function* inPieces(lines: Iterable<string>): Generator<string> {
+  let piece = '';
+  for (const line of lines) {
+    piece += line;
+    if (piece.length < PIECE) continue;
+    yield piece;
+    piece = '';
+  }
+  yield piece;
 }
 
 /**
- * `writeFileAtomically` in steps, without waiting, but for the sync of the folder: whoever writes many files does that once.
+ * `writeAtomic` in steps, without waiting, but for the sync of the folder: whoever writes many files does that once.
  * `check` is called before the rename.
  *
  * Throws RunError WRITE_FAILED, and what `write` and `check` throw.

@@ -8,7 +8,7 @@ import { scoreOf } from '../contracts/score.js';
 import { toWireError } from '../contracts/wireError.js';
 import { InterruptedError } from '../errors.js';
 import { writePeftAdapter } from '../export/index.js';
-import { writeFileAtomically } from '../files.js';
+import { inPieces, writeAtomic } from '../files.js';
 import type { ClientAdapters } from '../methods/method.js';
 import { makeTrainPhase, stepsOfEpochs } from '../methods/schedule.js';
 import { adaptersOf, candidatesOf, type SplitScores, scoreCandidates } from './candidates.js';
@@ -84,13 +84,11 @@ function scoreLine({ examples }: OpenOwner, split: EvalSplit, { perExample }: Sp
   })}\n`;
 }
 
-async function writeScores(path: string, owner: OpenOwner, scores: Readonly<Record<EvalSplit, SplitScores>>) {
-  await writeFileAtomically(path, async (file) => {
-    for (const split of EVAL_SPLITS) {
-      const { count } = examplesOf(owner.examples, split);
-      for (let i = 0; i < count; i++) await file.write(scoreLine(owner, split, scores[split], i));
-    }
-  });
+function* scoreLines(owner: OpenOwner, scores: Readonly<Record<EvalSplit, SplitScores>>): Generator<string> {
+  for (const split of EVAL_SPLITS) {
+    const { count } = examplesOf(owner.examples, split);
+    for (let i = 0; i < count; i++) yield scoreLine(owner, split, scores[split], i);
+  }
 }
 
 /**
@@ -109,7 +107,7 @@ export async function finishOwner(owner: OpenOwner, request: FinishRequest, path
   const available = WHICH.filter((which) => candidates[which] !== undefined);
   const takeHome = chooseTakeHome(config.take_home, scoresOf(valid.sums), available);
   owner.throwIfStopped();
-  await writeScores(paths.scores, owner, { valid, test });
+  await writeAtomic(paths.scores, inPieces(scoreLines(owner, { valid, test })));
   // Whole rank components that a mask prunes are left out: `prune: rank` gives a plain adapter of the client's rank.
   const taken = compactAdapter(candidates[takeHome] ?? { layout, values: initial, mask: null });
   await writePeftAdapter(paths.takeHome, taken, model, { loraDropout: config.lora_dropout });

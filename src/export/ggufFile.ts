@@ -1,8 +1,7 @@
 import { createHash, type Hash } from 'node:crypto';
-import type { FileHandle } from 'node:fs/promises';
 import { type GGUFTypedMetadata, GGUFValueType, serializeGgufMetadata } from '@huggingface/gguf';
 import { ModelError } from '../errors.js';
-import { writeFileAtomically } from '../files.js';
+import { writeAtomic } from '../files.js';
 import { hashFile } from '../sha256.js';
 
 /** Where the values of a tensor start: multiples of this in the file. */
@@ -64,10 +63,26 @@ function encodeHeader(keys: GgufKeys, tensors: readonly GgufTensor[]): Buffer {
   return Buffer.concat([header, Buffer.alloc(padded(header.length) - header.length)]);
 }
 
-async function writeAll(file: FileHandle, bytes: Uint8Array, hash: Hash): Promise<void> {
-  hash.update(bytes);
-  for (let done = 0; done < bytes.length; ) {
-    done += (await file.write(bytes, done, bytes.length - done)).bytesWritten;
+/** The bytes of a file, tensor after tensor. */
+async function* bytesOf(keys: GgufKeys, tensors: readonly GgufTensor[]): AsyncGenerator<Uint8Array> {
+  yield encodeHeader(keys, tensors);
+  for (const tensor of tensors) {
+    const data = await tensor.data();
+    if (data.length !== tensor.bytes) {
+      throw new ModelError(
+        'WRITE_FAILED',
+        `Expected ${tensor.bytes} bytes for tensor "${tensor.name}" but got ${data.length}.`,
+      );
+    }
+    yield data;
+    yield new Uint8Array(padded(data.length) - data.length);
+  }
+}
+
+async function* hashed(pieces: AsyncIterable<Uint8Array>, hash: Hash): AsyncGenerator<Uint8Array> {
+  for await (const piece of pieces) {
+    hash.update(piece);
+    yield piece;
   }
 }
 
@@ -79,28 +94,13 @@ async function writeAll(file: FileHandle, bytes: Uint8Array, hash: Hash): Promis
  */
 export async function writeGguf(path: string, keys: GgufKeys, tensors: readonly GgufTensor[]): Promise<void> {
   const hash = createHash('sha256');
-  await writeFileAtomically(
-    path,
-    async (file) => {
-      await writeAll(file, encodeHeader(keys, tensors), hash);
-      for (const tensor of tensors) {
-        const data = await tensor.data();
-        if (data.length !== tensor.bytes) {
-          throw new ModelError(
-            'WRITE_FAILED',
-            `Expected ${tensor.bytes} bytes for tensor "${tensor.name}" but got ${data.length}.`,
-          );
-        }
-        await writeAll(file, data, hash);
-        await writeAll(file, new Uint8Array(padded(data.length) - data.length), hash);
-      }
-    },
-    async (temporary) => {
+  await writeAtomic(path, hashed(bytesOf(keys, tensors), hash), {
+    check: async (temporary) => {
       if ((await hashFile(temporary)) === hash.digest('hex')) return;
       throw new ModelError(
         'WRITE_FAILED',
         `${path} does not read back as it was written. Check the disk and try again.`,
       );
     },
-  );
+  });
 }

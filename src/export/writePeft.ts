@@ -2,7 +2,7 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Adapter } from '../adapter/layout.js';
 import { AdapterError } from '../errors.js';
-import { makeFolder, writeFileAtomically } from '../files.js';
+import { makeFolder, writeAtomic } from '../files.js';
 import { encodeSafetensors, type TensorValues } from '../safetensors/index.js';
 import { hashFile, sha256 } from '../sha256.js';
 import { checkFits, factors } from './modules.js';
@@ -36,19 +36,15 @@ function peftTensors(adapter: Adapter, values: Float32Array | Uint8Array, model:
 }
 
 async function writeChecked(path: string, bytes: Uint8Array): Promise<void> {
-  await writeFileAtomically(
-    path,
-    async (file) => {
-      await file.writeFile(bytes);
-    },
-    async (temporary) => {
+  await writeAtomic(path, bytes, {
+    check: async (temporary) => {
       if ((await hashFile(temporary)) === sha256(bytes)) return;
       throw new AdapterError(
         'WRITE_FAILED',
         `${path} does not read back as it was written. Check the disk and try again.`,
       );
     },
-  );
+  });
 }
 
 /**

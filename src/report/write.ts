@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { RunError } from '../errors.js';
-import { makeFolder, writeAtomic, writeFileAtomically } from '../files.js';
+import { makeFolder, writeAtomic } from '../files.js';
 import { reportHtml } from './page/index.js';
 import type { RunRecord } from './record.js';
 import { eventFile } from './tensorboard/eventFile.js';
@@ -12,7 +12,7 @@ import { scalarsOf } from './tensorboard/scalars.js';
  */
 export async function writeReport(dir: string, record: RunRecord, temporary?: string): Promise<string> {
   const path = join(dir, 'report.html');
-  await writeAtomic(path, reportHtml(record), temporary);
+  await writeAtomic(path, reportHtml(record), temporary === undefined ? {} : { temporary });
   return path;
 }
 
@@ -27,8 +27,6 @@ export async function writeTensorBoard(dir: string, record: RunRecord): Promise<
   const started = Date.parse(start.time) / 1000;
   await makeFolder(dir);
   const path = join(dir, `events.out.tfevents.${Math.floor(started)}.fedtune`);
-  await writeFileAtomically(path, async (file) => {
-    for (const block of eventFile(started, scalarsOf(record))) await file.write(block);
-  });
+  await writeAtomic(path, eventFile(started, scalarsOf(record)));
   return path;
 }

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 import type { RunConfig } from '../config/schema.js';
 import type { EvalSplit } from '../contracts/evaluation.js';
 import { type DataSummary, type Example, loadExamples, readOptionsOf } from '../data/index.js';
-import { makeFolder, writeFileAtomically } from '../files.js';
+import { inPieces, makeFolder, writeAtomic } from '../files.js';
 import type { HubOptions } from '../model/index.js';
 import { dealExamples, ownerFolders } from '../partition/index.js';
 
@@ -42,12 +42,12 @@ export async function deal(config: RunConfig, hub: HubOptions = {}): Promise<Dea
   };
 }
 
-/** JSON without the two other line ends of Unicode, at which readers of lines cut. */
-const jsonLine = (example: Example): string =>
-  JSON.stringify(example).replace(/[\u2028\u2029]/g, (end) => (end === '\u2028' ? '\\u2028' : '\\u2029'));
-
-/** Lines written at once. */
-const CHUNK = 1000;
+/** Lines of JSON without the two other line ends of Unicode, at which readers of lines cut. */
+function* jsonLines(examples: readonly Example[]): Generator<string> {
+  for (const example of examples) {
+    yield `${JSON.stringify(example).replace(/[\u2028\u2029]/g, (end) => (end === '\u2028' ? '\\u2028' : '\\u2029'))}\n`;
+  }
+}
 
 /**
  * Writes every owner's rows into its home, `<dir>/<folder>/rows.jsonl`; from then on only the owner opens it.
@@ -57,11 +57,6 @@ export async function writeHomes(dir: string, { owners }: Deal): Promise<void> {
   for (const { folder, examples } of owners) {
     const home = join(dir, folder);
     await makeFolder(home);
-    await writeFileAtomically(join(home, 'rows.jsonl'), async (file) => {
-      for (let at = 0; at < examples.length; at += CHUNK) {
-        const lines = examples.slice(at, at + CHUNK).map((example) => `${jsonLine(example)}\n`);
-        await file.write(lines.join(''));
-      }
-    });
+    await writeAtomic(join(home, 'rows.jsonl'), inPieces(jsonLines(examples)));
   }
 }

@@ -2,6 +2,7 @@ import { execFileSync } from 'node:child_process';
 import { cp, mkdir, readdir, readFile, rm, stat, statfs } from 'node:fs/promises';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { inPieces, writeAtomic } from '../../src/files.js';
 import { fedtune, makeWorkFolder, outcomeOf, workFolder, writeRunFile } from './cli.js';
 
 const SETTINGS = { method: 'fedavg', partition: 'iid', num_clients: 4 };
@@ -44,6 +45,19 @@ async function kilobytesOf(dir: string): Promise<number> {
 
 const mounts = await canMount();
 const title = mounts ? 'a disk' : 'a disk (skipped: mounting one takes root on Linux)';
+
+it.skipIf(!mounts).each<[string, () => Iterable<string | Uint8Array>]>([
+  ['lines', () => inPieces(Array.from({ length: 3000 }, (_, i) => `${i} ${'x'.repeat(50)}\n`))],
+  ['one block', () => [new Uint8Array(150_000)]],
+])(`${title} that fills up in the middle of %s keeps the file before`, async (_, content) => {
+  const dir = await workFolder();
+  mountDisk(dir, 100);
+  const path = join(dir, 'rows.jsonl');
+  await writeAtomic(path, 'before\n');
+  await expect(writeAtomic(path, content())).rejects.toMatchObject({ code: 'WRITE_FAILED' });
+  expect(await readdir(dir)).toEqual(['rows.jsonl']);
+  expect(await readFile(path, 'utf8')).toBe('before\n');
+});
 
 describe.skipIf(!mounts)(title, () => {
   let finished: string;

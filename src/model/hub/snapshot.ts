@@ -6,7 +6,7 @@ import { FedtuneError } from '../../errors.js';
 import { makeFolder, writeAtomic } from '../../files.js';
 import { HubAccess, type HubOptions } from './access.js';
 import { type Blob, downloadBlob, linkBlob, reasonOf } from './download.js';
-import type { HubSpec } from './spec.js';
+import { type HubSpec, isInside } from './spec.js';
 
 /** One revision of a repository: which files it has, and where they are or will be on this machine. */
 export interface Snapshot {
@@ -60,7 +60,7 @@ class RepoCache {
 
   async #write(path: string, text: string): Promise<void> {
     await makeFolder(dirname(path));
-    await writeAtomic(path, text, `${path}.${randomUUID()}.tmp`);
+    await writeAtomic(path, text, { temporary: `${path}.${randomUUID()}.tmp` });
   }
 
   async remember(revision: string, commit: string, files: readonly string[]): Promise<void> {
@@ -80,10 +80,6 @@ class RepoCache {
     return { files: relative.sort(), complete: false };
   }
 }
-
-/** A path inside a repository that stays inside on every system. */
-const isInside = (path: string): boolean =>
-  path.split('/').every((part) => part !== '' && part !== '.' && part !== '..' && !/[\\:\0]/.test(part));
 
 async function ask(spec: HubSpec, access: HubAccess): Promise<{ commit: string; blobs: Map<string, Blob> }> {
   const { name, type, revision } = spec;

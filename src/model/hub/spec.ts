@@ -18,9 +18,12 @@ export function hubError(type: HubSpec['type'], code: string, message: string, c
 
 const NAME = /^[\w-][\w.-]*$/;
 
-/** A branch, tag, commit or `refs/pr/1`; it becomes a path in the cache and must stay inside of it. */
-const isRevision = (revision: string): boolean =>
-  revision.split('/').every((part) => part !== '' && part !== '.' && part !== '..' && !/[\\:\0]/.test(part));
+/**
+ * Whether what becomes a path in the cache stays inside of it, on every system: a file, or a branch, tag, commit or
+ * `refs/pr/1`.
+ */
+export const isInside = (path: string): boolean =>
+  path.split('/').every((part) => part !== '' && part !== '.' && part !== '..' && !/[\\:\0]/.test(part));
 
 /** Reads `hf:owner/repo[@revision][/path/to/file]`. Throws BAD_HUB_SPEC. */
 export function parseHubSpec(spec: string, type: HubSpec['type'], revision = 'main'): HubSpec {
@@ -29,7 +32,7 @@ export function parseHubSpec(spec: string, type: HubSpec['type'], revision = 'ma
   const [repo, at, ...more] = (second ?? '').split('@');
   if (!NAME.test(owner ?? '') || !NAME.test(repo ?? '') || more.length > 0 || at === '') throw bad();
   if (path.some((part) => part === '' || part === '.' || part === '..' || part.includes('\\'))) throw bad();
-  if (!isRevision(at ?? revision)) throw bad();
+  if (!isInside(at ?? revision)) throw bad();
   const file = path.length > 0 ? { file: path.join('/') } : {};
   return { type, name: `${owner}/${repo}`, revision: at ?? revision, ...file };
 }

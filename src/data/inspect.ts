@@ -220,13 +220,12 @@ export class DataInspector {
     const tally = new DataTally();
     const lengths: number[] = [];
     for (const example of this.#sample) {
-      // How long it is, and what becomes of it at seq_length.
+      // How long it is, and what becomes of it at seq_length: the same, unless it is cut there.
       const whole = tokenizeExample(example, { ...tokenize, seqLength: Number.MAX_SAFE_INTEGER });
       if (!('dropped' in whole)) lengths.push(whole.example.tokens.length);
-      tally.tokenized(
-        example,
-        tokenizeExample(example, { ...tokenize, onLong: tokenize.onLong === 'drop' ? 'drop' : 'truncate' }),
-      );
+      const fits = !('dropped' in whole) && whole.facts.longest <= tokenize.seqLength;
+      const onLong = tokenize.onLong === 'drop' ? 'drop' : 'truncate';
+      tally.tokenized(example, fits ? whole : tokenizeExample(example, { ...tokenize, onLong }));
     }
     if (lengths.length === 0) return { tokenized: tally.summary() };
     lengths.sort((a, b) => a - b);

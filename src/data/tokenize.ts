@@ -28,6 +28,8 @@ export function promptTokens(example: Example, options: Pick<TokenizeOptions, 't
 
 /** What was done to one example on its way to tokens. Counts. */
 export interface TokenizeFacts {
+  /** Tokens of the longest sequence before cutting. */
+  readonly longest: number;
   /** Target tokens before cutting, and those that were cut off. */
   readonly targets: number;
   readonly targetsLost: number;
@@ -148,6 +150,7 @@ export function tokenizeExample(example: Example, options: TokenizeOptions): Tok
     more: earlier,
     truncated: longest > seqLength,
     facts: {
+      longest,
       targets,
       targetsLost: targets - (sum(kept, 'targets') - sum(kept, 'targetsLost')),
       splits: sum(kept, 'splits'),

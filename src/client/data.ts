@@ -9,7 +9,7 @@ import { contentHash } from '../data/sameness.js';
 import { DataTally } from '../data/summary.js';
 import { resolveTemplate } from '../data/templates/resolve.js';
 import { tokenizeExample } from '../data/tokenize.js';
-import type { Split } from '../data/types.js';
+import { SPLITS, type Split } from '../data/types.js';
 import { DataError, FedtuneError, RunError } from '../errors.js';
 import { writeAtomic } from '../files.js';
 import { splitCandidates } from '../partition/split.js';
@@ -17,7 +17,7 @@ import { randomStream, shuffled } from '../random.js';
 import { hashFile, sha256Files, sha256 as sha256Of } from '../sha256.js';
 import { StateStore } from '../store/index.js';
 import { version } from '../version.js';
-import { hashExamples, type LabelledExample, type OwnerExamples, packExamples } from './examples.js';
+import { examplesOf, hashExamples, type LabelledExample, type OwnerExamples, packExamples } from './examples.js';
 import type { OwnerHost, OwnerModel } from './host.js';
 import { readOwnRows, rowsFile } from './rows.js';
 
@@ -36,7 +36,6 @@ const FORM = 2;
 
 /** There is one state of the tokens, written anew where rows or settings change. */
 const TURN = 1;
-const SPLITS: readonly Split[] = ['train', 'valid', 'test'];
 
 const tokensStore = (home: string): StateStore => StateStore.open(join(home, 'tokens'));
 
@@ -170,15 +169,15 @@ export async function prepareData(
     const kept = loadWhole(home);
     if (kept?.inputs === inputs) return kept;
     const data = await makeData(home, id, request, model, host, inputs);
+    const ids = SPLITS.map((split) => {
+      const { count, place } = examplesOf(data, split);
+      return [split, data.ids.slice(place(0), place(count))];
+    });
+    await writeAtomic(join(home, 'split.json'), `${JSON.stringify(Object.fromEntries(ids), null, 2)}\n`);
+    // Last: where they are, all else that is made of the rows is.
     const store = tokensStore(home);
     store.save(TURN, data);
     store.keepOnly([TURN]);
-    let next = 0;
-    const ids = SPLITS.map((split) => {
-      next += data.counts[split].examples;
-      return [split, data.ids.slice(next - data.counts[split].examples, next)];
-    });
-    await writeAtomic(join(home, 'split.json'), `${JSON.stringify(Object.fromEntries(ids), null, 2)}\n`);
     return data;
   } catch (error) {
     throw await sayable(home, error);

@@ -1,14 +1,12 @@
 import { createHash } from 'node:crypto';
 import type { SplitCounts } from '../contracts/messages.js';
-import type { Split, TokenizedExample } from '../data/types.js';
+import { SPLITS, type Split, type TokenizedExample } from '../data/types.js';
 
 /** Examples one by one, so that none is an object before it is needed. */
 export interface ExampleList {
   readonly count: number;
   example(index: number): TokenizedExample;
 }
-
-const SPLITS: readonly Split[] = ['train', 'valid', 'test'];
 
 /** The examples of one owner that are in use, as they lie in memory and on disk: training, validation, test, one after the other. */
 export interface OwnerExamples {

@@ -2,7 +2,7 @@ import { createReadStream } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { z } from 'zod';
-import type { Example } from '../data/types.js';
+import { type Example, SPLITS } from '../data/types.js';
 import { DataError } from '../errors.js';
 
 const text = z.string();
@@ -13,7 +13,7 @@ const example = z.looseObject({
   input: text,
   output: text,
   category: text.optional(),
-  split: z.enum(['train', 'valid', 'test']).optional(),
+  split: z.enum(SPLITS).optional(),
   messages: z.array(z.looseObject({ role: text })).optional(),
   text: text.optional(),
 });

@@ -20,7 +20,8 @@ export interface Message {
   readonly name?: string;
 }
 
-export type Split = 'train' | 'valid' | 'test';
+export const SPLITS = ['train', 'valid', 'test'] as const;
+export type Split = (typeof SPLITS)[number];
 
 /** One row of a data set, whatever its format was. */
 export interface Example {

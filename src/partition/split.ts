@@ -1,4 +1,4 @@
-import type { Split } from '../data/types.js';
+import { SPLITS, type Split } from '../data/types.js';
 
 export interface SplitParams {
   readonly validFraction: number;
@@ -25,8 +25,6 @@ export interface SplitResult {
   /** Candidates for training that the data gives for validation or test as well: left out, or the test were none. */
   readonly repeated: number[];
 }
-
-const SPLITS: readonly Split[] = ['train', 'valid', 'test'];
 
 const isHeldOut = (split: Split | undefined): split is 'valid' | 'test' => split === 'valid' || split === 'test';
 

@@ -1,4 +1,13 @@
-import { appendFileSync, readdirSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  mkdirSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadData } from '../../../src/client/data.js';
@@ -57,6 +66,18 @@ describe('an owner describes its data', () => {
       .split('\n')
       .map((line) => JSON.parse(line).id);
     expect([...train!, ...valid!, ...test!].sort()).toEqual(ids.sort());
+  });
+
+  it('leaves the ids at home also where it could not write them before', async () => {
+    const federation = await makeFederation({}, { owners: 1 });
+    const home = federation.homes[0]!;
+    const path = join(home.home, 'split.json');
+    mkdirSync(join(path, 'in the way'), { recursive: true });
+    const describe = () => ask<Description>(new Owner(home, toyHost()), describeRequest(federation));
+    await expect(describe()).rejects.toMatchObject({ code: 'WRITE_FAILED' });
+    rmSync(path, { recursive: true });
+    const { train } = await describe();
+    expect(JSON.parse(readFileSync(path, 'utf8')).train).toHaveLength(train.examples);
   });
 
   it('counts target tokens, categories, and what was cut or dropped', async () => {

@@ -145,11 +145,17 @@ export async function* jsonRows(source: RowSource): AsyncGenerator<SplitRow> {
 /** Whether the first line is a whole object and not the whole file. */
 async function isJsonLines(source: RowSource): Promise<boolean> {
   let whole = false;
-  for await (const { text } of readLines({ ...source, onBytes: undefined })) {
-    if (text.trim() === '') continue;
-    if (whole) return true;
-    whole = text.trim().startsWith('{') && 'value' in parsed(1, text.trim());
-    if (!whole) return false;
+  try {
+    for await (const { text } of readLines({ ...source, onBytes: undefined })) {
+      if (text.trim() === '') continue;
+      if (whole) return true;
+      whole = text.trim().startsWith('{') && 'value' in parsed(1, text.trim());
+      if (!whole) return false;
+    }
+  } catch (error) {
+    if (!(error instanceof DataError && error.code === 'LINE_TOO_LONG')) throw error;
+    // All of a large file on one line, as json.dump writes it.
+    return whole;
   }
   return false;
 }

@@ -59,6 +59,11 @@ describe('layouts of JSON', () => {
     expect((await loadExamples(path)).examples[0]).toMatchObject({ instruction: 'Add.', input: '1+1', output: '2' });
   });
 
+  it('an object of rows on one line, however long that is', async () => {
+    const rows = Array.from({ length: 70 }, (_, i) => `{"instruction": "q${i}", "output": "${'x'.repeat(999_000)}"}`);
+    expect(await asked(put('a.json', `{"data": [${rows.join(', ')}]}`))).toHaveLength(70);
+  });
+
   it('a row that has a list of that name is a row', async () => {
     expect(
       await asked(put('a.json', '{"instruction": "a", "output": "b", "examples": [{"x": 1}], "train": [{"y": 1}]}')),

@@ -1,6 +1,6 @@
 /**
  * `npm run bench:peers`: the engine and PyTorch + transformers + PEFT on the same work, alternating, with the same number of
- * threads. Writes benchmarks/results/peers.{json,md}, case by case.
+ * threads. Writes benchmarks/results/peers.{json,md}, case by case, by kind of machine.
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
@@ -10,7 +10,7 @@ import { peerReport } from './lib/peerReport.mjs';
 import { summarise } from './lib/peerSummary.mjs';
 import { resultFile } from './lib/resultFile.mjs';
 import { startTicker } from './lib/ticker.mjs';
-import { COMPARISONS, prepare, runVariant, VARIANTS } from './lib/variants.mjs';
+import { COMPARISONS, COMPILED, OTHERS, prepare, runVariant, VARIANTS, variantsOn } from './lib/variants.mjs';
 import { peersPython } from './peers/python.mjs';
 
 const HELP = `Usage: npm run bench:peers -- [options]
@@ -18,13 +18,14 @@ const HELP = `Usage: npm run bench:peers -- [options]
   --repeats N       alternating runs of each program (default 3; federation 1 unless given)
   --threads N       threads of each side (default: the cores)
   --no-compile      leave torch.compile out
-  --bf16-weights    also PyTorch with its weights in bf16
+  --others          beside case full also JAX and MLX, once each (benchmarks/peers/requirements-others.txt)
   --data PATH       conversations for chat and federation (default: the embedded owners), with --model PATH for the tokenizer
   --rounds N, --local-steps N   a shorter federation (default 3 rounds of 10 steps)
   --limit N         federation: seconds after which PyTorch stops and the rest is estimated at its speed by then (default: none)
   --timeout N       seconds that one run may take (default 3600)
   --quick           one short run of each, to see that everything works; written to benchmarks/.cache/quick
-FEDTUNE_PEERS_PYTHON names a Python that has the packages of benchmarks/peers/requirements.txt; else they are installed once.`;
+FEDTUNE_PEERS_PYTHON names a Python that has the packages of benchmarks/peers/requirements.txt, FEDTUNE_OTHERS_PYTHON one for --others;
+else they are installed once.`;
 
 const { values: options } = parseArgs({
   options: {
@@ -32,7 +33,7 @@ const { values: options } = parseArgs({
     repeats: { type: 'string' },
     threads: { type: 'string', default: String(availableParallelism()) },
     'no-compile': { type: 'boolean', default: false },
-    'bf16-weights': { type: 'boolean', default: false },
+    others: { type: 'boolean', default: false },
     data: { type: 'string' },
     model: { type: 'string' },
     rounds: { type: 'string' },
@@ -44,10 +45,12 @@ const { values: options } = parseArgs({
   },
 });
 
-function chosenVariants({ variants }) {
-  const eager = (name) => !(VARIANTS[name].compile && options['no-compile']);
-  const extra = options['bf16-weights'] && variants.includes('PyTorch bf16') ? ['PyTorch bf16 weights'] : [];
-  return [...variants, ...extra].filter(eager);
+/** What to run in one repeat; the others run in the first one only. */
+function chosenVariants(name, machine, repeat) {
+  const wanted = variantsOn(machine, COMPARISONS[name]);
+  const compiled = (variant) => COMPILED.has(VARIANTS[variant].compile);
+  const others = options.others && name === 'full' && repeat === 1 ? OTHERS : [];
+  return [...wanted.filter((variant) => !(options['no-compile'] && compiled(variant))), ...others];
 }
 
 function describeRun(run, metric) {
@@ -83,7 +86,7 @@ async function compare(name) {
   const machine = await describeMachine(Number(options.threads));
   const runs = [];
   for (let repeat = 1; repeat <= repeats; repeat++) {
-    for (const variant of chosenVariants(comparison)) {
+    for (const variant of chosenVariants(name, machine, repeat)) {
       // What failed once is not tried again.
       if (runs.some((run) => run.variant === variant && run.error !== undefined)) continue;
       const run = { repeat, ...(await runOnce(variant, comparison, testCase)) };
@@ -91,7 +94,7 @@ async function compare(name) {
       console.error(`${name} ${repeat}/${repeats} ${variant}: ${describeRun(run, comparison.metric)}`);
     }
   }
-  const versions = runs.find((run) => run.versions !== undefined)?.versions;
+  const versions = Object.assign({}, ...runs.map((run) => run.versions));
   return {
     date: new Date().toISOString().slice(0, 16).replace('T', ' '),
     source: testCase.source,
@@ -115,11 +118,15 @@ if (unknown !== undefined) {
 peersPython();
 const results = resultFile('peers', {
   quick: options.quick,
-  empty: { version: 1, comparisons: {} },
+  empty: { version: 2, machines: {} },
   render: peerReport,
 });
 for (const name of names) {
-  results.content.comparisons[name] = await compare(name);
+  const part = await compare(name);
+  // By the instructions that the engine uses there: what was measured on another kind of machine stays.
+  const kind = part.machine.kernels[0];
+  results.content.machines[kind] ??= {};
+  results.content.machines[kind][name] = part;
   results.save();
 }
 console.log(peerReport(results.content));

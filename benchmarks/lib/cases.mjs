@@ -11,6 +11,7 @@ export const CASES = {
   chat: { shape: 'smollm2-135m', batch: 8, seqLength: 512 },
   long: { shape: 'smollm2-135m', batch: 1, length: 2048 },
   qwen: { shape: 'qwen2.5-0.5b', batch: 2, length: 256 },
+  single: { shape: 'smollm2-135m', batch: 1, length: 128 },
   federation: { shape: 'smollm2-135m', batch: 8, seqLength: 512, clients: 8, rounds: 3, localSteps: 10 },
 };
 

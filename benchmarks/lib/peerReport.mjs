@@ -1,15 +1,19 @@
 import { bytes, machineLines, number, percent, table, withRange } from './markdown.mjs';
 import { COMPARISONS } from './variants.mjs';
 
+/** Kinds of machine, by the instructions that the engine chooses there. */
+const KINDS = { amx: 'AMX', vnni: 'AVX-512 VNNI', avxvnni: 'AVX-VNNI', avx2: 'AVX2', neon: 'NEON' };
 const UNITS = { tokens_per_second: 'tokens/s', target_tokens_per_second: 'target tokens/s' };
 
 function targetRow(name, target) {
   const sign = target.kind === 'speed' ? '>=' : '<=';
-  const limit = `${sign} ${number(target.limit)}${target.goal === undefined ? '' : ` (${number(target.goal)})`}`;
+  const goal = target.goal === undefined ? '' : ` (${number(target.goal)})`;
+  const limit = target.limit === undefined ? '-' : `${sign} ${number(target.limit)}${goal}`;
   const what = target.kind === 'speed' ? 'speed' : 'peak memory';
-  const against = target.opponent ?? target.against.join(' / ');
+  const against = [...new Set([target.against, target.opponent ?? ''])].filter((name) => name !== '').join(', ');
   const value = target.ratio === undefined ? '-' : withRange(target.ratio, target.min, target.max);
-  const verdict = target.pass === null ? 'not measured' : target.pass ? 'yes' : 'no';
+  const open = target.ratio === undefined ? 'not measured' : '-';
+  const verdict = target.pass === null ? open : target.pass ? 'yes' : 'no';
   return [`${name}: ${what} of ${target.ours} against ${against}`, value, limit, verdict];
 }
 
@@ -38,7 +42,7 @@ function comparisonPart(name, part) {
   const repeats = `${settings.repeats} ${settings.repeats === 1 ? 'run' : 'alternating runs'} of each${settings.quick ? ', shortened (--quick)' : ''}`;
   const work =
     name === 'federation' ? `${settings.clients} clients x ${settings.rounds} rounds x ${settings.steps} steps; ` : '';
-  const lines = [`## ${COMPARISONS[name].title}`, '', `${part.date}; ${part.source}; ${work}${repeats}.`, ''];
+  const lines = [`### ${COMPARISONS[name].title}`, '', `${part.date}; ${part.source}; ${work}${repeats}.`, ''];
   lines.push(speedTable(COMPARISONS[name], summary), '');
   for (const { variant, giga_operations_per_second: giga, ...share } of summary.peak) {
     lines.push(
@@ -66,8 +70,8 @@ function comparisonPart(name, part) {
   return lines.join('\n');
 }
 
-/** The whole result as Markdown; comparisons in the order of the script, machines named where they differ. */
-export function peerReport({ comparisons }) {
+/** Where each comparison of one kind of machine was measured, the targets, and each comparison. */
+function machinePart(kind, comparisons) {
   const names = Object.keys(COMPARISONS).filter((name) => comparisons[name] !== undefined);
   const machines = new Map();
   for (const name of names) {
@@ -75,19 +79,22 @@ export function peerReport({ comparisons }) {
     const key = `${machine.cpu} ${machine.cores} ${machine.threads}`;
     machines.set(key, { machine, names: [...(machines.get(key)?.names ?? []), name] });
   }
-  const lines = ['# fedtune and PyTorch + PEFT on the same cores', '', 'Made by `npm run bench:peers`.'];
+  const lines = [`## ${KINDS[kind] ?? kind}`];
   for (const { machine, names: on } of machines.values()) {
     lines.push('', `Measured on (${on.join(', ')}):`, '', ...machineLines(machine));
   }
-  lines.push(
-    '',
-    'Ratios are of the medians; in brackets the smallest and largest ratio of two runs side by side. Peak memory is the high-water mark of the resident bytes of the whole process tree.',
-    '',
-    '## Targets',
-    '',
-  );
   const rows = names.flatMap((name) => comparisons[name].summary.targets.map((target) => targetRow(name, target)));
-  lines.push(table(['', 'measured', 'wanted (goal)', 'reached'], rows));
+  lines.push('', table(['', 'measured', 'wanted (goal)', 'reached'], rows));
   for (const name of names) lines.push('', comparisonPart(name, comparisons[name]));
+  return lines;
+}
+
+/** The whole result as Markdown, by kind of machine; comparisons in the order of the script. */
+export function peerReport({ machines }) {
+  const lines = ['# fedtune and PyTorch + PEFT on the same cores', '', 'Made by `npm run bench:peers`.', ''];
+  lines.push(
+    'Ratios are of the medians; in brackets the smallest and largest ratio of two runs side by side. Peak memory is the high-water mark of the resident bytes of the process (until 2026-11-27 of its whole tree, so that compilers count).',
+  );
+  for (const [kind, comparisons] of Object.entries(machines)) lines.push('', ...machinePart(kind, comparisons));
   return `${lines.join('\n')}\n`;
 }

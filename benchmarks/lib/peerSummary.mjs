@@ -1,6 +1,6 @@
 import { pairedRatio, spread, sum } from './stats.mjs';
 import { judge } from './targets.mjs';
-import { VARIANTS } from './variants.mjs';
+import { VARIANTS, variantsOn } from './variants.mjs';
 
 /** Share of each kernel in the time of the timed steps, largest first, with what is outside of all kernels. */
 function profileOf(runs) {
@@ -34,11 +34,12 @@ function perVariant(runs, key) {
  * variants the share of the machine's peak and of each kernel.
  */
 export function summarise(name, comparison, runs, machine) {
+  const variants = variantsOn(machine, comparison);
   const good = runs.filter((run) => run.error === undefined);
   const speeds = perVariant(good, comparison.metric);
   const memory = perVariant(good, 'peak_rss_bytes');
   const failed = [...new Set(runs.filter((run) => run.error !== undefined).map(({ variant }) => variant))];
-  const lead = comparison.variants.find((variant) => VARIANTS[variant].side === 'ours');
+  const lead = variants.find((variant) => VARIANTS[variant].side === 'ours');
   const others = Object.keys(speeds).filter((variant) => VARIANTS[variant].side === 'theirs');
   const against = speeds[lead] === undefined ? [] : others;
   const ratios = against.map((variant) => ({
@@ -54,7 +55,7 @@ export function summarise(name, comparison, runs, machine) {
     memory,
     failed,
     ratios,
-    targets: judge(name, { speeds, memory, failed }),
+    targets: judge(name, { machine, variants, summary: { speeds, memory, failed } }),
     peak: own.map((variant) => ({ variant, ...shareOfPeak(stepped(variant), machine.peak.all_threads) })),
     profile: own.map((variant) => ({ variant, kernels: profileOf(stepped(variant)) })),
   };

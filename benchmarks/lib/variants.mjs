@@ -1,13 +1,35 @@
+import { join } from 'node:path';
 import { runPython } from '../peers/python.mjs';
 import { makeCase } from './cases.mjs';
-import { watchTree } from './memory.mjs';
 import { overallRates, rates, runOurs } from './ours.mjs';
+import { CACHE } from './paths.mjs';
 
-const pytorch = (mode, compile, env = {}) => ({ side: 'theirs', mode, compile, env });
+const pytorch = (mode, options = {}) => ({
+  side: 'theirs',
+  program: 'torch_train.py',
+  mode,
+  compile: 'no',
+  ...options,
+});
+/** JAX and MLX; few steps, since they are run once and MLX takes minutes for one. */
+const other = (program, mode, lengths) => ({ side: 'theirs', program, mode, venv: 'others', lengths });
 const ours = (precision, kernels = 'auto') => ({ side: 'ours', precision, kernels });
 
 /** MKL and oneDNN choose their instructions themselves; this holds them to AVX2 as well. */
-const ALL_AVX2 = { ATEN_CPU_CAPABILITY: 'avx2', MKL_ENABLE_INSTRUCTIONS: 'AVX2', ONEDNN_MAX_CPU_ISA: 'AVX2' };
+const AVX2 = { env: { ATEN_CPU_CAPABILITY: 'avx2', MKL_ENABLE_INSTRUCTIONS: 'AVX2', ONEDNN_MAX_CPU_ISA: 'AVX2' } };
+
+/** What `--compile` of torch_train.py may be, but "no". */
+export const COMPILED = new Set(['default', 'max-autotune']);
+const WAYS = { '': 'no', ', compiled': 'default', ', max-autotune': 'max-autotune' };
+const LAYOUTS = { '': 'padded', ', length-grouped': 'length-grouped', ', packed': 'packed' };
+
+/** PyTorch with its weights in a type, in every way of running it and of laying out a batch, by name. */
+function everyWay(name, mode) {
+  const ways = Object.entries(WAYS).flatMap(([way, compile]) =>
+    Object.entries(LAYOUTS).map(([suffix, layout]) => [`${name}${way}${suffix}`, pytorch(mode, { compile, layout })]),
+  );
+  return Object.fromEntries(ways);
+}
 
 /** Everything that is timed, by name. */
 export const VARIANTS = {
@@ -15,16 +37,32 @@ export const VARIANTS = {
   'fedtune f32': ours('f32'),
   'fedtune int8, AVX2': ours('int8', 'avx2'),
   'fedtune int8, portable': ours('int8', 'portable'),
-  'PyTorch fp32': pytorch('fp32', false),
-  'PyTorch bf16': pytorch('bf16', false),
-  'PyTorch fp32, compiled': pytorch('fp32', true),
-  'PyTorch bf16, compiled': pytorch('bf16', true),
-  'PyTorch bf16 weights': pytorch('bf16-weights', false),
-  'PyTorch fp32, AVX2': pytorch('fp32', false, { ATEN_CPU_CAPABILITY: 'avx2' }),
-  'PyTorch fp32, AVX2 throughout': pytorch('fp32', false, ALL_AVX2),
+  ...everyWay('PyTorch fp32', 'fp32'),
+  ...everyWay('PyTorch bf16 weights', 'bf16-weights'),
+  'PyTorch bf16 autocast': pytorch('bf16-autocast'),
+  'PyTorch bf16 autocast, compiled': pytorch('bf16-autocast', { compile: 'default' }),
+  'PyTorch fp32, AVX2 but in MKL': pytorch('fp32', { env: { ATEN_CPU_CAPABILITY: 'avx2' } }),
+  'PyTorch fp32, AVX2': pytorch('fp32', AVX2),
+  'PyTorch fp32, AVX2, compiled': pytorch('fp32', { compile: 'default', ...AVX2 }),
+  'PyTorch fp32, AVX2, packed': pytorch('fp32', { layout: 'packed', ...AVX2 }),
+  'JAX fp32': other('jax_train.py', 'fp32', { warmup: 1, steps: 2 }),
+  'JAX bf16 weights': other('jax_train.py', 'bf16-weights', { warmup: 1, steps: 2 }),
+  'MLX bf16 weights': other('mlx_train.py', 'bf16-weights', { warmup: 0, steps: 1 }),
 };
 
-const PEERS = ['PyTorch fp32', 'PyTorch bf16', 'PyTorch fp32, compiled', 'PyTorch bf16, compiled'];
+const PEERS = Object.keys(WAYS).map((way) => `PyTorch bf16 weights${way}`);
+/** Compiled for batches of unlike length is slow to make, so max-autotune only has the layout with the least padding. */
+const CHAT_PEERS = [
+  ...['', ', compiled'].flatMap((way) => Object.keys(LAYOUTS).map((layout) => `PyTorch bf16 weights${way}${layout}`)),
+  'PyTorch bf16 weights, max-autotune, packed',
+];
+const PEERS_AVX2 = ['PyTorch fp32, AVX2', 'PyTorch fp32, AVX2, compiled'];
+
+/** What is run once beside case `full` with --others. */
+export const OTHERS = ['JAX fp32', 'JAX bf16 weights', 'MLX bf16 weights'];
+
+const even = { metric: 'tokens_per_second', warmup: 1, warmupCompiled: 3 };
+const forced = { ...even, variants: ['fedtune int8, AVX2', ...PEERS_AVX2], steps: 2, repeats: 1 };
 
 /**
  * The comparisons. `metric`: what a second is worth. `warmup`: untimed steps of us and of eager PyTorch; `warmupCompiled`:
@@ -34,17 +72,15 @@ export const COMPARISONS = {
   full: {
     title: 'full: SmolLM2-135M, 4 x 256 tokens, every token a target',
     case: 'full',
-    metric: 'tokens_per_second',
-    variants: ['fedtune int8', 'fedtune f32', ...PEERS],
-    warmup: 1,
-    warmupCompiled: 3,
-    steps: 6,
+    ...even,
+    variants: ['fedtune int8', 'fedtune f32', 'PyTorch fp32', 'PyTorch bf16 autocast', ...PEERS],
+    steps: 5,
   },
   chat: {
-    title: 'chat: conversations at batch 8, loss on answers only (PyTorch pads, fedtune packs)',
+    title: 'chat: conversations at batch 8, loss on answers only (fedtune packs)',
     case: 'chat',
     metric: 'target_tokens_per_second',
-    variants: ['fedtune int8', ...PEERS],
+    variants: ['fedtune int8', ...CHAT_PEERS],
     warmup: 1,
     warmupCompiled: 7,
     steps: 6,
@@ -52,38 +88,62 @@ export const COMPARISONS = {
   long: {
     title: 'long: 1 x 2048 tokens',
     case: 'long',
-    metric: 'tokens_per_second',
+    ...even,
     variants: ['fedtune int8', ...PEERS],
-    warmup: 1,
-    warmupCompiled: 3,
-    steps: 4,
+    steps: 3,
   },
   qwen: {
     title: 'qwen: Qwen2.5-0.5B shape, 2 x 256 tokens',
     case: 'qwen',
-    metric: 'tokens_per_second',
+    ...even,
     variants: ['fedtune int8', ...PEERS],
-    warmup: 1,
-    warmupCompiled: 3,
     steps: 4,
+  },
+  single: {
+    title: 'single: SmolLM2-135M, one example of 128 tokens a step',
+    case: 'single',
+    ...even,
+    variants: ['fedtune int8', ...PEERS],
+    steps: 15,
   },
   federation: {
     title: 'federation: 8 clients, rounds of steps of chat (PyTorch client after client, compile time counted)',
     case: 'federation',
     metric: 'target_tokens_per_second',
-    variants: ['fedtune int8', ...PEERS],
+    variants: [
+      'fedtune int8',
+      'PyTorch bf16 weights',
+      'PyTorch bf16 weights, packed',
+      'PyTorch bf16 weights, compiled, packed',
+    ],
     repeats: 1,
   },
   forced: {
     title: 'forced: case full held to older instructions',
     case: 'full',
-    metric: 'tokens_per_second',
-    variants: ['fedtune int8, AVX2', 'PyTorch fp32, AVX2', 'PyTorch fp32, AVX2 throughout', 'fedtune int8, portable'],
-    warmup: 1,
-    warmupCompiled: 3,
-    steps: 2,
+    ...forced,
+    variants: [...forced.variants, 'fedtune int8, portable'],
   },
+  'forced-chat': {
+    title: 'forced-chat: case chat held to AVX2',
+    case: 'chat',
+    metric: 'target_tokens_per_second',
+    variants: ['fedtune int8, AVX2', 'PyTorch fp32, AVX2, packed'],
+    warmup: 1,
+    steps: 6,
+    repeats: 1,
+  },
+  'forced-long': { title: 'forced-long: case long held to AVX2', case: 'long', ...forced },
+  'forced-qwen': { title: 'forced-qwen: case qwen held to AVX2', case: 'qwen', ...forced },
+  'forced-single': { title: 'forced-single: case single held to AVX2', case: 'single', ...forced, steps: 8 },
 };
+
+/** The variants of a comparison on a machine: without instructions for bf16, PyTorch's weights stay in fp32. */
+export function variantsOn({ features }, { variants }) {
+  const slowBf16 = features.includes('avx2') && !features.includes('avx512bf16');
+  const names = variants.map((name) => (slowBf16 ? name.replace(/bf16 (weights|autocast)/, 'fp32') : name));
+  return [...new Set(names)];
+}
 
 /** The case of a comparison as files for both sides; `quick` makes it short, `rounds` and `localSteps` size the federation. */
 export async function prepare(name, { data, model, quick, rounds, localSteps }) {
@@ -92,41 +152,38 @@ export async function prepare(name, { data, model, quick, rounds, localSteps }) 
 }
 
 function runSide(variant, comparison, testCase, { threads, quick, limitSeconds, ...options }) {
-  const warmup = variant.compile ? comparison.warmupCompiled : comparison.warmup;
+  const warmup = COMPILED.has(variant.compile) ? comparison.warmupCompiled : comparison.warmup;
   const lengths = quick ? { warmup: 1, steps: 1 } : { warmup: warmup ?? 0, steps: comparison.steps ?? 0 };
   if (variant.side === 'ours') {
     const { precision, kernels } = variant;
     return runOurs(testCase, { precision, kernels, threads, workers: Math.min(2, threads), ...lengths }, options);
   }
-  const args = ['--case', testCase.path, '--mode', variant.mode, '--threads', String(threads)];
-  args.push('--warmup', String(lengths.warmup), '--steps', String(lengths.steps));
-  if (variant.compile) args.push('--compile');
+  const { program, mode, compile, layout, venv, env } = variant;
+  const args = ['--case', testCase.path, '--mode', mode, '--threads', String(threads)];
+  const own = variant.lengths ?? lengths;
+  args.push('--warmup', String(own.warmup), '--steps', String(own.steps));
+  if (compile !== undefined) args.push('--compile', compile, '--layout', layout ?? 'padded');
   if (limitSeconds > 0) args.push('--limit', String(limitSeconds));
-  return runPython('torch_train.py', args, { ...options, env: variant.env });
+  // Kernels that a hurried run chose are not used in a measurement.
+  const cache = join(CACHE, quick ? 'inductor-quick' : 'inductor');
+  return runPython(program, args, { ...options, env: { TORCHINDUCTOR_CACHE_DIR: cache, ...env }, venv });
 }
 
 const federationRates = ({ targets, wall_seconds }) => ({ target_tokens_per_second: targets / wall_seconds });
 
 /**
- * Runs one variant once, in processes of its own, and returns its speeds, its steps and the high-water mark of its process
- * tree: the largest sum of resident bytes seen, or the largest of the process itself where that is more. `settings`: threads,
- * quick, timeoutSeconds, limitSeconds (federation of PyTorch: the rest is estimated), onLine (lines of progress). Throws where the variant fails or takes too long.
+ * Runs one variant once, in a process of its own, and returns its speeds, its steps and the high-water mark of the resident bytes of
+ * that process (compilers that it starts do not count). `settings`: threads, quick, timeoutSeconds, limitSeconds (federation of
+ * PyTorch: the rest is estimated), onLine (lines of progress). Throws where the variant fails or takes too long.
  */
 export async function runVariant(name, comparison, testCase, settings) {
-  let watch;
-  const onStart = (child) => {
-    watch = watchTree(child.pid);
-  };
   const before = performance.now();
-  const result = await runSide(VARIANTS[name], comparison, testCase, { ...settings, onStart }).finally(() => {
-    watch?.stop();
-  });
+  const result = await runSide(VARIANTS[name], comparison, testCase, settings);
   const speeds =
     result.steps === undefined
       ? federationRates(result)
       : comparison.case === 'chat'
         ? overallRates(result)
         : rates(result);
-  const peak = Math.max(watch.stop(), result.peak_rss_bytes);
-  return { ...result, ...speeds, peak_rss_bytes: peak, total_seconds: (performance.now() - before) / 1000 };
+  return { ...result, ...speeds, total_seconds: (performance.now() - before) / 1000 };
 }

@@ -61,11 +61,14 @@ def make_config(shape: dict):
     return config(**common) if config is Qwen2Config else config(head_dim=shape["headDim"], **common)
 
 
-def make_random(shape: dict, seed: int = 1):
-    """A model of that shape in float32 with random weights."""
+def make_random(shape: dict, seed: int = 1, dtype: torch.dtype = torch.float32):
+    """A model of that shape with random weights, made in `dtype` from the start."""
     torch.manual_seed(seed)
     _, cls = CLASSES[shape["architecture"]]
-    return cls(make_config(shape))
+    torch.set_default_dtype(dtype)
+    model = cls(make_config(shape))
+    torch.set_default_dtype(torch.float32)
+    return model
 
 
 def hf_rows(weight: np.ndarray, heads: int) -> np.ndarray:

@@ -3,8 +3,11 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PEERS } from '../lib/paths.mjs';
 
-const VENV = join(PEERS, '.venv');
-const STAMP = join(VENV, 'installed.txt');
+/** The virtual environments: where requirements.txt or requirements-others.txt goes, and who names a Python that is there already. */
+const VENVS = {
+  peers: { folder: '.venv', requirements: 'requirements.txt', given: process.env.FEDTUNE_PEERS_PYTHON },
+  others: { folder: '.venv-others', requirements: 'requirements-others.txt', given: process.env.FEDTUNE_OTHERS_PYTHON },
+};
 
 function run(command, args) {
   const { status, error } = spawnSync(command, args, { stdio: ['ignore', 'inherit', 'inherit'] });
@@ -13,26 +16,33 @@ function run(command, args) {
 }
 
 /**
- * Path of a Python with the packages of requirements.txt. FEDTUNE_PEERS_PYTHON names one that is there already; else a virtual
- * environment under benchmarks/peers/.venv is made once and kept while requirements.txt stays the same.
+ * Path of a Python with the packages of requirements.txt (`peers`) or requirements-others.txt (`others`). FEDTUNE_PEERS_PYTHON and
+ * FEDTUNE_OTHERS_PYTHON name ones that are there already; else a virtual environment under benchmarks/peers is made once and kept
+ * while the requirements stay the same.
  */
-export function peersPython() {
-  if (process.env.FEDTUNE_PEERS_PYTHON) return process.env.FEDTUNE_PEERS_PYTHON;
+export function peersPython(venv = 'peers') {
+  const { given, ...names } = VENVS[venv];
+  if (given) return given;
+  const folder = join(PEERS, names.folder);
   const windows = process.platform === 'win32';
-  const python = join(VENV, windows ? 'Scripts/python.exe' : 'bin/python');
-  const requirements = join(PEERS, 'requirements.txt');
+  const python = join(folder, windows ? 'Scripts/python.exe' : 'bin/python');
+  const stamp = join(folder, 'installed.txt');
+  const requirements = join(PEERS, names.requirements);
   const wanted = readFileSync(requirements, 'utf8');
-  if (existsSync(STAMP) && existsSync(python) && readFileSync(STAMP, 'utf8') === wanted) return python;
-  console.error('Installing PyTorch, transformers and PEFT under benchmarks/peers/.venv (once; several GB) ...');
-  run(process.env.PYTHON ?? (windows ? 'python' : 'python3'), ['-m', 'venv', VENV]);
+  if (existsSync(stamp) && existsSync(python) && readFileSync(stamp, 'utf8') === wanted) return python;
+  console.error(`Installing ${names.requirements} under benchmarks/peers/${names.folder} (once; up to several GB) ...`);
+  run(process.env.PYTHON ?? (windows ? 'python' : 'python3'), ['-m', 'venv', folder]);
   run(python, ['-m', 'pip', 'install', '--quiet', '-r', requirements]);
-  writeFileSync(STAMP, wanted);
+  writeFileSync(stamp, wanted);
   return python;
 }
 
-/** Runs a script of benchmarks/peers; its last line of stdout is JSON, which is returned. `options`: those of {@link runJson}. */
-export function runPython(script, args, options) {
-  return runJson(peersPython(), [join(PEERS, script), ...args], options);
+/**
+ * Runs a script of benchmarks/peers; its last line of stdout is JSON, which is returned. `options`: `venv` (see
+ * {@link peersPython}) and those of {@link runJson}.
+ */
+export function runPython(script, args, { venv, ...options } = {}) {
+  return runJson(peersPython(venv), [join(PEERS, script), ...args], options);
 }
 
 /** Children of {@link runJson} that are alive; each leads a process group, so that its own children end with it. */

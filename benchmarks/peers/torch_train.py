@@ -12,7 +12,8 @@ import time
 import peft
 import torch
 import transformers
-from models import collate, load_case, make_random
+from layouts import LAYOUTS, lay_out
+from models import load_case, make_random
 
 TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
@@ -20,8 +21,9 @@ TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down
 def parse_args() -> argparse.Namespace:
     parser = argparse.ArgumentParser()
     parser.add_argument("--case", required=True, help="JSON written by benchmarks/lib/cases.mjs")
-    parser.add_argument("--mode", choices=["fp32", "bf16", "bf16-weights"], default="fp32")
-    parser.add_argument("--compile", action="store_true")
+    parser.add_argument("--mode", choices=["fp32", "bf16-autocast", "bf16-weights"], default="fp32")
+    parser.add_argument("--compile", choices=["no", "default", "max-autotune"], default="no")
+    parser.add_argument("--layout", choices=LAYOUTS, default="padded", help="of batches of unlike length")
     parser.add_argument("--threads", type=int, default=0, help="0: as PyTorch chooses")
     parser.add_argument("--steps", type=int, default=5, help="timed steps")
     parser.add_argument("--warmup", type=int, default=2)
@@ -33,17 +35,15 @@ def progress(text: str) -> None:
     print(text, file=sys.stderr, flush=True)
 
 
-def build(case: dict, mode: str, compiled: bool):
-    """The PEFT model, and what runs its forward pass (compiled or not)."""
-    model = make_random(case["shape"])
-    if mode == "bf16-weights":
-        model = model.to(torch.bfloat16)
+def build(case: dict, args: argparse.Namespace):
+    """The PEFT model (factors in float32, PEFT's default), and what runs its forward pass (compiled or not)."""
+    model = make_random(case["shape"], dtype=torch.bfloat16 if args.mode == "bf16-weights" else torch.float32)
     lora = peft.LoraConfig(
         r=case["rank"], lora_alpha=2 * case["rank"], lora_dropout=0.0, target_modules=TARGETS, task_type="CAUSAL_LM"
     )
     model = peft.get_peft_model(model, lora)
     model.train()
-    return model, torch.compile(model) if compiled else model
+    return model, model if args.compile == "no" else torch.compile(model, mode=args.compile)
 
 
 def make_optimizer(model) -> torch.optim.Optimizer:
@@ -66,13 +66,12 @@ def count_targets(examples: list[dict]) -> int:
 
 def time_steps(case: dict, args: argparse.Namespace) -> dict:
     """Seconds of each timed step after the warm-up; the examples come in the order of the case, over and over."""
-    model, forward = build(case, args.mode, args.compile)
+    model, forward = build(case, args)
     optimizer = make_optimizer(model)
-    examples = case["clients"][0]["steps"]
-    batches = [collate(step) for step in examples]
+    laid_out = lay_out(case["clients"][0]["steps"], args.layout)
     counted = [
         {"tokens": sum(len(e["tokens"]) for e in s), "targets": count_targets(s), "examples": len(s)}
-        for s in examples
+        for s, _ in laid_out
     ]
     steps, start = [], time.perf_counter()
     count = args.warmup + args.steps
@@ -80,9 +79,9 @@ def time_steps(case: dict, args: argparse.Namespace) -> dict:
         progress(f"step {i + 1} of {count}")
         if i == args.warmup:
             warmup_seconds = time.perf_counter() - start
-        at = i % len(batches)
+        at = i % len(laid_out)
         before = time.perf_counter()
-        loss = train_step(forward, optimizer, batches[at], args.mode)
+        loss = train_step(forward, optimizer, laid_out[at][1], args.mode)
         seconds = time.perf_counter() - before
         if i >= args.warmup:
             steps.append({"seconds": seconds, "loss": loss, **counted[at]})
@@ -101,7 +100,7 @@ def time_federation(case: dict, args: argparse.Namespace) -> dict:
     With a limit, what is left after so many seconds is estimated at the speed of the later half of the steps done.
     """
     start = time.perf_counter()
-    model, forward = build(case, args.mode, args.compile)
+    model, forward = build(case, args)
     trainable = [p for p in model.parameters() if p.requires_grad]
     shared = [p.detach().clone() for p in trainable]
     targets = case["rounds"] * sum(count_targets(step) for client in case["clients"] for step in client["steps"])
@@ -114,9 +113,9 @@ def time_federation(case: dict, args: argparse.Namespace) -> dict:
                 for parameter, value in zip(trainable, shared):
                     parameter.copy_(value)
             optimizer = make_optimizer(model)
-            for step in client["steps"]:
+            for step, batch in lay_out(client["steps"], args.layout):
                 before = time.perf_counter()
-                train_step(forward, optimizer, collate(step), args.mode)
+                train_step(forward, optimizer, batch, args.mode)
                 now = time.perf_counter()
                 done.append((now - before, count_targets(step)))
                 left = targets - sum(n for _, n in done)
@@ -140,7 +139,7 @@ def main() -> None:
     # Kibibytes on Linux, bytes on macOS.
     unit = 1 if sys.platform == "darwin" else 1024
     result |= {
-        "peer": f"pytorch-{args.mode}{'-compile' if args.compile else ''}",
+        "peer": f"pytorch-{args.mode}-{args.compile}-{args.layout}",
         "case": case["name"],
         "threads": torch.get_num_threads(),
         "peak_rss_bytes": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit,

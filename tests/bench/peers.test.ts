@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { describe, expect, it } from 'vitest';
 
 /** Benchmarks are plain JavaScript without types. */
@@ -9,8 +8,10 @@ const { stepOperations } = await load('lib/operations.mjs');
 const { judge, TARGETS } = await load('lib/targets.mjs');
 const { number, table, withRange } = await load('lib/markdown.mjs');
 const { SHAPES } = await load('lib/shapes.mjs');
-const { residentNow, watchTree } = await load('lib/memory.mjs');
-const { runJson } = await load('peers/python.mjs');
+const { variantsOn, COMPARISONS, VARIANTS } = await load('lib/variants.mjs');
+const { summarise } = await load('lib/peerSummary.mjs');
+const { peerReport } = await load('lib/peerReport.mjs');
+const { runJson, runPython } = await load('peers/python.mjs');
 
 describe('statistics of the benchmarks', () => {
   it('takes medians of odd and even counts', () => {
@@ -55,47 +56,119 @@ describe('judge', () => {
     'fedtune int8': of(1000, 1100, 900),
     'fedtune f32': of(220),
     'PyTorch fp32': of(200, 210, 190),
-    'PyTorch bf16': of(300, 300, 300),
-    'PyTorch fp32, compiled': of(250),
+    'PyTorch bf16 autocast': of(310, 310, 310),
+    'PyTorch bf16 weights': of(320, 320, 300),
+    'PyTorch bf16 weights, compiled': of(450),
   };
-  const memory = { 'fedtune int8': of(5e8), 'PyTorch fp32': of(4.5e9) };
+  const memory = {
+    'fedtune int8': of(5e8),
+    'PyTorch fp32': of(4.8e9),
+    'PyTorch bf16 weights': of(4e9),
+    'PyTorch bf16 weights, compiled': of(4.1e9),
+  };
+  const failed = ['PyTorch bf16 weights, max-autotune'];
+  const vnni = { kernels: ['vnni', 'avx2'], features: ['avx2', 'avx512bf16'] };
+  const { variants } = COMPARISONS.full;
+  type Row = { opponent?: string; limit?: number; pass: boolean | null };
+  const passes = (rows: Row[]) => rows.map(({ pass }) => pass);
 
-  it('compares with the fastest peer, and not with peers that failed', () => {
-    const rows = judge('full', { speeds, memory, failed: ['PyTorch bf16, compiled'] });
-    const values = rows.map(({ opponent, pass }: { opponent: string; pass: boolean }) => [opponent, pass]);
-    expect(values).toEqual([
-      ['PyTorch bf16', true],
-      ['PyTorch bf16', true],
-      ['PyTorch fp32', true],
+  it('compares with the fastest and the leanest peer of the run, and not with peers that failed', () => {
+    const whole = { ...memory, 'PyTorch bf16 autocast': of(4.2e9) };
+    const rows = judge('full', { machine: vnni, variants, summary: { speeds, memory: whole, failed } });
+    expect(rows.map(({ opponent, pass }: Row) => [opponent, pass])).toEqual([
+      ['PyTorch bf16 weights', true],
+      ['PyTorch bf16 weights, compiled', true],
+      ['PyTorch bf16 weights', true],
       ['PyTorch fp32', true],
     ]);
     expect(rows[0]).toMatchObject({ min: 3 });
-    expect(rows[0].ratio).toBeCloseTo(1000 / 300);
+    expect(rows[0].ratio).toBeCloseTo(1000 / 320);
   });
 
   it('passes nothing that was not measured', () => {
-    const open = judge('full', { speeds, memory: {}, failed: [] });
-    expect(open.map(({ pass }: { pass: boolean | null }) => pass)).toEqual([true, null, null, true]);
+    const { 'PyTorch bf16 weights, compiled': _, ...eager } = speeds;
+    const rows = judge('full', { machine: vnni, variants, summary: { speeds: eager, memory: {}, failed } });
+    expect(passes(rows)).toEqual([true, null, null, true]);
   });
 
-  it('says no where a limit is missed', () => {
-    const slow = { ...speeds, 'fedtune int8': of(600), 'fedtune f32': of(199) };
-    const big = { ...memory, 'fedtune int8': of(8e8) };
-    const rows = judge('full', { speeds: slow, memory: big, failed: ['PyTorch bf16, compiled'] });
-    expect(rows.map(({ pass }: { pass: boolean }) => pass)).toEqual([false, true, false, false]);
+  it('says no where a limit of that kind of machine is missed, and nothing where none is set', () => {
+    const summary = {
+      speeds: { ...speeds, 'fedtune f32': of(199) },
+      memory,
+      failed: [...failed, 'PyTorch bf16 autocast'],
+    };
+    const amx = { ...vnni, kernels: ['amx'] };
+    expect(passes(judge('full', { machine: amx, variants, summary }))).toEqual([false, false, true, false]);
+    const neon = { ...vnni, kernels: ['neon'] };
+    expect(passes(judge('full', { machine: neon, variants, summary }))).toEqual([null, null, true, false]);
   });
 
-  it('has targets for every comparison', async () => {
-    const { COMPARISONS, VARIANTS } = await load('lib/variants.mjs');
-    expect(Object.keys(TARGETS)).toEqual(Object.keys(COMPARISONS));
-    for (const [name, targets] of Object.entries<{ ours: string; against: string[] }[]>(TARGETS)) {
-      for (const { ours, against } of targets) {
-        for (const variant of [ours, ...against]) expect(COMPARISONS[name].variants).toContain(variant);
+  it('holds AVX2 against what is held to AVX2 throughout', () => {
+    const summary = {
+      speeds: {
+        'fedtune int8, AVX2': of(300),
+        'PyTorch fp32, AVX2 but in MKL': of(400),
+        'PyTorch fp32, AVX2': of(200),
+      },
+      memory: {},
+      failed: ['PyTorch fp32, AVX2, compiled'],
+    };
+    const [row] = judge('forced', { machine: vnni, variants: COMPARISONS.forced.variants, summary });
+    expect(row).toMatchObject({ opponent: 'PyTorch fp32, AVX2', ratio: 1.5, pass: true });
+  });
+
+  it('has targets for every comparison, and variants that exist', () => {
+    expect(Object.keys(TARGETS).sort()).toEqual(Object.keys(COMPARISONS).sort());
+    for (const [name, targets] of Object.entries<{ ours: string }[]>(TARGETS)) {
+      for (const { ours } of targets) expect(COMPARISONS[name].variants).toContain(ours);
+    }
+    for (const comparison of Object.values<{ variants: string[] }>(COMPARISONS)) {
+      for (const features of [['avx2', 'avx512bf16'], ['avx2'], []]) {
+        for (const variant of variantsOn({ features }, comparison)) expect(VARIANTS).toHaveProperty([variant]);
       }
     }
-    for (const { variants } of Object.values<{ variants: string[] }>(COMPARISONS)) {
-      for (const variant of variants) expect(VARIANTS).toHaveProperty([variant]);
-    }
+  });
+
+  it('lets PyTorch keep fp32 weights where a processor has no instructions for bf16', () => {
+    expect(variantsOn({ features: ['avx2'] }, COMPARISONS.long)).toEqual([
+      'fedtune int8',
+      'PyTorch fp32',
+      'PyTorch fp32, compiled',
+      'PyTorch fp32, max-autotune',
+    ]);
+  });
+});
+
+describe('peerReport', () => {
+  const part = (kernels: string[], cpu: string) => {
+    const peak = { fp32: 1, bf16: 2, int8: 4, read: 1 };
+    const machine = { cpu, cores: 2, threads: 2, features: [], kernels, memory_gib: 1, system: 'x', versions: {} };
+    const run = (variant: string, speed: number) => ({
+      variant,
+      tokens_per_second: speed,
+      peak_rss_bytes: 1e9 / speed,
+    });
+    const runs = COMPARISONS.long.variants.map((variant: string, i: number) => run(variant, 100 - i));
+    const whole = { ...machine, peak: { one_thread: peak, all_threads: peak } };
+    const settings = { repeats: 1 };
+    return {
+      date: 'd',
+      source: 's',
+      settings,
+      machine: whole,
+      runs,
+      summary: summarise('long', COMPARISONS.long, runs, whole),
+    };
+  };
+
+  it('keeps what was measured on each kind of machine apart', () => {
+    const machines = { amx: { long: part(['amx'], 'Xeon') }, vnni: { long: part(['vnni'], 'EPYC') } };
+    const report: string = peerReport({ machines });
+    const [, amx, vnni] = report.split('\n## ');
+    expect(amx).toMatch(
+      /^AMX\n[\s\S]*Xeon[\s\S]*fastest peer, PyTorch bf16 weights \| 1\.01 \| >= 2\.70 \(3\.50\) \| no/,
+    );
+    expect(vnni).toMatch(/^AVX-512 VNNI\n[\s\S]*EPYC[\s\S]*1\.01 \| >= 2\.50 \(3\.00\) \| no/);
   });
 });
 
@@ -111,17 +184,17 @@ describe('Markdown of the results', () => {
   });
 });
 
-describe.skipIf(process.platform !== 'linux')('memory of a process tree (needs /proc)', () => {
-  it('adds up the processes of the tree', async () => {
-    expect(residentNow()).toBeGreaterThan(1e7);
-    const inner = 'const b = Buffer.alloc(80e6, 1); setTimeout(() => b.length, 1500)';
-    const outer = `require('child_process').spawn(process.execPath, ['-e', ${JSON.stringify(inner)}], {stdio: 'inherit'})`;
-    const child = spawn(process.execPath, ['-e', outer]);
-    const watch = watchTree(child.pid, 20);
-    await new Promise((resolve) => child.on('close', resolve));
-    // Two Node processes of at least 30 MB and the buffer.
-    expect(watch.stop()).toBeGreaterThan(80e6 + 60e6);
-  });
+describe('layouts of PyTorch', () => {
+  it.skipIf(!process.env.FEDTUNE_PEERS_PYTHON)(
+    'packs so that sequences do not see each other (needs FEDTUNE_PEERS_PYTHON)',
+    async () => {
+      const { packed, crossing } = await runPython('layouts.py', []);
+      expect(packed.loss).toBeLessThan(1e-5);
+      expect(packed.gradient).toBeLessThan(1e-5);
+      // The measure tells one from the other.
+      expect(crossing.gradient).toBeGreaterThan(0.1);
+    },
+  );
 });
 
 describe('runJson', () => {

@@ -57,23 +57,24 @@ inline void pack_a(const View& a, int m, int rows, int k0, int kb, float* out) {
   }
 }
 
-// C[m : m + rows, n : n + cols] = [C +] A block * panel, of which W vectors of columns are used
-template <int W>
-inline void micro(const float* a, const float* b, int kb, float* c, int64_t ldc, int rows, int cols, bool add) {
-  vf acc[kMR][W] = {};
-  for (int k = 0; k < kb; k++, b += kNR) {
+// C[m : m + rows, n : n + cols] = [C +] A block * W vectors of columns of b, whose rows are ldb apart; R >= rows
+template <int R, int W, class T>
+inline void micro(
+    const float* a, const T* b, int64_t ldb, int kb, float* c, int64_t ldc, int rows, int cols, bool add) {
+  vf acc[R][W] = {};
+  for (int k = 0; k < kb; k++, b += ldb) {
     vf column[W];
 #pragma GCC unroll 2
     for (int j = 0; j < W; j++) column[j] = vload(b + j * FT_VL);
 #pragma GCC unroll 16
-    for (int i = 0; i < kMR; i++) {
+    for (int i = 0; i < R; i++) {
       const vf x = vset(a[i * kKB + k]);
 #pragma GCC unroll 2
       for (int j = 0; j < W; j++) acc[i][j] += x * column[j];
     }
   }
 #pragma GCC unroll 16
-  for (int i = 0; i < kMR; i++) {
+  for (int i = 0; i < R; i++) {
     if (i >= rows) break;
     float* to = c + i * ldc;
     if (cols == W * FT_VL) {
@@ -100,6 +101,20 @@ inline size_t gemm_scratch(const Gemm& g) {
   return floats * sizeof(float);
 }
 
+// Few rows (LoRA's gradients: as many as the rank) are sooner done with B as it lies than with B packed.
+inline bool unpacked(const Segment& s, int rows) { return !s.trans && s.b.type != Dtype::Q8 && rows <= 3 * kMR; }
+
+template <class T>
+inline void micro_from(
+    const float* a, const T* b, int64_t ldb, int kb, float* c, int64_t ldc, int rows, int cols, bool add) {
+  constexpr int some = kMR > 8 ? 8 : kMR, few = kMR > 4 ? 4 : kMR;
+  const bool two = cols > FT_VL;
+  const auto run = rows <= few    ? two ? micro<few, 2, T> : micro<few, 1, T>
+                   : rows <= some ? two ? micro<some, 2, T> : micro<some, 1, T>
+                                  : two ? micro<kMR, 2, T> : micro<kMR, 1, T>;
+  run(a, b, ldb, kb, c, ldc, rows, cols, add);
+}
+
 // Columns nc .. ne (at most kNB) of the product, in f32 at c.
 inline void gemm_columns(
     const Gemm& g, int m0, int m1, int nc, int ne, float* c, int64_t ldc, bool add, float* panels, float* rows) {
@@ -107,7 +122,9 @@ inline void gemm_columns(
     const Segment& s = g.seg[si];
     for (int k0 = 0; k0 < s.a.cols; k0 += kKB) {
       const int kb = s.a.cols - k0 < kKB ? s.a.cols - k0 : kKB;
-      for (int n = nc; n < ne; n += kNR)
+      // columns past the last whole panel are packed in any case: more must not be read
+      const int as_is = unpacked(s, m1 - m0) ? nc + (ne - nc) / kNR * kNR : nc;
+      for (int n = as_is; n < ne; n += kNR)
         pack_b(s, k0, kb, n, ne - n < kNR ? ne - n : kNR, panels + static_cast<int64_t>(n - nc) * kKB);
       for (int mb = m0; mb < m1; mb += kMB) {
         const int me = mb + kMB < m1 ? mb + kMB : m1;
@@ -116,9 +133,15 @@ inline void gemm_columns(
         for (int n = nc; n < ne; n += kNR) {
           const int cols = ne - n < kNR ? ne - n : kNR;
           for (int m = mb; m < me; m += kMR) {
-            const auto run = cols > FT_VL ? micro<2> : micro<1>;
-            run(rows + static_cast<int64_t>(m - mb) * kKB, panels + static_cast<int64_t>(n - nc) * kKB, kb,
-                c + (m - m0) * ldc + (n - nc), ldc, me - m < kMR ? me - m : kMR, cols, add);
+            const float* a = rows + static_cast<int64_t>(m - mb) * kKB;
+            float* to = c + (m - m0) * ldc + (n - nc);
+            const int count = me - m < kMR ? me - m : kMR;
+            const int64_t at = k0 * s.b.ld + n;
+            if (n >= as_is)
+              micro_from(a, panels + static_cast<int64_t>(n - nc) * kKB, kNR, kb, to, ldc, count, cols, add);
+            else if (s.b.type == Dtype::F32)
+              micro_from(a, static_cast<const float*>(s.b.data) + at, s.b.ld, kb, to, ldc, count, cols, add);
+            else micro_from(a, static_cast<const bf16_t*>(s.b.data) + at, s.b.ld, kb, to, ldc, count, cols, add);
           }
         }
       }

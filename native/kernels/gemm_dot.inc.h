@@ -1,14 +1,24 @@
-// The product of bf16 activations with int8 weights, for sets with a four-way int8 dot product. Both sides have one
+// The product of bf16 activations with int8 weights in integers. Both sides have one
 // scale for every 32 values along the depth: activations are quantised row by row, weights that are stored along the
 // depth are taken as they are, and weights stored across it (the way back) are quantised again column by column while
 // they are packed, so that one copy of the weights serves both directions. The groups' sums are scaled into f32. A
 // second segment (LoRA's, bf16) is added in f32; products without int8 operands go to the f32 product.
 //
-// A set defines FT_DOT(acc, a, b): acc + dot products of the bytes of each lane, and FT_DOT_BIAS: 128 where `a` is
-// taken as unsigned, 0 where it is signed; FT_FMA(a, b, c): a * b + c, fused in every width of tile alike, or results
-// would depend on how a product is cut. FT_DOT_M rows by FT_DOT_N vectors of columns are what its registers hold.
+// A set defines FT_DOT(acc, a, b): acc + dot products of the operands in each lane of 32 bits, which are of
+// FT_DOT_BYTES, 1 or 2; FT_DOT_BIAS: 128 where `a` is taken as unsigned, 0 where it is signed; FT_FMA(a, b, c): a * b +
+// c, fused in every width of tile alike, or results would depend on how a product is cut. FT_DOT_M rows by FT_DOT_N
+// vectors of columns are what its FT_REGISTERS hold.
+#if FT_DOT_BYTES == 1
+using dot_t = uint8_t;
+constexpr float kDotMost = 127;
+#else
+using dot_t = int16_t;
+constexpr float kDotMost = 8191;  // 32 products of two such fit into 32 bits
+#endif
 constexpr int kDotM = FT_DOT_M;
-constexpr int kDotSteps = kGroup / 4;
+constexpr int kDotPer = 4 / FT_DOT_BYTES, kDotSteps = kGroup / kDotPer;  // operands in a lane; lanes of a group
+constexpr int kDotUnroll = FT_DOT_BYTES == 1 ? kDotSteps : 1;
+constexpr int kDotRow = kGroup * FT_DOT_BYTES + 4;                       // bytes of a row's group with its scale
 constexpr int kDotCols = FT_DOT_N * FT_VL;
 constexpr size_t kDotPanels = 512 << 10, kDotRows = 192 << 10;  // packed at a time: both stay in the L2 cache
 constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: added to a float, it leaves the nearest integer in the low bits
@@ -20,32 +30,32 @@ inline vi iset(int32_t x) { return x - vi{}; }
 inline vf vabs(vf x) { return (vf)((vi)x & 0x7fffffff); }
 
 struct DotShape {
-  int groups, parts, rank;  // groups of depth; bytes that an activation takes; depth of the second segment
+  int groups, parts, rank;  // groups of depth; operands that an activation takes; depth of the second segment
   explicit DotShape(const Gemm& g)
       : groups((g.seg[0].a.cols + kGroup - 1) / kGroup),
-        parts(g.fine ? 2 : 1),
+        parts(FT_DOT_BYTES == 1 && g.fine ? 2 : 1),
         rank(g.segments > 1 ? g.seg[1].a.cols : 0) {}
-  // kDotM rows: per group and part [row][32] bytes and [row] scales; then [rank][row] f32
+  // kDotM rows: per group and part [row][32] operands and [row] scales; then [rank][row] f32
   size_t strip() const {
-    return (static_cast<size_t>(groups) * parts * (kGroup + 4) + 4 * static_cast<size_t>(rank)) * kDotM;
+    return (static_cast<size_t>(groups) * parts * kDotRow + 4 * static_cast<size_t>(rank)) * kDotM;
   }
-  // `cols` columns: per group [8][cols] words of 4 weights, [cols] starting sums and [cols] scales; then [rank][cols]
+  // `cols` columns: per group [kDotSteps][cols] lanes of weights, [cols] starting sums and [cols] scales; then [rank][cols]
   // f32
   size_t panel(int cols) const {
     return (static_cast<size_t>(groups) * (4 * kDotSteps + 8) + 4 * static_cast<size_t>(rank)) * cols;
   }
 };
 
-// The low bytes of 32 integers, plus the bias.
-inline void dot_bytes(const vf* rounded, uint8_t* out) {
+// 32 floats as integers, plus the bias.
+inline void dot_round(const vf* x, dot_t* out) {
   for (int i = 0; i < kGroup / FT_VL; i++) {
-    const vi q = (vi)(rounded[i] + kRound) + FT_DOT_BIAS;
-#if defined(__AVX512F__) && FT_VL == 16
+    const vi q = (vi)(x[i] + kRound) + FT_DOT_BIAS;
+#if FT_DOT_BYTES == 1 && defined(__AVX512F__) && FT_VL == 16
     _mm_storeu_si128(reinterpret_cast<__m128i*>(out + i * FT_VL), _mm512_cvtepi32_epi8((__m512i)q));
 #else
-    typedef uint8_t bytes __attribute__((vector_size(FT_VL)));
-    const bytes b = __builtin_convertvector((vu)q, bytes);
-    std::memcpy(out + i * FT_VL, &b, FT_VL);
+    typedef dot_t low __attribute__((vector_size(FT_VL * FT_DOT_BYTES)));
+    const low b = __builtin_convertvector(q, low);
+    std::memcpy(out + i * FT_VL, &b, sizeof b);
 #endif
   }
 }
@@ -68,37 +78,37 @@ inline float dot_largest(const bf16_t* x) {
   return bf16_to_f32(static_cast<bf16_t>(most));
 }
 
-// 32 values, of which `count` exist, as bytes and their scale; with `rest` what rounding left as bytes of scale / 254.
-inline float dot_quantize(const bf16_t* x, int count, uint8_t* out, uint8_t* rest) {
+// 32 values, of which `count` exist, as integers and their scale; with `rest` what rounding left, of scale / 254.
+inline float dot_quantize(const bf16_t* x, int count, dot_t* out, dot_t* rest) {
   bf16_t row[kGroup] = {};
   if (count < kGroup) {
     std::memcpy(row, x, sizeof(bf16_t) * count);
     x = row;
   }
-  const float max = dot_largest(x), inv = max > 0 ? 127.0f / max : max;  // NaN stays NaN
+  const float max = dot_largest(x), inv = max > 0 ? kDotMost / max : max;  // NaN stays NaN
   vf v[kGroup / FT_VL];
   for (int i = 0; i < kGroup / FT_VL; i++) v[i] = vload(x + i * FT_VL);
   for (auto& y : v) y *= inv;
-  dot_bytes(v, out);
+  dot_round(v, out);
   if (rest) {
     for (auto& y : v) y = (y - ((y + kRound) - kRound)) * 254.0f;
-    dot_bytes(v, rest);
+    dot_round(v, rest);
   }
-  return max / 127.0f;
+  return max / kDotMost;
 }
 
 // Rows m .. m + rows of the activations; the strip's other rows are zero.
 inline void dot_pack_strip(const Gemm& g, const DotShape& shape, int m, int rows, uint8_t* out) {
-  constexpr int kPart = kDotM * (kGroup + 4), kScales = kDotM * kGroup;
+  constexpr int kPart = kDotM * kDotRow, kScales = kDotM * kGroup * FT_DOT_BYTES;
   const View& a = g.seg[0].a;
   const bool fine = shape.parts > 1;
   for (int group = 0; group < shape.groups; group++, out += kPart * shape.parts) {
     const int k = group * kGroup, count = g.seg[0].a.cols - k < kGroup ? g.seg[0].a.cols - k : kGroup;
-    if (rows < kDotM) std::memset(out, 0, kPart * shape.parts);  // scales of 0: the bytes do not matter
+    if (rows < kDotM) std::memset(out, 0, kPart * shape.parts);  // scales of 0: the operands do not matter
     for (int i = 0; i < rows; i++) {
-      uint8_t* rest = fine ? out + kPart + i * kGroup : nullptr;
-      const float scale =
-          dot_quantize(static_cast<const bf16_t*>(a.data) + (m + i) * a.ld + k, count, out + i * kGroup, rest);
+      dot_t* to = reinterpret_cast<dot_t*>(out) + i * kGroup;
+      dot_t* rest = fine ? reinterpret_cast<dot_t*>(out + kPart) + i * kGroup : nullptr;
+      const float scale = dot_quantize(static_cast<const bf16_t*>(a.data) + (m + i) * a.ld + k, count, to, rest);
       reinterpret_cast<float*>(out + kScales)[i] = scale;
       if (fine) reinterpret_cast<float*>(out + kPart + kScales)[i] = scale / 254.0f;
     }
@@ -116,8 +126,18 @@ inline void dot_pack_along(const View& b, int group, int n, int count, int cols,
   for (int j = 0; j < cols; j += 4)
     for (int s = 0; s < kDotSteps; s += 4) {
       vi4 r[4] = {};
-      for (int i = 0; i < 4; i++)
-        if (j + i < count) std::memcpy(&r[i], from + (j + i) * b.ld + 4 * s, sizeof r[i]);
+      for (int i = 0; i < 4; i++) {
+        if (j + i >= count) break;
+        typedef int8_t some __attribute__((vector_size(4 * kDotPer)));
+        some q;
+        std::memcpy(&q, from + (j + i) * b.ld + kDotPer * s, sizeof q);
+#if FT_DOT_BYTES == 1
+        r[i] = (vi4)q;
+#else
+        typedef int16_t wide __attribute__((vector_size(16)));
+        r[i] = (vi4)__builtin_convertvector(q, wide);
+#endif
+      }
       turn(r);
       for (int i = 0; i < 4; i++) std::memcpy(words + (s + i) * cols + j, &r[i], sizeof r[i]);
     }
@@ -137,11 +157,13 @@ inline void dot_pack_across(
       top = vmax(top, vabs(x[r]));
     }
     for (int r = rows; r < kGroup; r++) x[r] = vf{};
-    const vf inv = vselect(top > vset(0.0f), 127.0f / top, vset(0.0f));
-    vstore(scale + j, top / 127.0f);
+    const vf inv = vselect(top > vset(0.0f), kDotMost / top, vset(0.0f));
+    vstore(scale + j, top / kDotMost);
     for (int s = 0; s < kDotSteps; s++) {
       vi word = {};
-      for (int i = 0; i < 4; i++) word |= ((vi)(x[4 * s + i] * inv + kRound) & 0xff) << (8 * i);
+      constexpr int bits = 8 * FT_DOT_BYTES, low = (1 << bits) - 1;
+      for (int i = 0; i < kDotPer; i++)
+        word |= ((vi)(x[kDotPer * s + i] * inv + kRound) & low) << (bits * i);
       istore(words + s * cols + j, word);
     }
   }
@@ -160,7 +182,7 @@ inline void dot_pack_panel(const Gemm& g, const DotShape& shape, int n, int coun
     // what the bias of the activations adds to every sum
     for (int j = 0; j < cols; j += FT_VL) {
       vi sum = {};
-      for (int t = 0; t < kDotSteps; t++) sum = FT_DOT(sum, iset(0x01010101), iload(words + t * cols + j));
+      for (int t = 0; FT_DOT_BIAS != 0 && t < kDotSteps; t++) sum = FT_DOT(sum, iset(0x01010101), iload(words + t * cols + j));
       istore(start + j, sum * -FT_DOT_BIAS);
     }
   }
@@ -176,25 +198,28 @@ inline void dot_pack_panel(const Gemm& g, const DotShape& shape, int n, int coun
 template <int W>
 inline void dot_tile(const uint8_t* a, const uint8_t* b, int groups, int parts, vf (&sums)[kDotM][W]) {
   constexpr int cols = W * FT_VL, bytes = cols * (4 * kDotSteps + 8);
-  for (int at = 0, part = parts; at < groups * parts; at++, a += kDotM * (kGroup + 4)) {
+  for (int at = 0, part = parts; at < groups * parts; at++, a += kDotM * kDotRow) {
     const int32_t* words = reinterpret_cast<const int32_t*>(b);
     const float* scale_b = reinterpret_cast<const float*>(b) + (kDotSteps + 1) * cols;
-    const float* scale_a = reinterpret_cast<const float*>(a + kDotM * kGroup);
+    const float* scale_a = reinterpret_cast<const float*>(a + kDotM * kGroup * FT_DOT_BYTES);
+    // With too few registers for both, the sums of integers have them, and those of floats wait in memory.
+    if (2 * kDotM * FT_DOT_N + FT_DOT_N + 1 > FT_REGISTERS) asm volatile("" : : "r"(sums) : "memory");
     vi t[kDotM][W];
 #pragma GCC unroll 16
     for (int i = 0; i < kDotM; i++)
 #pragma GCC unroll 16
       for (int j = 0; j < W; j++) t[i][j] = iload(words + kDotSteps * cols + j * FT_VL);
-#pragma GCC unroll 8
+// Operands of 2 bytes: unrolled, GCC would do all products first and keep them in memory.
+#pragma GCC unroll kDotUnroll
     for (int s = 0; s < kDotSteps; s++) {
       vi w[W];
 #pragma GCC unroll 16
       for (int j = 0; j < W; j++) w[j] = iload(words + s * cols + j * FT_VL);
 #pragma GCC unroll 16
       for (int i = 0; i < kDotM; i++) {
-        int32_t four;
-        std::memcpy(&four, a + i * kGroup + 4 * s, 4);
-        const vi x = iset(four);
+        int32_t lane;
+        std::memcpy(&lane, a + i * kGroup * FT_DOT_BYTES + 4 * s, 4);
+        const vi x = iset(lane);
 #pragma GCC unroll 16
         for (int j = 0; j < W; j++) t[i][j] = FT_DOT(t[i][j], x, w[j]);
       }
@@ -251,7 +276,7 @@ inline void dot_block(const Gemm& g, const DotShape& shape, const uint8_t* strip
   vf sums[kDotM][W] = {};
   dot_tile<W>(strip, panel, shape.groups, shape.parts, sums);
   const float* thin_a =
-      reinterpret_cast<const float*>(strip + static_cast<size_t>(shape.groups) * shape.parts * kDotM * (kGroup + 4));
+      reinterpret_cast<const float*>(strip + static_cast<size_t>(shape.groups) * shape.parts * kDotM * kDotRow);
   const float* thin_b =
       reinterpret_cast<const float*>(panel + static_cast<size_t>(shape.groups) * W * FT_VL * (4 * kDotSteps + 8));
   dot_store<W>(g, sums, thin_a, thin_b, shape.rank, m, rows, n, count);

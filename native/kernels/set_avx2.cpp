@@ -9,11 +9,20 @@
 
 #define FT_VL 8
 #define FT_MR 6
+#define FT_FMA(a, b, c) ((vf)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
+#define FT_REGISTERS 16
+#define FT_DOT_M 6
+#define FT_DOT_N 2
+#define FT_DOT_BYTES 2
+#define FT_DOT_BIAS 0
+// Two instructions for as many pairs as two of f32 take, but the addition has more units to run on.
+#define FT_DOT(acc, a, b) ((acc) + (vi)_mm256_madd_epi16((__m256i)(a), (__m256i)(b)))
 
 namespace ft {
 namespace {
 #include "simd.inc.h"
 #include "gemm.inc.h"
+#include "gemm_dot.inc.h"
 #include "ops.inc.h"
 #include "q4.inc.h"
 #include "attention.inc.h"
@@ -21,7 +30,7 @@ namespace {
 }  // namespace
 
 const KernelSet* kernels_avx2() {
-  static const KernelSet set = FT_TABLE("avx2");
+  static const KernelSet set = FT_TABLE_DOT("avx2");
   static const bool have = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
   return have ? &set : nullptr;
 }

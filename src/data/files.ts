@@ -106,8 +106,6 @@ export async function resolveDataFiles(
 ): Promise<DataFile[]> {
   const specs = typeof spec === 'string' ? [spec] : spec;
   const domains = domainNames(specs);
-  const named = (files: DataFile[], i: number): DataFile[] =>
-    specs.length === 1 ? files : files.map((file) => ({ ...file, domain: domains[i]! }));
   if (specs.length > 1 && (await areFiles(specs))) {
     const paths = [...new Set(specs.map((file) => resolve(file)))];
     const files = toFiles(commonFolder(paths), paths);
@@ -117,9 +115,10 @@ export async function resolveDataFiles(
   for (const [i, one] of specs.entries()) {
     const files = await filesOf(one, options);
     if (files.length === 0) throw missing(one);
-    // Ids are unique within one data set only.
-    const labelled = specs.length === 1 ? files : files.map((file) => ({ ...file, label: `${i}/${file.label}` }));
-    for (const file of named(labelled, i)) all.push(file);
+    for (const file of files) {
+      // Ids are unique within one data set only.
+      all.push(specs.length === 1 ? file : { ...file, label: `${i}/${file.label}`, domain: domains[i]! });
+    }
   }
   if (all.length === 0) throw missing(specs.join(', '));
   return all;

@@ -217,8 +217,3 @@ export function understandRow(value: unknown, { format, columns, labelColumn }: 
     turnsLeftOut,
   };
 }
-
-/** What one row says. `format` undefined: from its keys. Throws RowError. */
-export function convertRow(value: unknown, format: DataFormat | undefined): Content {
-  return understandRow(value, { format }).content;
-}

@@ -5,11 +5,8 @@ import { createThreadsLink, type ThreadsOptions } from './threads.js';
 
 export type { Answer, Link, OwnerHome, Tap } from './link.js';
 
-/** What a link to simulated owners needs. */
-export type LinkOptions = ThreadsOptions;
-
 /** The link that the run file names. */
-export function createLink(runtime: RunConfig['runtime'], options: LinkOptions): Link {
+export function createLink(runtime: RunConfig['runtime'], options: ThreadsOptions): Link {
   if (runtime === 'threads') return createThreadsLink(options);
   const { model: _, ...rest } = options;
   return createProcessesLink(rest);

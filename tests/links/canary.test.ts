@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { loadData } from '../../src/client/data.js';
 import { examplesOf } from '../../src/client/examples.js';
-import { createInlineLink } from '../../src/links/inline.js';
 import type { Link, Tap } from '../../src/links/link.js';
+import { createInlineLink } from './inline.js';
 import {
   compiledLinks,
   dealRows,

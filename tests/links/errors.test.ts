@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { packPart } from '../../src/adapter/part.js';
 import { isFinal } from '../../src/contracts/isFinal.js';
 import * as ours from '../../src/errors.js';
-import { createInlineLink } from '../../src/links/inline.js';
+import { createInlineLink } from './inline.js';
 import { compiledLinks, describeAll, describeRequest, makeFederation, trainRequest } from './owners.js';
 
 describe('errors of owners hold their class, code and causes', () => {

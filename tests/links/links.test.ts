@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import type { Request } from '../../src/contracts/messages.js';
 import { POOLED } from '../../src/contracts/pooled.js';
-import { createInlineLink } from '../../src/links/inline.js';
 import type { Link, Tap } from '../../src/links/link.js';
+import { createInlineLink } from './inline.js';
 import {
   compiledLinks,
   dealRows,

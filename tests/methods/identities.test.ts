@@ -11,9 +11,9 @@ import { runTracks } from '../../src/client/localWork.js';
 import { openSetup } from '../../src/client/setup.js';
 import { packBatch } from '../../src/data/pack.js';
 import { EngineHost } from '../../src/links/engineHost.js';
-import { createInlineLink } from '../../src/links/inline.js';
 import { makeTrainPhase } from '../../src/methods/schedule.js';
 import { Base, cpuInfo, Trainer } from '../../src/native/engine.js';
+import { createInlineLink } from '../links/inline.js';
 import { describeAll, makeFederation } from '../links/owners.js';
 import { digest, type InlineRun, runInline } from './inlineRun.js';
 

@@ -9,7 +9,6 @@ import type { RunConfig } from '../../src/config/schema.js';
 import type { Which } from '../../src/contracts/evaluation.js';
 import type { RunEvent } from '../../src/contracts/events.js';
 import type { Request, TrainRequest, Update } from '../../src/contracts/messages.js';
-import { createInlineLink } from '../../src/links/inline.js';
 import type { Answer, Link } from '../../src/links/link.js';
 import { Base } from '../../src/native/engine.js';
 import { type Deal, deal, writeHomes } from '../../src/run/deal.js';
@@ -20,6 +19,7 @@ import { type FinishedRun, finishRun } from '../../src/server/finish.js';
 import { runRounds } from '../../src/server/loop.js';
 import type { Federation, LoopState } from '../../src/server/types.js';
 import { decodeDocument, encodeDocument, type LazyTensor, madeTensor, type Tensor } from '../../src/store/document.js';
+import { createInlineLink } from '../links/inline.js';
 import { TINY_RUN } from '../support/tinyRun.js';
 
 /** Where a run can be gone on from: what the server saves after a round, and the homes of the owners as they are then. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { convertRow, DATA_FORMATS, detectFormat, RowError } from '../../../src/data/formats.js';
+import { DATA_FORMATS, detectFormat, RowError, understandRow } from '../../../src/data/formats.js';
 import type { DataFormat } from '../../../src/data/types.js';
 
 const turn = (role: string, content: string) => ({ role, content });
@@ -68,13 +68,13 @@ describe('a converted row', () => {
       },
     ],
   ])('%j', (row, content) => {
-    expect(convertRow(row, undefined)).toEqual(content);
+    expect(understandRow(row).content).toEqual(content);
   });
 
   it('is read as the format that is named', () => {
     const row = { instruction: 'a', output: 'b', text: 'c' };
-    expect(convertRow(row, 'text')).toMatchObject({ text: 'c', instruction: '' });
-    expect(convertRow(row, undefined)).toMatchObject({ instruction: 'a', output: 'b' });
+    expect(understandRow(row, { format: 'text' }).content).toMatchObject({ text: 'c', instruction: '' });
+    expect(understandRow(row).content).toMatchObject({ instruction: 'a', output: 'b' });
   });
 });
 
@@ -99,7 +99,7 @@ describe('a row that does not fit', () => {
     [{ messages: 'a' }, 'messages', /"messages" is not a list/],
     [{ conversations: [said('constructor', 'a')] }, undefined, /role "constructor" is not known/],
   ])('%#: says why', (row, format, reason) => {
-    expect(() => convertRow(row, format)).toThrow(RowError);
-    expect(() => convertRow(row, format)).toThrow(reason);
+    expect(() => understandRow(row, { format })).toThrow(RowError);
+    expect(() => understandRow(row, { format })).toThrow(reason);
   });
 });

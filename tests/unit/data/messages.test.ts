@@ -1,11 +1,11 @@
 import { describe, expect, it } from 'vitest';
-import { convertRow } from '../../../src/data/formats.js';
+import { understandRow } from '../../../src/data/formats.js';
 import { loadExamples } from '../../../src/data/index.js';
 import { useFolder } from './files.js';
 
 const { put } = useFolder();
 const spoken = (row: unknown) => {
-  const { messages, instruction, output } = convertRow(row, undefined);
+  const { messages, instruction, output } = understandRow(row).content;
   return (
     messages?.map(({ role, content, train }) => `${role}${train === false ? '-' : ''}: ${content}`) ?? [
       `user: ${instruction}`,
@@ -145,7 +145,7 @@ describe('longer conversations', () => {
       { role: 'tool', content: '4 C', name: 'weather' },
       a('It is 4 C.'),
     ];
-    const found = convertRow({ messages }, undefined);
+    const found = understandRow({ messages }).content;
     expect(found.messages).toMatchObject([
       { role: 'user' },
       {
@@ -185,7 +185,7 @@ describe('longer conversations', () => {
     ["[{'role': 'user', 'content': 'Hi", /no JSON/],
     ['[{"role": "user"', /no JSON|no known format/],
   ])('%j is refused with the reason', (messages, reason) => {
-    expect(() => convertRow({ messages }, 'messages')).toThrow(reason);
+    expect(() => understandRow({ messages }, { format: 'messages' })).toThrow(reason);
   });
 });
 

@@ -1,10 +1,10 @@
-import type { OwnerHome } from '../client/owner.js';
-import { InterruptedError } from '../errors.js';
-import { joinMessage } from './codec.js';
-import { EngineHost } from './engineHost.js';
-import { exchange, homeOf } from './exchange.js';
-import type { Link, Tap } from './link.js';
-import { OwnerServer } from './serve.js';
+import type { OwnerHome } from '../../src/client/owner.js';
+import { InterruptedError } from '../../src/errors.js';
+import { joinMessage } from '../../src/links/codec.js';
+import { EngineHost } from '../../src/links/engineHost.js';
+import { exchange, homeOf } from '../../src/links/exchange.js';
+import type { Link, Tap } from '../../src/links/link.js';
+import { OwnerServer } from '../../src/links/serve.js';
 
 export interface InlineOptions {
   readonly homes: readonly OwnerHome[];

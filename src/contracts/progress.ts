@@ -2,16 +2,37 @@ import type { RunConfig } from '../config/schema.js';
 import type { Evaluation } from './evaluation.js';
 import type { DroppedCounts } from './messages.js';
 
+/**
+ * What a run has to do, in units that take about the same time each: those of `train` and `tune` that of training, those of `score`
+ * and `finalScore` that of scoring.
+ */
+export interface WorkPlan {
+  /** Of each round. */
+  readonly train: readonly number[];
+  /** After each round, from round 0; 0 where nothing is scored. */
+  readonly score: readonly number[];
+  /** Fine-tuning after the last round. */
+  readonly tune: number;
+  /** What is scored at the end. */
+  readonly finalScore: number;
+}
+
 /** Live progress of the rounds, for a display only. Asynchronous mode counts merges as rounds. */
 export type Progress =
-  | { readonly kind: 'round'; readonly round: number; readonly numRounds: number; readonly clients: number }
+  /** Once, before the first round or the one that a run goes on with. */
+  | { readonly kind: 'plan'; readonly plan: WorkPlan }
+  /** `jobs`: of training, as many as are known. */
+  | { readonly kind: 'round'; readonly round: number; readonly numRounds: number; readonly jobs: number }
   | {
       readonly kind: 'job';
       readonly round: number;
       /** Asynchronous mode: which of the jobs handed out this was, from 1. */
       readonly dispatch?: number;
       readonly client: string;
+      /** Of training and search. */
       readonly tokens: number;
+      /** Of the search alone. */
+      readonly search: number;
       readonly seconds: number;
       readonly loss: number | undefined;
     }

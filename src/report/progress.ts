@@ -3,34 +3,13 @@ import { WHICH } from '../contracts/evaluation.js';
 import type { RunProgress } from '../contracts/progress.js';
 import { shown } from '../text.js';
 import { droppedReasons, formatBytes, formatSeconds, plural, shareLost } from './format.js';
+import { TimeLeft } from './timeLeft.js';
 
 /** The part of a stream that a display needs. */
 export interface Screen {
   readonly isTTY?: boolean;
   readonly columns?: number;
   write(text: string): unknown;
-}
-
-/** Time left, from the share of the work that is done; the first round also holds what happens once. */
-class Clock {
-  #started = performance.now();
-  #from = 0;
-
-  /** What came before (downloads) is no measure of what comes. */
-  restart(): void {
-    this.#started = performance.now();
-  }
-
-  /** Work before this share was done by an earlier process. */
-  startAt(share: number): void {
-    this.#from = share;
-  }
-
-  left(share: number): number | undefined {
-    const done = share - this.#from;
-    if (done <= 0) return undefined;
-    return (((performance.now() - this.#started) / 1000) * (1 - share)) / done;
-  }
 }
 
 function means({ macro, split }: Evaluation): string {
@@ -47,11 +26,9 @@ const jobOf = ({ client, dispatch }: { readonly client: string; readonly dispatc
 /** Prints a run's progress: lines that stay, and on a terminal one live line with the time left. */
 export class ProgressDisplay {
   readonly #screen: Screen;
-  readonly #clock = new Clock();
+  readonly #timeLeft = new TimeLeft();
   #rounds = 1;
   #round = 0;
-  #clients = 1;
-  #done = 0;
   #live = false;
   #downloadShown = Number.NEGATIVE_INFINITY;
 
@@ -72,7 +49,7 @@ export class ProgressDisplay {
 
   #status(text: string): void {
     if (!this.#screen.isTTY) return;
-    const left = this.#clock.left((Math.max(0, this.#round - 1) + this.#done / this.#clients) / this.#rounds);
+    const left = this.#timeLeft.seconds;
     const line = left === undefined ? text : `${text}, ${formatSeconds(left)} left`;
     this.#screen.write(`\r\u001b[2K${line.slice(0, (this.#screen.columns ?? 80) - 1)}`);
     this.#live = true;
@@ -114,8 +91,7 @@ export class ProgressDisplay {
   }
 
   #evaluated(evaluation: Evaluation): void {
-    const left =
-      this.#round > 0 && this.#round < this.#rounds ? this.#clock.left(this.#round / this.#rounds) : undefined;
+    const left = this.#round > 0 && this.#round < this.#rounds ? this.#timeLeft.seconds : undefined;
     const when = left === undefined ? '' : ` (${formatSeconds(left)} left)`;
     this.line(`round ${evaluation.round} of ${this.#rounds}: ${means(evaluation)}${when}`);
   }
@@ -123,8 +99,10 @@ export class ProgressDisplay {
   update(progress: RunProgress): void {
     switch (progress.kind) {
       case 'prepared':
-        this.#clock.restart();
         this.#prepared(progress);
+        return;
+      case 'plan':
+        this.#timeLeft.begin(progress.plan, this.#round);
         return;
       case 'downloading': {
         if (performance.now() - this.#downloadShown < 100) return;
@@ -138,14 +116,12 @@ export class ProgressDisplay {
         this.line(`going on after round ${progress.round}`);
         return;
       case 'round':
-        if (this.#done === 0 && progress.round > 1) this.#clock.startAt((progress.round - 1) / progress.numRounds);
         this.#round = progress.round;
-        this.#clients = Math.max(1, progress.clients);
-        this.#done = 0;
+        this.#timeLeft.round(progress.round, progress.jobs);
         this.#status(`round ${progress.round} of ${progress.numRounds}`);
         return;
       case 'job': {
-        this.#done = Math.min(this.#clients, this.#done + 1);
+        this.#timeLeft.trained(progress.tokens, progress.search);
         const loss = progress.loss === undefined ? '' : `, loss ${progress.loss.toFixed(3)}`;
         this.#status(`round ${progress.round} of ${this.#rounds}: ${jobOf(progress)} done${loss}`);
         return;
@@ -156,12 +132,15 @@ export class ProgressDisplay {
         return;
       }
       case 'evaluating':
+        this.#timeLeft.scoring(progress.round);
         this.#status(`round ${progress.round}: scoring`);
         return;
       case 'evaluated':
+        this.#timeLeft.scored(progress.evaluation.round);
         this.#evaluated(progress.evaluation);
         return;
       case 'tuning':
+        this.#timeLeft.end();
         this.#status(`fine-tuning ${plural(progress.clients, 'owner')}`);
         return;
       case 'writing':

@@ -80,7 +80,7 @@ async function fillBuffer(federation: Federation, state: LoopState, host: LoopHo
   const wanted = Math.min(config.async_buffer ?? 1, concurrency);
   const buffer: PendingUpdate[] = [];
   let clock = state.clock;
-  host.progress({ kind: 'round', round: state.round + 1, numRounds: config.num_rounds, clients: concurrency });
+  host.progress({ kind: 'round', round: state.round + 1, numRounds: config.num_rounds, jobs: concurrency });
   for (let failures = 0; buffer.length < wanted; ) {
     const count = concurrency - flight.pending.length - buffer.length;
     await dispatch(federation, state, host, { flight, held: buffer, count, clock });

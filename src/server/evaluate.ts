@@ -44,6 +44,12 @@ export function summarise(round: number, split: EvalSplit, perClient: readonly S
   return { round, split, macro, weighted };
 }
 
+/** Whether the owners score after a round. */
+export function isDue(round: number, { config }: Federation): boolean {
+  const { eval_every: every, num_rounds: last } = config;
+  return round === 0 || round === last || (every > 0 && round % every === 0);
+}
+
 /** What is worth asking for after a round: before the first every adapter is the base, which never changes. */
 function wantedScores({ capabilities, arms }: Federation, state: LoopState): Which[] {
   if (state.round === 0) return ['base'];

@@ -1,8 +1,9 @@
 import { InterruptedError } from '../errors.js';
 import { runAsyncRound } from './asyncRounds.js';
-import { evaluateRound } from './evaluate.js';
+import { evaluateRound, isDue } from './evaluate.js';
 import { runRound, saveArms } from './rounds.js';
 import type { Federation, LoopHost, LoopState } from './types.js';
+import { planWork } from './workPlan.js';
 
 /** The state before the first round. */
 function initialState(federation: Federation): LoopState {
@@ -19,11 +20,6 @@ function initialState(federation: Federation): LoopState {
     baseScores: {},
     evaluations: [],
   };
-}
-
-function isDue(round: number, { config }: Federation): boolean {
-  const { eval_every: every, num_rounds: last } = config;
-  return round === 0 || round === last || (every > 0 && round % every === 0);
 }
 
 /** Evaluates and saves the state before the first round. */
@@ -46,6 +42,7 @@ export async function runRounds(federation: Federation, host: LoopHost, resumed?
     arms.main.restore(resumed.server.main);
     arms.local?.restore(resumed.server.local);
   }
+  host.progress({ kind: 'plan', plan: planWork(federation) });
   let state = resumed ?? (await begin(federation, host));
   while (state.round < config.num_rounds) {
     if (host.signal.aborted) throw new InterruptedError('Interrupted.');

@@ -129,7 +129,8 @@ export async function runRound(federation: Federation, state: LoopState, host: L
     state.pending.filter(({ arrives }) => arrives > state.clock).map(({ received }) => received.client),
   );
   const working = new Set(chosen.active.filter(({ id }) => !busy.has(id)).map(({ id }) => id));
-  host.progress({ kind: 'round', round, numRounds: config.num_rounds, clients: chosen.active.length });
+  const jobs = (federation.capabilities.pooled ? 1 : working.size) * (arms.local ? 2 : 1);
+  host.progress({ kind: 'round', round, numRounds: config.num_rounds, jobs });
   const context = contextOf(federation, round, chosen.sampled);
   const { mainArm, localArm } = await trainArms(federation, state, context, host, working);
 

@@ -84,8 +84,8 @@ async function trainClient(
       checkUpdate(client, request, reply);
       const { seconds: clock, ...update } = reply;
       const seconds = clock[0]!;
-      const tokens = update.tokens.train + update.tokens.search;
-      host.progress({ kind: 'job', ...where, tokens, seconds, loss: update.losses.at(-1) });
+      const { train, search } = update.tokens;
+      host.progress({ kind: 'job', ...where, tokens: train + search, search, seconds, loss: update.losses.at(-1) });
       return { client, update, seconds, sent, bytesDown, bytesUp };
     } catch (cause) {
       // The link was closed under it: no failure of the client, nothing to try again.

@@ -39,7 +39,7 @@ const prepared: RunProgress = {
     kernels: 'avx2',
   },
 } as const;
-const job = { kind: 'job', round: 2, client: 'city-library', tokens: 10, seconds: 1, loss: 2.5 } as const;
+const job = { kind: 'job', round: 2, client: 'city-library', tokens: 10, search: 0, seconds: 1, loss: 2.5 } as const;
 
 describe('the progress of a run', () => {
   it('says what is about to run, in lines that stay', () => {
@@ -67,12 +67,7 @@ describe('the progress of a run', () => {
   });
 
   it('counts merges of an asynchronous run as rounds, and names the job', () => {
-    const text = shownBy(
-      true,
-      prepared,
-      { kind: 'round', round: 2, numRounds: 6, clients: 5 },
-      { ...job, dispatch: 41 },
-    );
+    const text = shownBy(true, prepared, { kind: 'round', round: 2, numRounds: 6, jobs: 5 }, { ...job, dispatch: 41 });
     expect(text).toContain('round 2 of 6: city-library (job 41) done, loss 2.500');
     expect(shownBy(true, prepared, job)).toContain('round 2 of 6: city-library done, loss 2.500');
     const failed = { kind: 'failed', round: 2, dispatch: 41, client: 'a', message: 'it broke', again: true } as const;

@@ -1,5 +1,7 @@
+import type { ModelDescription } from '../native/binding.js';
 import { randomStream } from '../random.js';
 import { type AdapterLayout, withRanks } from './layout.js';
+import { layoutFor } from './shapes.js';
 
 /**
  * A fresh adapter: A Kaiming-uniform with a = sqrt(5), as PEFT has it, that is U(-1/sqrt(in), 1/sqrt(in)); B zero.
@@ -17,6 +19,27 @@ export function initialValues(
     for (let i = 0; i < rank * inDim; i++) values[offsetA + i] = (2 * random() - 1) * bound;
   }
   return values;
+}
+
+/** What the adapters of a run begin as, by keys of its run file. */
+export interface Beginning {
+  readonly target_modules: readonly string[];
+  readonly lora_r: number;
+  readonly lora_alpha: number;
+  readonly use_rslora: boolean;
+  readonly seed: number;
+}
+
+/**
+ * Layout and fresh values of a run's adapters on its base: server and owners each make them for themselves, and they are equal.
+ * Throws AdapterError.
+ */
+export function beginAdapter(
+  description: ModelDescription,
+  { target_modules: targets, lora_r: rank, lora_alpha: alpha, use_rslora: rslora, seed }: Beginning,
+): { readonly layout: AdapterLayout; readonly initial: Float32Array } {
+  const layout = layoutFor(description, { targets, rank, alpha, rslora });
+  return { layout, initial: initialValues(layout, seed) };
 }
 
 /** An adapter in a space of more ranks. */

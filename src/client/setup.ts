@@ -1,6 +1,5 @@
-import { initialValues } from '../adapter/init.js';
+import { beginAdapter } from '../adapter/init.js';
 import type { AdapterLayout } from '../adapter/layout.js';
-import { layoutFor } from '../adapter/shapes.js';
 import { methodOptions } from '../config/methodOptions.js';
 import type { RunConfig } from '../config/schema.js';
 import type { Arm } from '../contracts/messages.js';
@@ -25,13 +24,7 @@ export interface OwnerSetup {
 /** Opens base, engine and method. Throws ModelError, AdapterError, ConfigError, EngineError. */
 export async function openSetup(config: RunConfig, host: OwnerHost): Promise<OwnerSetup> {
   const model = await host.ownerModel(config);
-  const layout = layoutFor(model.description, {
-    targets: config.target_modules,
-    rank: config.lora_r,
-    alpha: config.lora_alpha,
-    rslora: config.use_rslora,
-  });
-  const initial = initialValues(layout, config.seed);
+  const { layout, initial } = beginAdapter(model.description, config);
   const method = await loadMethod(config);
   const alsoLocal = config.also_local && method !== local;
   const halfOf = (one: Method): ClientHalf => {

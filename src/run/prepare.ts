@@ -1,6 +1,5 @@
-import { initialValues } from '../adapter/init.js';
+import { beginAdapter } from '../adapter/init.js';
 import type { AdapterLayout } from '../adapter/layout.js';
-import { layoutFor } from '../adapter/shapes.js';
 import { checkMethod } from '../config/check.js';
 import { methodOptions } from '../config/methodOptions.js';
 import type { RunConfig } from '../config/schema.js';
@@ -42,11 +41,5 @@ export async function prepare(config: RunConfig, hub: HubOptions = {}): Promise<
   checkMethod(config, method);
   const options = methodOptions(method, config);
   checkTakeHome(config, method);
-  const layout = layoutFor(model.description, {
-    targets: config.target_modules,
-    rank: config.lora_r,
-    alpha: config.lora_alpha,
-    rslora: config.use_rslora,
-  });
-  return { config, model, method, options, layout, initial: initialValues(layout, config.seed) };
+  return { config, model, method, options, ...beginAdapter(model.description, config) };
 }

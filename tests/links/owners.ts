@@ -3,10 +3,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { onTestFinished } from 'vitest';
-import { initialValues } from '../../src/adapter/init.js';
+import { beginAdapter } from '../../src/adapter/init.js';
 import type { AdapterLayout } from '../../src/adapter/layout.js';
 import { packPart } from '../../src/adapter/part.js';
-import { layoutFor } from '../../src/adapter/shapes.js';
 import type { OwnerHome } from '../../src/client/owner.js';
 import { parseConfig } from '../../src/config/parse.js';
 import type { RunConfig } from '../../src/config/schema.js';
@@ -71,18 +70,11 @@ export async function makeFederation(
   for (const example of examples.map(change)) rows.set(example.owner!, [...(rows.get(example.owner!) ?? []), example]);
   const first = new Map([...rows].sort(([a], [b]) => byCode(a, b)).slice(0, owners));
   const givenSplits = EVAL_SPLITS.filter((split) => examples.some((example) => example.split === split));
-  const layout = layoutFor(model.description, {
-    targets: config.target_modules,
-    rank: config.lora_r,
-    alpha: config.lora_alpha,
-    rslora: config.use_rslora,
-  });
   return {
     dir,
     config,
     model,
-    layout,
-    initial: initialValues(layout, config.seed),
+    ...beginAdapter(model.description, config),
     homes: dealRows(dir, first),
     givenSplits,
   };

@@ -96,8 +96,8 @@ async function recordFrom(first: Line, lines: LineQueue, delimiter: string, colu
     if (next === undefined) break;
     text += (taken.at(-1)!.end || '\n') + next.text;
     taken.push(next);
-    // Without a quote the next line cannot end the cell.
-    if (next.text.includes('"')) result = strictCells(text, delimiter);
+    // Without a quote, doubled ones aside, the next line cannot end the cell.
+    if (next.text.replaceAll('""', '').includes('"')) result = strictCells(text, delimiter);
   }
   const fits = columns === undefined || result.cells.length === columns;
   if (result.state === 'whole' && fits) return { line: first.line, cells: result.cells };

@@ -113,6 +113,13 @@ describe('CSV', () => {
     );
   });
 
+  it('takes a cell of 40,000 lines with doubled quotes in its stride', async () => {
+    const lines = Array.from({ length: 40_000 }, (_, i) => `He said "hi ${i}" to me`).join('\n');
+    const start = performance.now();
+    expect(await cells('a.csv', `a,b\n"${lines.replaceAll('"', '""')}",1\n`)).toEqual([[lines, '1']]);
+    expect(performance.now() - start).toBeLessThan(5000);
+  });
+
   it('whatever the text, no line is lost: it is in a row, in a cell, or named in an error', async () => {
     const line = fc.string({ unit: fc.constantFrom('a', '"', ',', ' ', 'b'), maxLength: 12 });
     await fc.assert(

@@ -53,7 +53,7 @@ function notUtf8(path: string, bytes: Buffer, linesBefore: number): DataError {
   const end = bytes.indexOf(10, start);
   const text = bytes.subarray(start, end < 0 ? bytes.length : end);
   let at = 0;
-  while (at < text.length && (text[at]! < 0x80 || isUtf8(text.subarray(0, at + 1)) || startsCharacter(text, at))) at++;
+  while (at < text.length && (text[at]! < 0x80 || isInCharacter(text, at))) at++;
   const shown = new TextDecoder('windows-1252').decode(text.subarray(Math.max(0, at - 20), at + 20)).trim();
   return bad(
     `Line ${line} of ${path} is not UTF-8: byte 0x${(text[at] ?? text.at(-1) ?? 0).toString(16).toUpperCase()} cannot stand there. ` +
@@ -63,7 +63,7 @@ function notUtf8(path: string, bytes: Buffer, linesBefore: number): DataError {
 }
 
 /** Whether the byte at `at` lies in a whole UTF-8 character. */
-function startsCharacter(text: Buffer, at: number): boolean {
+function isInCharacter(text: Buffer, at: number): boolean {
   let from = at;
   while (from > 0 && (text[from]! & 0xc0) === 0x80 && at - from < 3) from--;
   for (let to = at + 1; to <= Math.min(text.length, from + 4); to++) if (isUtf8(text.subarray(from, to))) return true;

@@ -48,6 +48,13 @@ describe('bytes that are no UTF-8', () => {
     await expect(loadExamples(path)).rejects.toMatchObject({ message: expect.stringContaining('Line 3001 of') });
   });
 
+  it('are found at once in a long line', async () => {
+    const path = put('a.jsonl', Buffer.concat([Buffer.from('漢'.repeat(340_000)), Buffer.from([0xe9, 0x20])]));
+    const start = performance.now();
+    await expect(loadExamples(path)).rejects.toMatchObject({ message: expect.stringContaining('byte 0xE9 cannot') });
+    expect(performance.now() - start).toBeLessThan(5000);
+  });
+
   it.each(['windows-1252', 'latin1', 'iso-8859-1'])('are read where encoding says %s', async (encoding) => {
     const path = put('a.csv', latin('instruction,output\nNomme une boisson.,Le caf\u00e9.\n'));
     expect((await loadExamples(path, { encoding })).examples[0]!.output).toBe('Le café.');

@@ -23,8 +23,8 @@ const readingSchema = z.object({
   unusedColumns: z.record(z.string(), z.number()).default({}),
 });
 
-/** What has a default, or is optional, files of earlier versions do not have. */
-const partitionSchema = z.object({
+/** partition.json. What has a default, or is optional, files of earlier versions do not have. */
+export const partitionSchema = z.object({
   kind: z.string(),
   num_unlabelled: z.number().default(0),
   reading: readingSchema.prefault({}),

@@ -1,7 +1,10 @@
 import { readFile } from 'node:fs/promises';
+import { z } from 'zod';
 import type { RunConfig } from '../config/schema.js';
+import { EVAL_SPLITS } from '../contracts/evaluation.js';
 import { PARTITION_VERSION, type PartitionRecord } from '../contracts/partition.js';
 import { RunError } from '../errors.js';
+import { partitionSchema } from '../report/record.js';
 import { runFile } from './content.js';
 import type { Deal } from './deal.js';
 import type { DescribedOwner } from './owners.js';
@@ -9,11 +12,23 @@ import type { DescribedOwner } from './owners.js';
 /** The content of partition.json. */
 export const formatPartition = (record: PartitionRecord): string => `${JSON.stringify(record, null, 1)}\n`;
 
-/** What partition.json of a run that was begun says. Throws RunError STATE_DAMAGED. */
+/** The names that `ownerFolders` gives. */
+const folder = z.string().regex(/^[\p{L}\p{N}_-]+$/u, 'expected the name of a folder');
+
+/** What a run that goes on needs of it. */
+const schema = partitionSchema.extend({
+  version: z.literal(PARTITION_VERSION),
+  given_splits: z.array(z.enum(EVAL_SPLITS)),
+  clients: z.array(partitionSchema.shape.clients.element.extend({ folder })),
+});
+
+/** What partition.json of a run that was begun says, to the letter. Throws RunError STATE_DAMAGED. */
 export async function readPartition(dir: string): Promise<PartitionRecord> {
   const path = runFile(dir, 'partition.json');
   try {
-    return JSON.parse(await readFile(path, 'utf8')) as PartitionRecord;
+    const record = JSON.parse(await readFile(path, 'utf8')) as PartitionRecord;
+    schema.parse(record);
+    return record;
   } catch (cause) {
     throw new RunError(
       'STATE_DAMAGED',

@@ -75,6 +75,12 @@ const DAMAGES: readonly (readonly [string, string, (path: string) => Promise<voi
   ['a flipped byte', 'run.json', (path) => edit(path, flip(0.3))],
   ['a flipped byte', 'partition.json', (path) => edit(path, flip(0.5))],
   ['nothing there', 'partition.json', (path) => rm(path)],
+  ['another object', 'partition.json', (path) => writeFile(path, '{}')],
+  [
+    'an owner elsewhere',
+    'partition.json',
+    async (path) => writeFile(path, (await readFile(path, 'utf8')).replace('"folder": "', '"folder": "../')),
+  ],
   ['a flipped byte', 'events.jsonl', (path) => edit(path, flip(0.3))],
   ['a cut end', 'events.jsonl', (path) => edit(path, cutAt(0.5))],
   ['nothing there', 'events.jsonl', (path) => rm(path)],

@@ -1,11 +1,11 @@
 import { Tokenizer as Library } from '@huggingface/tokenizers';
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { BpeTokenizer } from '../../../src/model/tokenizer/bpe.js';
 import { mergeSymbols } from '../../../src/model/tokenizer/merge.js';
 import { preTokenizer, splitWords } from '../../../src/model/tokenizer/preTokenizers.js';
 import { splitSpecial } from '../../../src/model/tokenizer/special.js';
 import { SpmTokenizer } from '../../../src/model/tokenizer/spm.js';
+import fc from '../../support/properties.js';
 import { randomTexts } from './randomTexts.js';
 
 describe('merging', () => {

@@ -2,7 +2,14 @@ import { bytes, machineLines, number, percent, table, withRange } from './markdo
 import { COMPARISONS } from './variants.mjs';
 
 /** Kinds of machine, by the instructions that the engine chooses there. */
-const KINDS = { amx: 'AMX', vnni: 'AVX-512 VNNI', avxvnni: 'AVX-VNNI', avx2: 'AVX2', neon: 'NEON' };
+const KINDS = {
+  amx: 'AMX',
+  avx512bf16: 'AVX-512 VNNI and BF16',
+  vnni: 'AVX-512 VNNI',
+  avxvnni: 'AVX-VNNI',
+  avx2: 'AVX2',
+  neon: 'NEON',
+};
 const UNITS = { tokens_per_second: 'tokens/s', target_tokens_per_second: 'target tokens/s' };
 
 function targetRow(name, target) {

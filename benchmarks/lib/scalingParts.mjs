@@ -101,7 +101,7 @@ async function lengths({ threads, quick }) {
 }
 
 /** Which measured peak a kernel set's products lean on. */
-const PEAK_OF = { amx: 'bf16', vnni: 'int8' };
+const PEAK_OF = { amx: 'bf16', avx512bf16: 'int8', vnni: 'int8' };
 
 /** From one to two threads: the peak program, two workers of one thread, one worker of two threads; taken in turn. */
 async function threads({ quick, turns: count }) {

@@ -50,7 +50,8 @@ function hardest(kind, names, values) {
 }
 
 function judgeOne({ kind, ours, against, wanted }, machine, variants, summary) {
-  const [limit, goal] = wanted.any ?? wanted[machine.kernels[0]] ?? [];
+  const [best] = machine.kernels;
+  const [limit, goal] = wanted.any ?? wanted[best === 'avx512bf16' ? 'vnni' : best] ?? [];
   const target = { kind, ours, against, limit, goal };
   const values = kind === 'speed' ? summary.speeds : summary.memory;
   // A peer that should have run and did not leaves the row open: what was not measured cannot be passed.

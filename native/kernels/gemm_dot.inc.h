@@ -23,26 +23,32 @@ constexpr int kDotCols = FT_DOT_N * FT_VL;
 constexpr size_t kDotPanels = 512 << 10, kDotRows = 192 << 10;  // packed at a time: both stay in the L2 cache
 constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: added to a float, it leaves the nearest integer in the low bits
 
-typedef int32_t vi_u __attribute__((vector_size(4 * FT_VL), aligned(4), may_alias));
-inline vi iload(const int32_t* p) { return *reinterpret_cast<const vi_u*>(p); }
-inline void istore(int32_t* p, vi x) { *reinterpret_cast<vi_u*>(p) = x; }
-inline vi iset(int32_t x) { return x - vi{}; }
 inline vf vabs(vf x) { return (vf)((vi)x & 0x7fffffff); }
 
+// The second segment: f32, or pairs of bf16 in words where a set has their product.
+#ifdef FT_PAIR_DOT
+using dot_thin_t = int32_t;
+constexpr int kThinPer = 2;
+inline vf dot_thin(vf acc, int32_t x, const int32_t* y) { return FT_PAIR_DOT(acc, iset(x), iload(y)); }
+#else
+using dot_thin_t = float;
+constexpr int kThinPer = 1;
+inline vf dot_thin(vf acc, float x, const float* y) { return FT_FMA(vset(x), vload(y), acc); }
+#endif
+
 struct DotShape {
-  int groups, parts, rank;  // groups of depth; operands that an activation takes; depth of the second segment
+  int groups, parts, thin;  // groups of depth; operands that an activation takes; words of the second segment's depth
   explicit DotShape(const Gemm& g)
       : groups((g.seg[0].a.cols + kGroup - 1) / kGroup),
         parts(FT_DOT_BYTES == 1 && g.fine ? 2 : 1),
-        rank(g.segments > 1 ? g.seg[1].a.cols : 0) {}
-  // kDotM rows: per group and part [row][32] operands and [row] scales; then [rank][row] f32
+        thin(g.segments > 1 ? (g.seg[1].a.cols + kThinPer - 1) / kThinPer : 0) {}
+  // kDotM rows: per group and part [row][32] operands and [row] scales; then [thin][row]
   size_t strip() const {
-    return (static_cast<size_t>(groups) * parts * kDotRow + 4 * static_cast<size_t>(rank)) * kDotM;
+    return (static_cast<size_t>(groups) * parts * kDotRow + 4 * static_cast<size_t>(thin)) * kDotM;
   }
-  // `cols` columns: per group [kDotSteps][cols] lanes of weights, [cols] starting sums and [cols] scales; then [rank][cols]
-  // f32
+  // `cols` columns: per group [kDotSteps][cols] lanes of weights, [cols] starting sums and [cols] scales; then [thin][cols]
   size_t panel(int cols) const {
-    return (static_cast<size_t>(groups) * (4 * kDotSteps + 8) + 4 * static_cast<size_t>(rank)) * cols;
+    return (static_cast<size_t>(groups) * (4 * kDotSteps + 8) + 4 * static_cast<size_t>(thin)) * cols;
   }
 };
 
@@ -113,9 +119,17 @@ inline void dot_pack_strip(const Gemm& g, const DotShape& shape, int m, int rows
       if (fine) reinterpret_cast<float*>(out + kPart + kScales)[i] = scale / 254.0f;
     }
   }
-  float* thin = reinterpret_cast<float*>(out);
-  for (int r = 0; r < shape.rank; r++)
-    for (int i = 0; i < kDotM; i++) thin[r * kDotM + i] = i < rows ? mat_at(g.seg[1].a, m + i, r) : 0.0f;
+  dot_thin_t* thin = reinterpret_cast<dot_thin_t*>(out);
+  for (int r = 0; r < shape.thin; r++)
+    for (int i = 0; i < kDotM; i++) {
+      thin[r * kDotM + i] = 0;
+      if (i >= rows) continue;
+#ifdef FT_PAIR_DOT
+      std::memcpy(thin + r * kDotM + i, static_cast<const bf16_t*>(g.seg[1].a.data) + (m + i) * g.seg[1].a.ld + 2 * r, 4);
+#else
+      thin[r * kDotM + i] = mat_at(g.seg[1].a, m + i, r);
+#endif
+    }
 }
 
 // A group of weights stored along the depth: columns n .. n + count, as they are.
@@ -169,6 +183,32 @@ inline void dot_pack_across(
   }
 }
 
+// Columns n .. n + count of the second segment as [thin][cols]; those past the end are zero.
+inline void dot_pack_thin(const Segment& s, int thin, int n, int count, int cols, dot_thin_t* out) {
+  if (count < cols) std::memset(out, 0, sizeof(dot_thin_t) * thin * cols);
+#ifdef FT_PAIR_DOT
+  const int rank = s.a.cols;
+  const auto* b = static_cast<const bf16_t*>(s.b.data);
+  const int64_t along = s.trans ? 1 : s.b.ld, across = s.trans ? s.b.ld : 1;
+  for (int r = 0; r < thin; r++)
+    for (int j = 0; j < count; j++) {
+      const bf16_t* at = b + (n + j) * across + 2 * r * along;
+      const uint32_t high = 2 * r + 1 < rank ? at[along] : 0;
+      out[r * cols + j] = static_cast<int32_t>(at[0] | (high << 16));
+    }
+#else
+  for (int r = 0; !s.trans && r < thin; r++) mat_row(s.b, r, n, count, out + r * cols);
+  for (int r = 0; s.trans && r < thin; r += kGroup) {
+    const int some = thin - r < kGroup ? thin - r : kGroup;
+    float row[kGroup];
+    for (int j = 0; j < count; j++) {
+      mat_row(s.b, n + j, r, some, row);
+      for (int i = 0; i < some; i++) out[(r + i) * cols + j] = row[i];
+    }
+  }
+#endif
+}
+
 // Columns n .. n + count of the weights as a panel of `cols` columns; those past the end are zero.
 inline void dot_pack_panel(const Gemm& g, const DotShape& shape, int n, int count, int cols, uint8_t* out) {
   const Segment& s = g.seg[0];
@@ -186,12 +226,7 @@ inline void dot_pack_panel(const Gemm& g, const DotShape& shape, int n, int coun
       istore(start + j, sum * -FT_DOT_BIAS);
     }
   }
-  float* thin = reinterpret_cast<float*>(out);
-  for (int r = 0; r < shape.rank; r++)
-    for (int j = 0; j < cols; j++)
-      thin[r * cols + j] = j >= count       ? 0.0f
-                           : g.seg[1].trans ? mat_at(g.seg[1].b, n + j, r)
-                                            : mat_at(g.seg[1].b, r, n + j);
+  if (shape.thin > 0) dot_pack_thin(g.seg[1], shape.thin, n, count, cols, reinterpret_cast<dot_thin_t*>(out));
 }
 
 // kDotM rows times W vectors of columns over all groups and their parts.
@@ -237,15 +272,15 @@ inline void dot_tile(const uint8_t* a, const uint8_t* b, int groups, int parts, 
 
 // Adds the second segment to the sums and writes rows m .. m + rows of C, columns n .. n + count.
 template <int W>
-inline void dot_store(const Gemm& g, vf (&t)[kDotM][W], const float* thin_a, const float* thin_b, int rank, int m,
-    int rows, int n, int count) {
+inline void dot_store(const Gemm& g, vf (&t)[kDotM][W], const dot_thin_t* thin_a, const dot_thin_t* thin_b, int thin,
+    int m, int rows, int n, int count) {
   constexpr int cols = W * FT_VL;
-  for (int r = 0; r < rank; r++)
+  for (int r = 0; r < thin; r++)
 #pragma GCC unroll 16
     for (int i = 0; i < kDotM; i++)
 #pragma GCC unroll 16
       for (int j = 0; j < W; j++)
-        t[i][j] = FT_FMA(vset(thin_a[r * kDotM + i]), vload(thin_b + r * cols + j * FT_VL), t[i][j]);
+        t[i][j] = dot_thin(t[i][j], thin_a[r * kDotM + i], thin_b + r * cols + j * FT_VL);
 #pragma GCC unroll 16
   for (int i = 0; i < kDotM; i++) {
     if (i >= rows) break;
@@ -275,11 +310,11 @@ inline void dot_block(const Gemm& g, const DotShape& shape, const uint8_t* strip
     int n, int count) {
   vf sums[kDotM][W] = {};
   dot_tile<W>(strip, panel, shape.groups, shape.parts, sums);
-  const float* thin_a =
-      reinterpret_cast<const float*>(strip + static_cast<size_t>(shape.groups) * shape.parts * kDotM * kDotRow);
-  const float* thin_b =
-      reinterpret_cast<const float*>(panel + static_cast<size_t>(shape.groups) * W * FT_VL * (4 * kDotSteps + 8));
-  dot_store<W>(g, sums, thin_a, thin_b, shape.rank, m, rows, n, count);
+  const auto* thin_a =
+      reinterpret_cast<const dot_thin_t*>(strip + static_cast<size_t>(shape.groups) * shape.parts * kDotM * kDotRow);
+  const auto* thin_b =
+      reinterpret_cast<const dot_thin_t*>(panel + static_cast<size_t>(shape.groups) * W * FT_VL * (4 * kDotSteps + 8));
+  dot_store<W>(g, sums, thin_a, thin_b, shape.thin, m, rows, n, count);
 }
 
 inline bool is_dot(const Gemm& g) { return g.seg[0].b.type == Dtype::Q8 && g.seg[0].a.type == Dtype::BF16; }

@@ -164,6 +164,7 @@ const KernelSet* kernels_portable();
 const KernelSet* kernels_avx2();
 const KernelSet* kernels_avxvnni();
 const KernelSet* kernels_vnni();
+const KernelSet* kernels_avx512bf16();
 const KernelSet* kernels_amx();
 const KernelSet* kernels_neon();
 

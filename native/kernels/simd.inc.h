@@ -10,6 +10,10 @@ typedef int8_t vb_u __attribute__((vector_size(FT_VL), aligned(1), may_alias));
 
 inline vf vset(float x) { return x - vf{}; }  // x - 0 is x, which compilers know (x + 0 is not, for -0)
 inline vf vload(const float* p) { return *reinterpret_cast<const vf_u*>(p); }
+typedef int32_t vi_u __attribute__((vector_size(4 * FT_VL), aligned(4), may_alias));
+inline vi iset(int32_t x) { return x - vi{}; }
+inline vi iload(const int32_t* p) { return *reinterpret_cast<const vi_u*>(p); }
+inline void istore(int32_t* p, vi x) { *reinterpret_cast<vi_u*>(p) = x; }
 inline void vstore(float* p, vf x) { *reinterpret_cast<vf_u*>(p) = x; }
 
 inline float bf16_to_f32(bf16_t h) {

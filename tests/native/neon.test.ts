@@ -9,7 +9,7 @@ import { KERNEL_SIZES, kernelBound, parseErrors } from '../support/kernelChecks.
 const COMPILER = 'aarch64-linux-gnu-g++';
 const EMULATOR = 'qemu-aarch64';
 const SOURCES = [
-  ...['portable', 'avx2', 'avxvnni', 'vnni', 'amx', 'neon'].map((set) => `kernels/set_${set}.cpp`),
+  ...['portable', 'avx2', 'avxvnni', 'vnni', 'avx512bf16', 'amx', 'neon'].map((set) => `kernels/set_${set}.cpp`),
   'kernels/registry.cpp',
   'tests/check.cpp',
   'tests/check_attention.cpp',

@@ -11,8 +11,9 @@ export const KERNEL_SIZES = [
   { m: 24, n: 200, k: 300 },
 ];
 
-/** Sets that multiply in int8 with activations rounded to 8 bits (avx2: to 14 of 16); on amx weights and probabilities are rounded to bf16. */
-const ROUNDING = ['vnni', 'avxvnni', 'neon', 'amx', 'avx2'];
+/** Sets that multiply in int8 with activations rounded to 8 bits (avx2: to 14 of 16); on amx weights are rounded to bf16, and on both
+ * sets with bf16 products probabilities. */
+const ROUNDING = ['vnni', 'avx512bf16', 'avxvnni', 'neon', 'amx', 'avx2'];
 
 /**
  * Error of an element that the arithmetic of a kernel explains, in units of the scale of its terms (native/tests/check_data.h):
@@ -27,7 +28,7 @@ export function kernelBound(set: string, kernel: string): number {
   if (rounding && kernel.startsWith('gemm q8')) return 1.5e-2;
   // 16 bits of the activations count; where weights lie across the depth they are rounded once more
   if (rounding && kernel.startsWith('fine gemm q8')) return set === 'amx' || kernel.includes('nn') ? 1e-2 : 2e-4;
-  if (set === 'amx' && kernel.startsWith('attention bf16')) return 1e-2;
+  if ((set === 'amx' || set === 'avx512bf16') && kernel.startsWith('attention bf16')) return 1e-2;
   // probabilities and their gradients in bf16
   if (kernel === 'attention bf16 back') return 4e-3;
   return kernel.startsWith('attention') ? 6e-6 : 2e-6;

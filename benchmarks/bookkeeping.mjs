@@ -80,23 +80,32 @@ function layoutOf(shape) {
   );
 }
 
-/** What training might have made of a track: noise on what may be trained, a random mask after a search. */
-function pretend(track, random) {
-  const { layout, values, mask } = track.adapter;
+/** Noise and random bits that all pretended training takes, each client from another place on; the length is a power of 2. */
+const POOL = 2 ** 20;
+const random = makeRandom(1);
+const NOISE = Float32Array.from({ length: POOL }, () => 1e-3 * random.signed());
+const BITS = Uint8Array.from({ length: POOL }, () => random.next() & 1);
+
+/** What training might have made of the track that travels: noise on what may be trained, a random mask after a search. */
+function pretend(track, place) {
+  const { layout, values: before, mask } = track.adapter;
+  const { trainable, wantMeanGradient } = track.phases.at(-1);
   const searches = track.phases.some(({ kind }) => kind === 'search');
-  const found = searches ? Uint8Array.from({ length: layout.size }, () => random.next() & 1) : mask;
-  const trainable = track.phases.at(-1).trainable;
-  const noisy = values.map((value, p) =>
-    found?.[p] === 0 ? 0 : trainable?.[p] === 0 ? value : value + 1e-3 * random.signed(),
-  );
-  const wantsGradient = track.phases.at(-1).wantMeanGradient;
-  return {
-    name: track.name,
-    adapter: { layout, values: noisy, mask: found },
-    losses: [],
-    meanGradient: wantsGradient ? noisy.slice() : null,
-    tokens: { train: 0, search: 0, targets: 0 },
-  };
+  const found = searches ? new Uint8Array(layout.size) : mask;
+  const values = new Float32Array(layout.size);
+  const at = place * 7919;
+  for (let p = 0; p < values.length; p++) {
+    const q = (at + p) & (POOL - 1);
+    if (searches) found[p] = BITS[q];
+    if (found !== null && found[p] === 0) continue;
+    values[p] = trainable !== null && trainable[p] === 0 ? before[p] : before[p] + NOISE[q];
+  }
+  return { ...untrained(track), adapter: { layout, values, mask: found }, meanGradient: wantMeanGradient ? values : null };
+}
+
+/** A track as it began; what stays with its client is no matter to the server. */
+function untrained({ name, adapter }) {
+  return { name, adapter, losses: [], meanGradient: null, tokens: { train: 0, search: 0, targets: 0 } };
 }
 
 function measure(row, layout) {
@@ -117,17 +126,21 @@ function measure(row, layout) {
   for (let round = 1; round <= numRounds; round++) {
     const context = makeContext({ config, round, clients, nextClients: clients, allClients: clients });
     let begun = performance.now();
-    const sendings = server.send(context);
+    const sendings = new Map(server.send(context));
     let taken = performance.now() - begun;
-    const updates = [...sendings].map(([id, sending], k) => {
+    const updates = [...sendings.keys()].map((id, k) => {
+      const sending = sendings.get(id);
+      // As owners have them: what was sent is not here beside what comes back.
+      sendings.delete(id);
       const info = clients.find((other) => other.id === id) ?? { id, numTrain: 1000, numTargets: 1, rank };
       const own = {
         client: info,
         round,
         trainPhase: (overrides) => makeTrainPhase(config, round, info.numTrain, overrides),
       };
-      const random = makeRandom(round * 1000 + k);
-      const results = client.work(sending, states.get(id), own).map((track) => pretend(track, random));
+      const results = client
+        .work(sending, states.get(id), own)
+        .map((track) => (track.name === 'main' ? pretend(track, round * 1000 + k) : untrained(track)));
       const { state, parts, note } = client.keep(sending, results, states.get(id), own);
       states.set(id, state);
       return { client: id, round, parts, note };

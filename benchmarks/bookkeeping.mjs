@@ -100,7 +100,11 @@ function pretend(track, place) {
     if (found !== null && found[p] === 0) continue;
     values[p] = trainable !== null && trainable[p] === 0 ? before[p] : before[p] + NOISE[q];
   }
-  return { ...untrained(track), adapter: { layout, values, mask: found }, meanGradient: wantMeanGradient ? values : null };
+  return {
+    ...untrained(track),
+    adapter: { layout, values, mask: found },
+    meanGradient: wantMeanGradient ? values : null,
+  };
 }
 
 /** A track as it began; what stays with its client is no matter to the server. */

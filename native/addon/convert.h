@@ -110,6 +110,11 @@ struct TypedName<Napi::Float32Array> {
   static constexpr const char* name = "Float32Array";
 };
 template <>
+struct TypedName<Napi::Float64Array> {
+  static constexpr napi_typedarray_type type = napi_float64_array;
+  static constexpr const char* name = "Float64Array";
+};
+template <>
 struct TypedName<Napi::Int32Array> {
   static constexpr napi_typedarray_type type = napi_int32_array;
   static constexpr const char* name = "Int32Array";

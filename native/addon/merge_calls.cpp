@@ -1,5 +1,7 @@
 #include "merge_calls.h"
 
+#include "../engine/combination.h"
+#include "../engine/factor_products.h"
 #include "../engine/merge.h"
 #include "../engine/products.h"
 #include "convert.h"
@@ -9,6 +11,7 @@ namespace ft {
 namespace {
 
 constexpr int kMostThreads = 1024;  // the pool starts no more than there are cores
+constexpr int64_t kMostEntries = int64_t{1} << 40, kMostRank = 1 << 20;
 
 int threads_of(const Napi::Value& v) { return static_cast<int>(count(v, "threads", 1, kMostThreads)); }
 
@@ -115,6 +118,119 @@ Napi::Value mask_overlaps_call(const Napi::CallbackInfo& info) {
   return out;
 }
 
+// A combination's terms.
+struct TermValues {
+  Napi::Value values, mask, weights;
+};
+
+std::vector<TermValues> terms_of(const Napi::Value& v) {
+  return list(v, "terms", [](const Napi::Value& term) {
+    const Napi::Object o = object(term, "a term");
+    return TermValues{o.Get("values"), o.Get("mask"), o.Get("weights")};
+  });
+}
+std::vector<Term> pointers(const std::vector<TermValues>& terms, int64_t n, size_t ranges) {
+  std::vector<Term> out;
+  for (const auto& term : terms) {
+    const auto w = typed<Napi::Float64Array>(term.weights, "weights", static_cast<int64_t>(ranges));
+    out.push_back({typed<Napi::Float32Array>(term.values, "values", n).Data(), bits_of(term.mask, n),
+        std::vector<double>(w.Data(), w.Data() + ranges)});
+  }
+  return out;
+}
+
+// Ranges in order and without overlap, so that threads do not write to the same entries.
+std::vector<Range> ranges_apart(const Napi::Value& v) {
+  int64_t from = 0;
+  return list(v, "ranges", [&from](const Napi::Value& range) {
+    const Napi::Object o = object(range, "a range");
+    const int64_t start = integer(o, "start", from, kMostEntries);
+    from = integer(o, "end", start, kMostEntries);
+    return Range{start, from};
+  });
+}
+void check_end(const std::vector<Range>& ranges, int64_t n) {
+  if (!ranges.empty() && ranges.back().end > n)
+    throw Error("BAD_ARGUMENT", "Expected ranges inside of " + std::to_string(n) + " entries but the last ends at " +
+                                    std::to_string(ranges.back().end) + ".");
+}
+
+Napi::Value add_combination_call(const Napi::CallbackInfo& info) {
+  const auto terms = terms_of(info[1]);
+  const auto ranges = ranges_apart(info[2]);
+  if (!info[3].IsNumber()) throw Error("BAD_ARGUMENT", "Expected a number for scale.");
+  const double scale = info[3].As<Napi::Number>().DoubleValue();
+  const int threads = threads_of(info[4]);
+  const auto base = typed<Napi::Float32Array>(info[0], "base");
+  const int64_t n = static_cast<int64_t>(base.ElementLength());
+  check_end(ranges, n);
+  Napi::Float32Array out = Napi::Float32Array::New(info.Env(), n);
+  add_combination(base.Data(), pointers(terms, n, ranges.size()), ranges, scale, out.Data(), n, threads);
+  return out;
+}
+
+Napi::Value sum_combinations_call(const Napi::CallbackInfo& info) {
+  const auto all = list(info[0], "combinations", terms_of);
+  const auto ranges = ranges_apart(info[1]);
+  const int64_t n = count(info[2], "length", 0, kMostEntries);
+  const int threads = threads_of(info[3]);
+  check_end(ranges, n);
+  std::vector<std::vector<Term>> combinations;
+  for (const auto& terms : all) combinations.push_back(pointers(terms, n, ranges.size()));
+  Napi::Float64Array out = Napi::Float64Array::New(info.Env(), n);
+  sum_combinations(combinations, ranges, out.Data(), n, threads);
+  return out;
+}
+
+FactorPlace place_of(const Napi::Object& o, int64_t in, int64_t out) {
+  return {integer(o, "offsetA", 0, kMostEntries), integer(o, "offsetB", 0, kMostEntries),
+      integer(o, "rank", 0, kMostRank), in, out};
+}
+// Throws unless n entries hold the factors of a module.
+void check_factors(const FactorPlace& m, int64_t n) {
+  if (m.a + m.rank * m.in > n || m.b + m.out * m.rank > n)
+    throw Error("BAD_ARGUMENT", "Expected factors inside of " + std::to_string(n) + " entries.");
+}
+
+struct SummandValues {
+  Napi::Value values, minus;
+  double weight;
+  FactorPlace place;
+};
+
+Napi::Value product_sum_call(const Napi::CallbackInfo& info) {
+  const int64_t out_dim = count(info[1], "outDim", 1, kMostRank), in_dim = count(info[2], "inDim", 1, kMostRank);
+  const int threads = threads_of(info[3]);
+  const auto summands = list(info[0], "summands", [=](const Napi::Value& summand) {
+    const Napi::Object o = object(summand, "a summand");
+    return SummandValues{o.Get("values"), o.Get("minus"), number(o, "weight"), place_of(o, in_dim, out_dim)};
+  });
+  std::vector<FactorTerm> terms;
+  for (const auto& [values, minus, weight, place] : summands) {
+    const auto own = typed<Napi::Float32Array>(values, "values");
+    const int64_t n = static_cast<int64_t>(own.ElementLength());
+    check_factors(place, n);
+    const float* from = minus.IsNull() ? nullptr : typed<Napi::Float32Array>(minus, "minus", n).Data();
+    terms.push_back({own.Data(), from, weight, place.a, place.b, place.rank});
+  }
+  Napi::Float64Array out = Napi::Float64Array::New(info.Env(), static_cast<size_t>(out_dim * in_dim));
+  product_sum(terms, out_dim, in_dim, out.Data(), threads);
+  return out;
+}
+
+Napi::Value product_norms_call(const Napi::CallbackInfo& info) {
+  const auto modules = list(info[1], "modules", [](const Napi::Value& module) {
+    const Napi::Object o = object(module, "a module");
+    return place_of(o, integer(o, "inDim", 1, kMostRank), integer(o, "outDim", 1, kMostRank));
+  });
+  const int threads = threads_of(info[2]);
+  const auto values = typed<Napi::Float32Array>(info[0], "values");
+  for (const auto& module : modules) check_factors(module, static_cast<int64_t>(values.ElementLength()));
+  Napi::Float64Array out = Napi::Float64Array::New(info.Env(), modules.size());
+  product_norms(values.Data(), modules, out.Data(), threads);
+  return out;
+}
+
 }  // namespace
 
 void define_merges(Napi::Env env, Napi::Object exports) {
@@ -123,6 +239,10 @@ void define_merges(Napi::Env env, Napi::Object exports) {
   exports.Set("gram", Napi::Function::New<guarded<gram_call>>(env));
   exports.Set("squaredDistances", Napi::Function::New<guarded<squared_distances_call>>(env));
   exports.Set("maskOverlaps", Napi::Function::New<guarded<mask_overlaps_call>>(env));
+  exports.Set("addCombination", Napi::Function::New<guarded<add_combination_call>>(env));
+  exports.Set("sumCombinations", Napi::Function::New<guarded<sum_combinations_call>>(env));
+  exports.Set("productSum", Napi::Function::New<guarded<product_sum_call>>(env));
+  exports.Set("productNorms", Napi::Function::New<guarded<product_norms_call>>(env));
 }
 
 }  // namespace ft

@@ -1,4 +1,7 @@
+import { type AddCombination, addCombination, type SumCombinations, sumCombinations } from './combination.js';
+import { type ProductNorms, productNorms } from './gram.js';
 import { type MergeMean, type MergeRow, mergeMean } from './mean.js';
+import { type ProductSum, productSum } from './productSum.js';
 import { type Gram, gram, type SquaredDistances, squaredDistances } from './products.js';
 
 /**
@@ -24,6 +27,10 @@ export interface Arithmetic {
   readonly gram: Gram;
   readonly squaredDistances: SquaredDistances;
   readonly maskOverlaps: MaskOverlaps;
+  readonly addCombination: AddCombination;
+  readonly sumCombinations: SumCombinations;
+  readonly productSum: ProductSum;
+  readonly productNorms: ProductNorms;
 }
 
 /** Summed from the lowest value in float64, then one division and one rounding to float32. */
@@ -73,4 +80,7 @@ export const maskOverlaps: MaskOverlaps = (masks, length) => {
   return overlaps;
 };
 
-export const plainArithmetic: Arithmetic = { mean: mergeMean, sortedMean, gram, squaredDistances, maskOverlaps };
+export const plainArithmetic: Arithmetic = {
+  ...{ mean: mergeMean, sortedMean, gram, squaredDistances, maskOverlaps },
+  ...{ addCombination, sumCombinations, productSum, productNorms },
+};

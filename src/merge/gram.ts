@@ -56,7 +56,17 @@ export function productNormSquared(terms: readonly ProductTerm[]): number {
   return Math.max(0, sum);
 }
 
+/** The squared Frobenius norm of B A of each module of an adapter. */
+export type ProductNorms = (values: Float32Array, modules: readonly LayoutModule[]) => Float64Array;
+
+export const productNorms: ProductNorms = (values, modules) =>
+  Float64Array.from(modules, (module) => productNormSquared([{ values, module, weight: 1 }]));
+
 /** Frobenius norm of B A over all modules of an adapter. */
-export function adapterProductNorm(values: Float32Array, modules: readonly LayoutModule[]): number {
-  return Math.sqrt(modules.reduce((sum, module) => sum + productNormSquared([{ values, module, weight: 1 }]), 0));
+export function adapterProductNorm(
+  values: Float32Array,
+  modules: readonly LayoutModule[],
+  norms: ProductNorms = productNorms,
+): number {
+  return Math.sqrt(norms(values, modules).reduce((sum, square) => sum + square, 0));
 }

@@ -1,22 +1,15 @@
 import { concatComponents, type DenseAdapter, gatherComponents, leadingComponents } from '../adapter/components.js';
 import { type Adapter, type AdapterLayout, withRanks } from '../adapter/layout.js';
 import { type Part, packPart, partBytes, unpackPart } from '../adapter/part.js';
-import { foldExcessRank } from '../merge/lowRank.js';
+import type { Arithmetic } from '../merge/arithmetic.js';
+import { sumOfAdapters } from '../merge/lowRank.js';
+import type { WeightedAdapter } from '../merge/productSum.js';
 import type { StateDocument } from './method.js';
 
 /** An adapter whose last components are the branch, with the bytes that keep these frozen. */
 export interface BranchedAdapter {
   readonly adapter: Adapter;
   readonly trainable: Uint8Array;
-}
-
-/** `weight * B A` as components: A takes the weight. */
-export function weighted({ layout, values }: DenseAdapter, weight: number): DenseAdapter {
-  const scaled = values.slice();
-  for (const { offsetA, offsetB } of layout.modules) {
-    for (let p = offsetA; p < offsetB; p++) scaled[p] = weight * scaled[p]!;
-  }
-  return { layout, values: scaled };
 }
 
 /** A trainable adapter with the frozen branch behind it. */
@@ -46,13 +39,15 @@ export function detachBranch(joined: DenseAdapter, fresh: AdapterLayout): Adapte
  */
 export class FrozenBranch {
   readonly #base: AdapterLayout;
+  readonly #arithmetic: Arithmetic;
   /** The branch as it travels and is saved; made anew at each merge. */
   #part: Part;
   #held: DenseAdapter;
 
-  constructor(base: AdapterLayout) {
+  constructor(base: AdapterLayout, arithmetic: Arithmetic) {
     const layout = withRanks(base, () => 0);
     this.#base = base;
+    this.#arithmetic = arithmetic;
     this.#held = { layout, values: new Float32Array(layout.size) };
     this.#part = packPart({ ...this.#held, mask: null });
   }
@@ -75,8 +70,10 @@ export class FrozenBranch {
     return { branchRank, branchBytes: partBytes(this.#part) };
   }
 
-  append(parts: readonly DenseAdapter[]): void {
-    this.#part = packPart({ ...foldExcessRank(concatComponents([this.#held, ...parts])), mask: null });
+  /** Adds products to the branch. */
+  append(adapters: readonly WeightedAdapter[]): void {
+    const sum = sumOfAdapters([{ ...this.#held, weight: 1 }, ...adapters], this.#arithmetic);
+    this.#part = packPart({ ...sum, mask: null });
     this.#held = unpackPart(this.#part, this.#base);
   }
 

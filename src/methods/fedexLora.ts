@@ -1,7 +1,7 @@
 import { packPart, unpackPart } from '../adapter/part.js';
 import { averaging } from './averaging.js';
 import type { DoneTurn } from './averagingClient.js';
-import { detachBranch, FrozenBranch, joinBranch, weighted } from './branch.js';
+import { detachBranch, FrozenBranch, joinBranch } from './branch.js';
 import type { Sending } from './method.js';
 import { partOf } from './updates.js';
 
@@ -15,8 +15,8 @@ export const fedexLora = averaging({
   capabilities: { gives: ['global'], mutable: true },
   options: {},
 
-  server({ layout }) {
-    const branch = new FrozenBranch(layout);
+  server({ layout, arithmetic }) {
+    const branch = new FrozenBranch(layout, arithmetic);
     const pack = (values: Float32Array) => packPart({ layout, values, mask: null });
     return {
       send({ values, isMutant, share }) {
@@ -25,10 +25,7 @@ export const fedexLora = averaging({
       },
       learn({ rows, mean }) {
         const total = rows.reduce((sum, { weight }) => sum + weight, 0);
-        const residuals = rows.map(({ values, weight }) => {
-          const deviation = values.map((value, p) => value - mean[p]!);
-          return weighted({ layout, values: deviation }, weight / total);
-        });
+        const residuals = rows.map(({ values, weight }) => ({ layout, values, minus: mean, weight: weight / total }));
         if (residuals.length > 0) branch.append(residuals);
         return branch.metrics();
       },

@@ -1,7 +1,6 @@
-import { concatComponents, type DenseAdapter } from '../adapter/components.js';
-import { truncatedSvd } from '../merge/lowRank.js';
+import type { DenseAdapter } from '../adapter/components.js';
+import { truncatedSum } from '../merge/lowRank.js';
 import { averaging } from './averaging.js';
-import { weighted } from './branch.js';
 import { mixedRanks } from './mixedRanks.js';
 import { clientWeight } from './weights.js';
 
@@ -23,11 +22,9 @@ export const flexlora = averaging({
       combine(rows, before) {
         if (rows.length === 0) return { merged: before, metrics: {} };
         const total = rows.reduce((sum, { weight }) => sum + weight, 0);
-        const stacked = concatComponents(
-          rows.map(({ values, weight }) => weighted({ layout, values }, weight / total)),
-        );
         const { rank } = layout.modules[0]!;
-        return { merged: truncatedSvd(stacked, () => rank).values, metrics: {} };
+        const adapters = rows.map(({ values, weight }) => ({ layout, values, weight: weight / total }));
+        return { merged: truncatedSum(adapters, () => rank, init.arithmetic).values, metrics: {} };
       },
     };
   },

@@ -3,7 +3,7 @@ import type { DenseAdapter } from '../adapter/components.js';
 import { initialValues } from '../adapter/init.js';
 import { type AdapterLayout, withRanks } from '../adapter/layout.js';
 import { packPart, unpackPart } from '../adapter/part.js';
-import { detachBranch, FrozenBranch, joinBranch, weighted } from './branch.js';
+import { detachBranch, FrozenBranch, joinBranch } from './branch.js';
 import { type ClientInfo, defineMethod, type MethodInit, type Sending } from './method.js';
 import { trackOf } from './tracks.js';
 import { checkUpdates, noteOf, partOf } from './updates.js';
@@ -40,7 +40,7 @@ export const flora = defineMethod({
   options: {},
 
   server(init) {
-    const branch = new FrozenBranch(init.layout);
+    const branch = new FrozenBranch(init.layout, init.arithmetic);
     let merged = 0;
     const sending = (): Sending => ({ parts: { branch: branch.part }, note: { merged } satisfies Note });
     return {
@@ -52,8 +52,9 @@ export const flora = defineMethod({
         const expected = ({ rank }: ClientInfo) => ({ layout: layoutOf(init, rank) });
         const checked = checkUpdates(updates, context.round, context.clients, expected);
         const total = checked.reduce((sum, { client }) => sum + clientWeight(client, init.merge), 0);
-        const parts = checked.map(({ client, adapter }) => weighted(adapter, clientWeight(client, init.merge) / total));
-        if (parts.length > 0) branch.append(parts);
+        const weightOf = (client: ClientInfo) => clientWeight(client, init.merge) / total;
+        const adapters = checked.map(({ client, adapter }) => ({ ...adapter, weight: weightOf(client) }));
+        if (adapters.length > 0) branch.append(adapters);
         merged = context.round;
         return { metrics: { aggregationError: 0, ...branch.metrics() } };
       },

@@ -17,7 +17,11 @@ export const hetlora = averaging({
       ...hooks,
       toRow(update) {
         const { layout, values } = update.adapter;
-        return { values: pad(update), mask: null, weight: adapterProductNorm(values, layout.modules) };
+        return {
+          values: pad(update),
+          mask: null,
+          weight: adapterProductNorm(values, layout.modules, init.arithmetic.productNorms),
+        };
       },
       combine: (rows, before) => ({
         merged: init.arithmetic.mean(rows, before),

@@ -46,9 +46,14 @@ interface Memory {
 
 /** The clients' update directions: 0 outside their masks and of factors that did not travel. */
 function directionsOf({ rows, before, only }: EndedRound): Float32Array[] {
-  return rows.map(({ values, mask }) =>
-    values.map((value, p) => ((mask === null || mask[p] === 1) && only?.[p] !== 0 ? value - before[p]! : 0)),
-  );
+  return rows.map(({ values, mask }) => {
+    const direction = new Float32Array(values.length);
+    // A loop, as this runs over every update.
+    for (let p = 0; p < values.length; p++) {
+      if ((mask === null || mask[p] === 1) && (only === null || only[p] === 1)) direction[p] = values[p]! - before[p]!;
+    }
+    return direction;
+  });
 }
 
 /** Mutation of a method that averages `averages(round)`. */
@@ -99,18 +104,20 @@ export function mutating(
 
     end(ended) {
       const { before, after, round, ids } = ended;
+      const [metrics, teams] = [plan?.metrics, plan?.teams ?? []];
+      // The last round's directions go before this round's come.
+      plan = null;
+      memory = { ...memory, directions: [] };
       memory = {
         step: after.map((value, p) => value - before[p]!),
         directions: options.qp_constraints === 'clients' ? directionsOf(ended) : [],
         merged: round,
       };
-      if (plan === null) return {};
+      if (metrics === undefined) return {};
       const present = new Set(ids);
-      const unbalanced = plan.teams.filter(
+      const unbalanced = teams.filter(
         ({ members }) => members.some((id) => present.has(id)) && !members.every((id) => present.has(id)),
       ).length;
-      const { metrics } = plan;
-      plan = null;
       return { mutation: { ...metrics, unbalanced } };
     },
 

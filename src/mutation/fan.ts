@@ -1,4 +1,5 @@
-import { addMutation, type GlobalStep, type Mutation } from './mutant.js';
+import type { Arithmetic } from '../merge/arithmetic.js';
+import { type GlobalStep, type Mutation, mutationTerms } from './mutant.js';
 
 /** What the mutations of a round have in common. */
 export interface Fan {
@@ -10,29 +11,36 @@ export interface Fan {
   readonly remainder: number;
 }
 
+type Sums = Pick<Arithmetic, 'sumCombinations'>;
+
 const degrees = (cosine: number): number => (Math.acos(Math.max(-1, Math.min(1, cosine))) * 180) / Math.PI;
 
 /** Squared norm of the sum of the mutations. Without masks it is one mutation with the sums of their coefficients. */
-function squaredSum(step: GlobalStep, mutations: readonly Mutation[]): number {
-  const sum = new Float64Array(step.g.length);
+function squaredSum(step: GlobalStep, mutations: readonly Mutation[], arithmetic: Sums): number {
   const [first] = mutations;
   if (first === undefined) return 0;
   const add = (of: (mutation: Mutation) => number): number => mutations.reduce((total, m) => total + of(m), 0);
-  if (mutations.every(({ input: { mask, teamMask } }) => mask === null && teamMask === null)) {
+  const joined = (): Mutation => {
     const signs = first.input.signs.map((_, at) => add(({ raw, input }) => raw * input.signs[at]!));
     const rows = first.rows.map((_, k) => add((mutation) => mutation.rows[k]!));
-    const joined = { ...first, input: { ...first.input, signs }, raw: 1, along: add(({ along }) => along), rows };
-    addMutation(sum, step, joined, 1);
-  } else {
-    for (const mutation of mutations) addMutation(sum, step, mutation, 1);
-  }
+    return { ...first, input: { ...first.input, signs }, raw: 1, along: add(({ along }) => along), rows };
+  };
+  const isDense = mutations.every(({ input: { mask, teamMask } }) => mask === null && teamMask === null);
+  const terms = (isDense ? [joined()] : mutations).map((mutation) => mutationTerms(step, mutation));
+  const sum = arithmetic.sumCombinations(terms, step.groups.ranges, step.g.length);
   return sum.reduce((total, x) => total + x * x, 0);
 }
 
 /** Measures the mean of `numClients` clients' mutations, of which those who get none are zero. */
-export function measureFan(step: GlobalStep, mutations: readonly Mutation[], gg: number, numClients: number): Fan {
+export function measureFan(
+  step: GlobalStep,
+  mutations: readonly Mutation[],
+  gg: number,
+  numClients: number,
+  arithmetic: Sums,
+): Fan {
   const along = mutations.reduce((sum, { xg }) => sum + xg, 0) / numClients;
-  const meanNorm = squaredSum(step, mutations) / numClients ** 2;
+  const meanNorm = squaredSum(step, mutations, arithmetic) / numClients ** 2;
   const c = along / gg;
   return {
     c,

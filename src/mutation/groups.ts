@@ -1,3 +1,4 @@
+import type { Factors } from '../adapter/factors.js';
 import type { AdapterLayout, LayoutModule } from '../adapter/layout.js';
 
 /** How coarse the signs of a mutation are. */
@@ -22,8 +23,8 @@ function groupOf(kind: MutationGroups, module: LayoutModule, index: number, laye
   return kind === 'layer' ? module.layer : Math.min(STAGES - 1, Math.floor((module.layer * STAGES) / layers));
 }
 
-/** One sign a module (A and B together), a layer, or a third of the layers. */
-export function signGroups(layout: AdapterLayout, kind: MutationGroups): SignGroups {
+/** One sign a module (A and B together), a layer, or a third of the layers; with the ranges of some factors. */
+export function signGroups(layout: AdapterLayout, kind: MutationGroups, factors: Factors): SignGroups {
   const layers = 1 + layout.modules.reduce((most, { layer }) => Math.max(most, layer), 0);
   const names = layout.modules.map((module, index) => groupOf(kind, module, index, layers));
   const dense = new Map([...new Set(names)].map((name, at) => [name, at]));
@@ -35,5 +36,6 @@ export function signGroups(layout: AdapterLayout, kind: MutationGroups): SignGro
       { start: module.offsetB, end, group, factor: 1 as const },
     ];
   });
-  return { count: dense.size, ranges };
+  const wanted = ranges.filter(({ factor }) => factors === 'both' || factors === (factor === 0 ? 'A' : 'B'));
+  return { count: dense.size, ranges: wanted };
 }

@@ -1,4 +1,6 @@
+import { intersectMasks } from '../adapter/masks.js';
 import type { Arithmetic } from '../merge/arithmetic.js';
+import type { CombinationTerm } from '../merge/combination.js';
 import type { SignGroups } from './groups.js';
 import { cone, dualWeights } from './project.js';
 
@@ -6,8 +8,11 @@ import { cone, dualWeights } from './project.js';
 export interface GlobalStep {
   /** g = merged adapter minus the one before it, 0 outside the mutated factor. */
   readonly g: Float32Array;
-  /** The clients' own update directions (fedqp with several constraints), restricted likewise. */
+  /** The clients' own update directions (fedqp with several constraints); only their mutated factor takes part. */
   readonly directions: readonly Float32Array[];
+  /** 1 in the mutated factor; null: both are mutated. */
+  readonly only: Uint8Array | null;
+  /** Ranges of the mutated factor alone. */
   readonly groups: SignGroups;
 }
 
@@ -64,7 +69,10 @@ function byMask<T>(compute: (mask: Uint8Array | null) => T): (mask: Uint8Array |
   };
 }
 
-export function stepProducts({ g, directions, groups }: GlobalStep, { gram }: Pick<Arithmetic, 'gram'>): StepProducts {
+export function stepProducts(
+  { g, directions, only, groups }: GlobalStep,
+  { gram }: Pick<Arithmetic, 'gram'>,
+): StepProducts {
   const { ranges } = groups;
   return {
     squares: byMask((mask) => gram([g], { mask, ranges })),
@@ -72,7 +80,7 @@ export function stepProducts({ g, directions, groups }: GlobalStep, { gram }: Pi
       directions.map((row) => gram([g, row], { mask, ranges }).filter((_, at) => at % 4 === 1)),
     ),
     gramOfRows: byMask((mask) => {
-      const products = gram(directions, { mask });
+      const products = gram(directions, { mask: intersectMasks(mask, only) });
       const n = directions.length;
       return directions.map((_, i) => [...products.subarray(i * n, (i + 1) * n)]);
     }),
@@ -113,30 +121,18 @@ export function makeMutation(
   return { input, raw: m, along: g, rows: [], lambda: g, xx, xg: m * mg + g * gg, gg };
 }
 
-/**
- * Adds `scale` * x of a mutation to `target`, entry by entry, in float64 with one rounding to the target's type at the end.
- * `shift` is added to the weight of g.
- */
-export function addMutation(
-  target: Float32Array | Float64Array,
-  { g, directions, groups }: GlobalStep,
-  { input, raw, along, rows }: Mutation,
-  scale: number,
+/** x of a mutation as a combination over the ranges of the groups, with `shift` more of g. */
+export function mutationTerms(
+  { g, directions, groups: { ranges } }: GlobalStep,
+  { input: { mask, teamMask, signs }, raw, along, rows }: Mutation,
   shift = 0,
-): void {
-  const { mask, teamMask, signs } = input;
-  const used = directions.map((row, k) => ({ row, weight: rows[k] ?? 0 })).filter(({ weight }) => weight !== 0);
-  for (const { start, end, group, factor } of groups.ranges) {
-    const v = signs[2 * group + factor]!;
-    for (let p = start; p < end; p++) {
-      if (mask !== null && mask[p] !== 1) continue;
-      const step = g[p]!;
-      let x = teamMask === null || teamMask[p] === 1 ? v * step : 0;
-      if (raw !== 1) x *= raw;
-      if (along !== 0) x += along * step;
-      for (const { row, weight } of used) x += weight * row[p]!;
-      if (shift !== 0) x += shift * step;
-      target[p]! += scale * x;
-    }
-  }
+): CombinationTerm[] {
+  const even = (weight: number): Float64Array => new Float64Array(ranges.length).fill(weight);
+  const signed = Float64Array.from(ranges, ({ group, factor }) => raw * signs[2 * group + factor]!);
+  return [
+    { values: g, mask: teamMask ?? mask, weights: signed },
+    { values: g, mask, weights: even(along) },
+    ...directions.map((values, k) => ({ values, mask, weights: even(rows[k] ?? 0) })),
+    { values: g, mask, weights: even(shift) },
+  ].filter(({ weights }) => weights.some((weight) => weight !== 0));
 }

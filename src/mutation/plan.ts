@@ -4,7 +4,7 @@ import { maskValues } from '../adapter/masks.js';
 import { type Arithmetic, plainArithmetic } from '../merge/arithmetic.js';
 import { describeMutant, measureFan } from './fan.js';
 import { signGroups } from './groups.js';
-import { addMutation, type GlobalStep, type Mutation, makeMutation, stepProducts } from './mutant.js';
+import { type GlobalStep, type Mutation, makeMutation, mutationTerms, stepProducts } from './mutant.js';
 import type { MutationOptions } from './options.js';
 import { drawSigns, type SignTable } from './signs.js';
 import { formTeams, type MutableClient, type Team } from './teams.js';
@@ -85,15 +85,15 @@ export function planMutation(input: MutationInput): MutationPlan | null {
   const squaredNorm = (values: Float32Array): number => arithmetic.gram([values])[0]!;
   const gg = squaredNorm(g);
   if (Math.sqrt(gg) <= NEGLIGIBLE * Math.sqrt(squaredNorm(theta))) return null;
-  const groups = signGroups(layout, options.mutation_groups);
+  const groups = signGroups(layout, options.mutation_groups, factors);
   const size = options.mutate === 'both' && factors === 'both' ? 4 : 2;
   const teams = formTeams(clients, size, random, arithmetic);
   if (teams.length === 0) return null;
   const beta = betaAt(options, input.round - 1, input.numRounds);
   const signs = drawSigns(teams, groups, beta, random);
-  const step: GlobalStep = { g, directions: input.directions.map((row) => maskValues(row, only)), groups };
+  const step: GlobalStep = { g, directions: input.directions, only, groups };
   const mutations = makeMutations(input, step, teams, signs);
-  const { c, angle, remainder } = measureFan(step, [...mutations.values()], gg, input.numClients);
+  const { c, angle, remainder } = measureFan(step, [...mutations.values()], gg, input.numClients, arithmetic);
   const cap = options.momentum_cap;
   const alpha = cap !== null && c > 0 ? Math.min(options.alpha, cap / c) : options.alpha;
   const shift = options.centered ? c : 0;
@@ -115,9 +115,7 @@ export function planMutation(input: MutationInput): MutationPlan | null {
     mutantOf(client, values) {
       const mutation = mutations.get(client);
       if (mutation === undefined) return undefined;
-      const mutant = values.slice();
-      addMutation(mutant, step, mutation, alpha, -shift);
-      return mutant;
+      return arithmetic.addCombination(values, mutationTerms(step, mutation, -shift), groups.ranges, alpha);
     },
   };
 }

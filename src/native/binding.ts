@@ -242,6 +242,32 @@ export interface EntryRange {
   readonly end: number;
 }
 
+/** A weighted row of a combination: `weights` has one for each range; `mask` null: all ones. */
+export interface CombinationTerm {
+  readonly values: Float32Array;
+  readonly mask: Uint8Array | null;
+  readonly weights: Float64Array;
+}
+
+/** (B - B0) times weight * (A - A0) of one module; B0 and A0 lie in `minus` at the same places, null: zeros. */
+export interface ProductSummand {
+  readonly values: Float32Array;
+  readonly minus: Float32Array | null;
+  readonly weight: number;
+  readonly offsetA: number;
+  readonly offsetB: number;
+  readonly rank: number;
+}
+
+/** Where A (rank x in) and B (out x rank) of a module lie in an adapter. */
+export interface FactorPlace {
+  readonly offsetA: number;
+  readonly offsetB: number;
+  readonly rank: number;
+  readonly inDim: number;
+  readonly outDim: number;
+}
+
 export interface NativeBinding {
   Base: new (options: BaseOptions) => NativeBase;
   Trainer: new (options: TrainerOptions) => NativeTrainer;
@@ -271,6 +297,28 @@ export interface NativeBinding {
   squaredDistances(rows: readonly Float32Array[], threads: number): Float64Array;
   /** Number of entries that are 1 in both masks, for all pairs, as [mask][mask]; on the diagonal the ones. */
   maskOverlaps(masks: readonly (Uint8Array | null)[], length: number, threads: number): Float64Array;
+  /**
+   * base + scale * x, where x of an entry is the sum of weights[range] * value over the terms in order, in float64 with one
+   * rounding. Ranges are in order without overlap; outside of them `base` stands.
+   */
+  addCombination(
+    base: Float32Array,
+    terms: readonly CombinationTerm[],
+    ranges: readonly EntryRange[],
+    scale: number,
+    threads: number,
+  ): Float32Array;
+  /** The sum of the combinations' x in float64, each added up by itself and then to those before it. */
+  sumCombinations(
+    combinations: readonly (readonly CombinationTerm[])[],
+    ranges: readonly EntryRange[],
+    length: number,
+    threads: number,
+  ): Float64Array;
+  /** The sum of products as out x in, each entry added up in float64 over the components in order. */
+  productSum(summands: readonly ProductSummand[], outDim: number, inDim: number, threads: number): Float64Array;
+  /** ||B A||_F squared of each module. */
+  productNorms(values: Float32Array, modules: readonly FactorPlace[], threads: number): Float64Array;
   /** What this processor has: kernel sets in order of preference, and feature names. */
   cpu(): { kernels: Exclude<KernelSet, 'auto'>[]; features: string[] };
   /** Version of ggml behind `ggmlLibrary`, e.g. `0.25.1`; throws GGML_LOAD. */

@@ -1,4 +1,4 @@
-import type { EntryRange, MergeRow } from './binding.js';
+import type { CombinationTerm, EntryRange, FactorPlace, MergeRow, ProductSummand } from './binding.js';
 import { guard } from './guard.js';
 import { loadBinding } from './load.js';
 
@@ -52,4 +52,40 @@ export function squaredDistances(rows: readonly Float32Array[], threads = 1): Fl
  */
 export function maskOverlaps(masks: readonly (Uint8Array | null)[], length: number, threads = 1): Float64Array {
   return guard(() => loadBinding().maskOverlaps(masks, length, threads));
+}
+
+/** `base` + `scale` times a weighted sum of rows, bit-equal to the TypeScript form in src/merge/combination.ts. */
+export function addCombination(
+  base: Float32Array,
+  terms: readonly CombinationTerm[],
+  ranges: readonly EntryRange[],
+  scale: number,
+  threads = 1,
+): Float32Array {
+  return guard(() => loadBinding().addCombination(base, terms, ranges, scale, threads));
+}
+
+/** Weighted sums of rows, added up, in float64. */
+export function sumCombinations(
+  combinations: readonly (readonly CombinationTerm[])[],
+  ranges: readonly EntryRange[],
+  length: number,
+  threads = 1,
+): Float64Array {
+  return guard(() => loadBinding().sumCombinations(combinations, ranges, length, threads));
+}
+
+/** A sum of products of factors, out x in, bit-equal to the TypeScript form in src/merge/productSum.ts. */
+export function productSum(
+  summands: readonly ProductSummand[],
+  outDim: number,
+  inDim: number,
+  threads = 1,
+): Float64Array {
+  return guard(() => loadBinding().productSum(summands, outDim, inDim, threads));
+}
+
+/** Squared Frobenius norm of each module's product, bit-equal to the TypeScript form in src/merge/gram.ts. */
+export function productNorms(values: Float32Array, modules: readonly FactorPlace[], threads = 1): Float64Array {
+  return guard(() => loadBinding().productNorms(values, modules, threads));
 }

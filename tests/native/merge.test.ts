@@ -1,7 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { addCombination, sumCombinations } from '../../src/merge/combination.js';
+import { productNorms } from '../../src/merge/gram.js';
 import { mergeMean } from '../../src/merge/mean.js';
-import type { MergeRow } from '../../src/native/binding.js';
+import { productSum } from '../../src/merge/productSum.js';
+import type { CombinationTerm, EntryRange, MergeRow } from '../../src/native/binding.js';
 import * as native from '../../src/native/merges.js';
 
 /** Adapters of `size` values with weights and, some of them, masks; and the number of threads. */
@@ -185,6 +188,130 @@ describe('the native products', () => {
     expect(() => native.squaredDistances([])).toThrow(wanted);
     expect(() => native.gram([new Float32Array(2)], { ranges: [{ start: 1, end: 3 }] })).toThrow(wanted);
     expect(() => native.gram([new Float32Array(2)], { ranges: [{ start: 2, end: 1 }] })).toThrow(wanted);
+  });
+});
+
+describe('the native combinations', () => {
+  interface Case {
+    readonly size: number;
+    readonly threads: number;
+    readonly ranges: EntryRange[];
+    readonly combinations: CombinationTerm[][];
+  }
+  const cases: fc.Arbitrary<Case> = fc
+    .record({
+      size: fc.integer({ min: 0, max: 40_000 }),
+      threads: fc.integer({ min: 1, max: 3 }),
+      cuts: fc.array(fc.double({ min: 0, max: 1, noNaN: true }), { maxLength: 6 }),
+      terms: fc.array(
+        fc.array(
+          fc.record({
+            seed: fc.integer({ min: 1, max: 1000 }),
+            masked: fc.boolean(),
+            weights: fc.array(fc.oneof(fc.constant(0), fc.double({ min: -3, max: 3, noNaN: true })), {
+              minLength: 3,
+              maxLength: 3,
+            }),
+          }),
+          { maxLength: 3 },
+        ),
+        { maxLength: 3 },
+      ),
+    })
+    .map(({ size, threads, cuts, terms }) => {
+      const at = cuts.map((cut) => Math.round(cut * size)).sort((a, b) => a - b);
+      const ranges = Array.from({ length: Math.floor(at.length / 2) }, (_, i) => ({
+        start: at[2 * i]!,
+        end: at[2 * i + 1]!,
+      }));
+      const combinations = terms.map((combination) =>
+        combination.map(({ seed, masked, weights }) => ({
+          values: noise(size, seed),
+          mask: masked ? Uint8Array.from({ length: size }, (_, p) => (Math.imul(p + 1, seed) >>> 3) & 1) : null,
+          weights: Float64Array.from(weights.slice(0, ranges.length)),
+        })),
+      );
+      return { size, threads, ranges, combinations };
+    });
+
+  it('are equal to the TypeScript ones to the bit', () => {
+    fc.assert(
+      fc.property(cases, ({ size, threads, ranges, combinations }) => {
+        const base = noise(size, 5);
+        const [terms = []] = combinations;
+        expect(native.addCombination(base, terms, ranges, 0.7, threads)).toEqual(
+          addCombination(base, terms, ranges, 0.7),
+        );
+        expect(native.sumCombinations(combinations, ranges, size, threads)).toEqual(
+          sumCombinations(combinations, ranges, size),
+        );
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('do not look at what a mask leaves out', () => {
+    const values = Float32Array.of(1, Number.NaN, Number.POSITIVE_INFINITY);
+    const term = { values, mask: Uint8Array.of(1, 0, 0), weights: Float64Array.of(2) };
+    expect([...native.addCombination(new Float32Array(3), [term], [{ start: 0, end: 3 }], 1)]).toEqual([2, 0, 0]);
+  });
+
+  it('refuse ranges that overlap or pass the end, and lengths that differ', () => {
+    const wanted = expect.objectContaining({ name: 'EngineError', code: 'BAD_ARGUMENT' });
+    const base = new Float32Array(4);
+    const term = { values: base, mask: null, weights: Float64Array.of(1) };
+    const call = (terms: CombinationTerm[], ranges: EntryRange[]) => () =>
+      native.addCombination(base, terms, ranges, 1);
+    expect(
+      call(
+        [],
+        [0, 1].map((start) => ({ start, end: 2 })),
+      ),
+    ).toThrow(wanted);
+    expect(call([], [{ start: 0, end: 5 }])).toThrow(wanted);
+    expect(call([{ ...term, weights: new Float64Array(2) }], [{ start: 0, end: 4 }])).toThrow(wanted);
+    expect(call([{ ...term, values: new Float32Array(3) }], [{ start: 0, end: 4 }])).toThrow(wanted);
+    expect(() => native.sumCombinations([[term]], [{ start: 0, end: 4 }], 5)).toThrow(wanted);
+  });
+});
+
+describe('the native products of factors', () => {
+  const dims = fc.record({
+    outDim: fc.integer({ min: 1, max: 70 }),
+    inDim: fc.integer({ min: 1, max: 70 }),
+    threads: fc.integer({ min: 1, max: 3 }),
+    ranks: fc.array(fc.integer({ min: 0, max: 120 }), { maxLength: 5 }),
+  });
+
+  it('are equal to the TypeScript ones to the bit', () => {
+    fc.assert(
+      fc.property(dims, ({ outDim, inDim, threads, ranks }) => {
+        const summands = ranks.map((rank, i) => ({
+          values: noise(3 + rank * (inDim + outDim), 3 * i + 1),
+          minus: i % 2 === 0 ? null : noise(3 + rank * (inDim + outDim), 3 * i + 2),
+          ...{ weight: 0.3 + i, offsetA: 3, offsetB: 3 + rank * inDim, rank },
+        }));
+        expect(native.productSum(summands, outDim, inDim, threads)).toEqual(productSum(summands, outDim, inDim));
+        for (const { values, rank } of summands) {
+          const like = { module: 'blk.0.attn_q', layer: 0, target: 'attn_q' as const, scale: 1 };
+          const module = { ...like, inDim, outDim, rank, offsetA: 3, offsetB: 3 + rank * inDim };
+          expect(native.productNorms(values, [module], threads)).toEqual(productNorms(values, [module]));
+        }
+      }),
+      { numRuns: 40 },
+    );
+  });
+
+  it('refuse factors that do not lie in their adapter', () => {
+    const wanted = expect.objectContaining({ name: 'EngineError', code: 'BAD_ARGUMENT' });
+    const summand = { values: new Float32Array(10), minus: null, weight: 1, offsetA: 0, offsetB: 6, rank: 2 };
+    expect([...native.productSum([summand], 2, 3)]).toEqual([0, 0, 0, 0, 0, 0]);
+    for (const wrong of [{ rank: 3 }, { offsetB: 7 }, { minus: new Float32Array(9) }, { weight: Number.NaN }]) {
+      expect(() => native.productSum([{ ...summand, ...wrong }], 2, 3)).toThrow(wanted);
+    }
+    expect(() => native.productSum([], 0, 3)).toThrow(wanted);
+    const place = { offsetA: 0, offsetB: 6, rank: 2, inDim: 3, outDim: 3 };
+    expect(() => native.productNorms(new Float32Array(10), [place])).toThrow(wanted);
   });
 });
 

@@ -1,11 +1,11 @@
 import fc from 'fast-check';
 import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
 import { describe, expect, it } from 'vitest';
-import { concatComponents } from '../../../src/adapter/components.js';
 import { makeLayout } from '../../../src/adapter/layout.js';
 import { aggregationError } from '../../../src/merge/aggregationError.js';
+import { plainArithmetic } from '../../../src/merge/arithmetic.js';
 import { adapterProductNorm } from '../../../src/merge/gram.js';
-import { foldExcessRank, truncatedSvd } from '../../../src/merge/lowRank.js';
+import { sumOfAdapters, truncatedSum } from '../../../src/merge/lowRank.js';
 import { mergeMean } from '../../../src/merge/mean.js';
 import { denseProducts, frobenius, LAYOUT, rows, vector } from '../methods/arbitraries.js';
 
@@ -74,38 +74,93 @@ describe('truncated SVD', () => {
     return realEigenvalues.map((x) => Math.sqrt(Math.max(0, x))).sort((a, b) => b - a);
   }
 
-  it.each([1, 2, 3, 4])('to rank %i misses the product by exactly the singular values that it drops', (rank) => {
+  /** Some adapters, with how their weighted products add up. */
+  const sums = fc
+    .array(fc.record({ values: vector(layout.size), weight: fc.double({ min: 0.1, max: 2, noNaN: true }) }), {
+      minLength: 1,
+      maxLength: 4,
+    })
+    .map((adapters) => {
+      const products = adapters.map(({ values }) => dense(layout, values));
+      const sum = layout.modules.map((_, m) =>
+        products[0]![m]!.map((_x, e) => adapters.reduce((x, { weight }, i) => x + weight * products[i]![m]![e]!, 0)),
+      );
+      return { adapters: adapters.map((adapter) => ({ layout, ...adapter })), sum };
+    });
+
+  it.each([1, 2, 3, 4])('to rank %i misses the sum by exactly the singular values that it drops', (rank) => {
     fc.assert(
-      fc.property(vector(layout.size), (values) => {
-        const cut = truncatedSvd({ layout, values }, () => rank);
-        const before = dense(layout, values);
+      fc.property(sums, ({ adapters, sum }) => {
+        const cut = truncatedSum(adapters, () => rank, plainArithmetic);
         const after = dense(cut.layout, cut.values);
         layout.modules.forEach(({ inDim }, m) => {
-          const dropped = Math.hypot(...singularValues(before[m]!, inDim).slice(rank));
-          expect(frobenius(difference(before[m]!, after[m]!))).toBeCloseTo(dropped, 3);
+          const dropped = Math.hypot(...singularValues(sum[m]!, inDim).slice(rank));
+          expect(frobenius(difference(sum[m]!, after[m]!))).toBeCloseTo(dropped, 3);
         });
       }),
       { numRuns: 50 },
     );
   });
 
+  it('gives falling singular values in B and unit rows in A, also where the sum has a smaller rank', () => {
+    fc.assert(
+      fc.property(sums, fc.integer({ min: 1, max: 3 }), ({ adapters }, kept) => {
+        // All adapters are one, and only some of its components are not 0.
+        const values = adapters[0]!.values.slice();
+        for (const { offsetB, outDim, rank } of layout.modules) {
+          for (let row = 0; row < outDim; row++)
+            values.fill(0, offsetB + row * rank + kept, offsetB + (row + 1) * rank);
+        }
+        const same = adapters.map(({ weight }) => ({ layout, values, weight }));
+        const cut = truncatedSum(same, () => 4, plainArithmetic);
+        cut.layout.modules.forEach(({ offsetA, offsetB, inDim, outDim, rank }) => {
+          const length = (at: number, step: number, count: number) =>
+            Math.hypot(...Array.from({ length: count }, (_, i) => cut.values[at + i * step]!));
+          const lengths = Array.from({ length: rank }, (_, c) => length(offsetB + c, rank, outDim));
+          expect(lengths.every((x, c) => c === 0 || x <= lengths[c - 1]! * (1 + 1e-5) + 1e-6)).toBe(true);
+          for (let c = 0; c < rank; c++) expect(length(offsetA + c * inDim, 1, inDim)).toBeCloseTo(1, 5);
+        });
+      }),
+      { numRuns: 50 },
+    );
+  });
+
+  it('of deviations from a mean is what the mean of the factors misses', () => {
+    fc.assert(
+      fc.property(vector(layout.size), vector(layout.size), (values, minus) => {
+        const sum = sumOfAdapters([{ layout, values, minus, weight: 0.5 }], plainArithmetic);
+        const expected = dense(
+          layout,
+          values.map((x, p) => x - minus[p]!),
+        );
+        dense(sum.layout, sum.values).forEach((product, m) => {
+          expect(
+            frobenius(
+              difference(
+                product,
+                expected[m]!.map((x) => 0.5 * x),
+              ),
+            ),
+          ).toBeLessThan(1e-5);
+        });
+      }),
+    );
+  });
+
   it('of a sum of products over the clients is a mean that loses nothing at full rank', () => {
     fc.assert(
       fc.property(vector(layout.size), vector(layout.size), (a, b) => {
-        const stacked = concatComponents([
-          { layout, values: a },
-          { layout, values: b },
-        ]);
-        const folded = foldExcessRank(stacked);
+        const folded = sumOfAdapters(
+          [a, b].map((values) => ({ layout, values, weight: 1 })),
+          plainArithmetic,
+        );
         const expected = dense(layout, a).map((product, m) => product.map((x, e) => x + dense(layout, b)[m]![e]!));
         folded.layout.modules.forEach(({ rank, inDim, outDim }) => {
           expect(rank).toBe(Math.min(8, inDim, outDim));
         });
-        for (const form of [stacked, folded]) {
-          dense(form.layout, form.values).forEach((product, m) => {
-            expect(frobenius(difference(product, expected[m]!))).toBeLessThan(1e-5);
-          });
-        }
+        dense(folded.layout, folded.values).forEach((product, m) => {
+          expect(frobenius(difference(product, expected[m]!))).toBeLessThan(1e-5);
+        });
       }),
     );
   });

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { DataError } from '../errors.js';
+import { DataError, InterruptedError } from '../errors.js';
 import { RowError } from './columns.js';
 import { type DataFile, resolveDataFiles } from './files.js';
 import { DATA_FORMATS, type Understood, understandRow } from './formats.js';
@@ -65,6 +65,7 @@ async function* readFile(file: DataFile, reading: Reading, onBytes: (bytes: numb
   const how = { format, columns: options.columns, labelColumn: options.labelColumn };
   tally.add('files');
   for await (const row of rowsOf(file, options.encoding ?? 'utf-8', onBytes)) {
+    if (options.signal?.aborted) throw new InterruptedError('Interrupted.');
     tally.add('rows');
     if (row.note !== undefined) tally.reason(row.note, `${file.label}:${row.line}`);
     let understood: Understood;
@@ -137,7 +138,7 @@ function filesFor(spec: string | readonly string[], options: ReadOptions, tally:
  * or end the reading (`onBadRow: 'fatal'`). `tally` counts what becomes of the rows.
  *
  * Throws DataError DATA_NOT_FOUND, UNKNOWN_FORMAT, UNKNOWN_EXTENSION, UNKNOWN_COLUMN, BAD_ROW, BAD_JSON, BAD_CSV,
- * BAD_PARQUET, BAD_ARROW, BAD_ENCODING, BAD_PACKED, TOO_LARGE, LINE_TOO_LONG.
+ * BAD_PARQUET, BAD_ARROW, BAD_ENCODING, BAD_PACKED, TOO_LARGE, LINE_TOO_LONG; InterruptedError when `signal` fires.
  */
 export async function* readExamples(
   spec: string | readonly string[],

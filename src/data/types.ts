@@ -87,6 +87,8 @@ export interface ReadOptions extends HubOptions {
   readonly labelColumn?: string;
   /** What a bad row does. @default 'skip' */
   readonly onBadRow?: 'skip' | 'fatal';
+  /** Ends downloading and reading with InterruptedError. */
+  readonly signal?: AbortSignal;
   /** Called for each bad row that is skipped. */
   readonly reportBadRow?: (row: BadRow) => void;
   /** Called while files are read, with bytes read so far and in all. */

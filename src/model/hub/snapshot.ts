@@ -70,8 +70,10 @@ class RepoCache {
 
   /** Files of a commit: all that the hub once listed, or, where only other tools asked it, those that are here. */
   async filesOf(commit: string): Promise<{ files: string[]; complete: boolean }> {
-    const text = await readFile(this.#listing(commit), 'utf8').catch(() => '[]');
-    const listed = JSON.parse(text) as string[];
+    // One that is missing or damaged is as if only other tools had asked.
+    const listed = await readFile(this.#listing(commit), 'utf8')
+      .then((text) => JSON.parse(text) as string[])
+      .catch(() => []);
     if (listed.length > 0) return { files: listed, complete: true };
     const folder = this.snapshot(commit);
     const entries = await readdir(folder, { recursive: true, withFileTypes: true });

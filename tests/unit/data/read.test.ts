@@ -88,6 +88,20 @@ describe('files', () => {
   });
 });
 
+it('reading stops where the user asks for it', async () => {
+  const path = put('a.jsonl', [1, 2, 3, 4].map((i) => `${row(`q${i}`)}\n`).join(''));
+  const controller = new AbortController();
+  const read: string[] = [];
+  const reading = (async () => {
+    for await (const { instruction } of readExamples(path, { signal: controller.signal })) {
+      read.push(instruction);
+      if (read.length === 2) controller.abort();
+    }
+  })();
+  await expect(reading).rejects.toMatchObject({ name: 'InterruptedError', exitCode: 130 });
+  expect(read).toEqual(['q1', 'q2']);
+});
+
 describe('bad rows', () => {
   const mixed = `${row('one')}\nnot json\n\n{"title": "x"}\n${row('two')}\n${row('three', { output: '' })}\n`;
 

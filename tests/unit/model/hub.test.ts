@@ -260,6 +260,13 @@ describe('a model of the hub', () => {
     expect([code, message]).toEqual(['NOT_FOUND', expect.stringContaining('no tool has downloaded yet')]);
   });
 
+  it('from a cache whose list of files is damaged: as from another tool\u2019s', async () => {
+    const { sha256 } = await load();
+    writeFileSync(join(cacheDir, 'models--owner--repo/.fedtune', `${COMMIT}.json`), '["config.js');
+    const model = await load({ offline: true });
+    expect([model.sha256, model.warnings]).toEqual([sha256, [expect.stringContaining('no tool has downloaded yet')]]);
+  });
+
   it.each(['..', '../../x', 'a//b', 'a\\b', ''])('a revision stays inside of the cache: %j', async (revision) => {
     expect((await codeOf(load({ revision }))).code).toBe('BAD_HUB_SPEC');
     expect(hub.requests).toEqual([]);

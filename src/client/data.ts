@@ -67,7 +67,7 @@ async function makeData(
   id: string,
   { config, givenSplits }: DescribeRequest,
   ownerModel: OwnerModel,
-  host: Pick<OwnerHost, 'tokenizer'>,
+  host: Pick<OwnerHost, 'tokenizer' | 'throwIfStopped'>,
   inputs: string,
 ): Promise<OwnerData> {
   const model = { ...ownerModel, tokenizer: await host.tokenizer(ownerModel) };
@@ -78,6 +78,7 @@ async function makeData(
   const made = new Map<number, { readonly sequences: readonly LabelledExample[]; readonly lost: number | undefined }>();
   const tally = new DataTally();
   const fits = (index: number): boolean => {
+    host.throwIfStopped();
     const result = guardRow(rows[index]!.id, () => tokenizeExample(rows[index]!, options));
     tally.tokenized(rows[index]!, result);
     if ('dropped' in result) return false;
@@ -155,14 +156,14 @@ async function sayable(home: string, error: unknown): Promise<unknown> {
  * The data of an owner: from `<home>/tokens`, or made from its rows where these, the base or the settings are others than before.
  * Leaves in its home the tokens, `split.json` (the ids by split) and `summary.json` (what became of the rows).
  *
- * Throws DataError, RunError WRITE_FAILED.
+ * Throws DataError, RunError WRITE_FAILED, InterruptedError.
  */
 export async function prepareData(
   home: string,
   id: string,
   request: DescribeRequest,
   model: OwnerModel,
-  host: Pick<OwnerHost, 'tokenizer'>,
+  host: Pick<OwnerHost, 'tokenizer' | 'throwIfStopped'>,
 ): Promise<OwnerData> {
   try {
     const inputs = await inputsOf(home, id, request, model);

@@ -15,7 +15,7 @@ import { examplesOf } from '../../../src/client/examples.js';
 import { chooseTakeHome } from '../../../src/client/finishing.js';
 import { Owner } from '../../../src/client/owner.js';
 import type { Description, Finished, Reply, Request, Scored, Update } from '../../../src/contracts/messages.js';
-import { EngineError } from '../../../src/errors.js';
+import { EngineError, InterruptedError } from '../../../src/errors.js';
 import { StateStore } from '../../../src/store/index.js';
 import {
   dealRows,
@@ -78,6 +78,25 @@ describe('an owner describes its data', () => {
     rmSync(path, { recursive: true });
     const { train } = await describe();
     expect(JSON.parse(readFileSync(path, 'utf8')).train).toHaveLength(train.examples);
+  });
+
+  it('stops between two rows where the run ends, and leaves nothing that counts as whole', async () => {
+    const federation = await makeFederation({}, { owners: 1 });
+    const home = federation.homes[0]!;
+    const host = toyHost();
+    let asked = 0;
+    const stopping = Object.assign(Object.create(host), {
+      throwIfStopped() {
+        if (++asked > 5) throw new InterruptedError('Interrupted.');
+      },
+    });
+    await expect(ask(new Owner(home, stopping), describeRequest(federation))).rejects.toMatchObject({
+      name: 'InterruptedError',
+    });
+    expect(readdirSync(home.home)).toEqual(['rows.jsonl']);
+    await expect(ask(new Owner(home, host), describeRequest(federation))).resolves.toMatchObject({
+      kind: 'description',
+    });
   });
 
   it('counts target tokens, categories, and what was cut or dropped', async () => {

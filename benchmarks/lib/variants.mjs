@@ -152,7 +152,9 @@ export async function prepare(name, { data, model, quick, rounds, localSteps }) 
 }
 
 function runSide(variant, comparison, testCase, { threads, quick, limitSeconds, ...options }) {
-  const warmup = COMPILED.has(variant.compile) ? comparison.warmupCompiled : comparison.warmup;
+  // Packed batches of a case all have one shape.
+  const warmupCompiled = variant.layout === 'packed' ? even.warmupCompiled : comparison.warmupCompiled;
+  const warmup = COMPILED.has(variant.compile) ? warmupCompiled : comparison.warmup;
   const lengths = quick ? { warmup: 1, steps: 1 } : { warmup: warmup ?? 0, steps: comparison.steps ?? 0 };
   if (variant.side === 'ours') {
     const { precision, kernels } = variant;

@@ -22,20 +22,17 @@ def group_by_length(steps: list[list[dict]], seed: int = 1) -> list[list[dict]]:
     return batches
 
 
-def rows_of(examples: list[dict], capacity: int) -> list[list[dict]]:
-    """As few rows as hold the examples, filled evenly: the longest first, each into the row that is shortest by then."""
-    total = sum(len(e["tokens"]) for e in examples)
-    rows: list[list[dict]] = [[] for _ in range(-(-total // capacity))]
+def fill_rows(examples: list[dict], count: int) -> list[list[dict]]:
+    """The examples in so many rows, filled evenly: the longest first, each into the row that is shortest by then."""
+    rows: list[list[dict]] = [[] for _ in range(count)]
     for example in sorted(examples, key=lambda e: len(e["tokens"]), reverse=True):
         min(rows, key=lambda row: sum(len(e["tokens"]) for e in row)).append(example)
     return rows
 
 
-def pack(examples: list[dict], capacity: int) -> dict[str, torch.Tensor]:
-    """Rows of about `capacity` tokens with several examples each. Position ids start over at each, from which transformers makes
-    attention that stays within an example; first tokens are no targets. Padding at the end is a sequence of its own."""
-    rows = rows_of(examples, capacity)
-    width = max(sum(len(e["tokens"]) for e in row) for row in rows)
+def pack(rows: list[list[dict]], width: int) -> dict[str, torch.Tensor]:
+    """Rows of several examples each. Position ids start over at each, from which transformers makes attention that stays within an
+    example; first tokens are no targets. Padding at the end is a sequence of its own."""
     ids, positions = torch.zeros((len(rows), width), dtype=torch.long), torch.zeros((len(rows), width), dtype=torch.long)
     labels = torch.full((len(rows), width), -100, dtype=torch.long)
     for r, row in enumerate(rows):
@@ -53,14 +50,22 @@ def pack(examples: list[dict], capacity: int) -> dict[str, torch.Tensor]:
     return {"input_ids": ids, "labels": labels, "position_ids": positions}
 
 
+def pack_steps(steps: list[list[dict]]) -> list[tuple[list[dict], dict[str, torch.Tensor]]]:
+    """All examples in as many steps of packed rows, each of one shape (which compiles once): rows about as long as the longest."""
+    examples = [e for step in steps for e in step]
+    longest = max(len(e["tokens"]) for e in examples)
+    per_step = -(-sum(len(e["tokens"]) for e in examples) // (longest * len(steps)))
+    rows = fill_rows(examples, per_step * len(steps))
+    width = max(sum(len(e["tokens"]) for e in row) for row in rows)
+    parts = [rows[i :: len(steps)] for i in range(len(steps))]
+    return [([e for row in part for e in row], pack(part, width)) for part in parts]
+
+
 def lay_out(steps: list[list[dict]], layout: str) -> list[tuple[list[dict], dict[str, torch.Tensor]]]:
-    """The examples of each step with their batch."""
-    if layout == "length-grouped":
-        steps = group_by_length(steps)
+    """The examples of each step with their batch; all of them once in every layout."""
     if layout == "packed":
-        longest = max(len(e["tokens"]) for step in steps for e in step)
-        return [(step, pack(step, longest)) for step in steps]
-    return [(step, collate(step)) for step in steps]
+        return pack_steps(steps)
+    return [(step, collate(step)) for step in (group_by_length(steps) if layout == "length-grouped" else steps)]
 
 
 def check() -> dict:
@@ -87,7 +92,7 @@ def check() -> dict:
         return {"loss": abs(other - loss), "gradient": worst}
 
     loss, grads = run(collate(examples))
-    packed = pack(examples, 19)
+    [(_, packed)] = pack_steps([examples])
     crossing = packed | {"position_ids": torch.arange(packed["input_ids"].shape[1])[None]}
     return {"packed": differences(packed), "crossing": differences(crossing)}
 

@@ -15,6 +15,7 @@ const HELP = `Usage: npm run bench:scaling -- [options]
   --parts A,B     out of ${NAMES.join(', ')} (default: all)
   --threads N     threads in all (default: the cores)
   --model PATH    also load this model, and take its tokenizer; --data PATH: conversations (default: the embedded owners)
+  --clients A,B   numbers of clients in the part clients (default 1 to 64)
   --turns N       alternating runs in the parts threads and sources (default 3)
   --quick         a short form of each, to see that it works; written to benchmarks/.cache/quick`;
 
@@ -24,6 +25,7 @@ const { values: options } = parseArgs({
     threads: { type: 'string', default: String(availableParallelism()) },
     model: { type: 'string' },
     data: { type: 'string' },
+    clients: { type: 'string' },
     turns: { type: 'string', default: '3' },
     quick: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -49,9 +51,9 @@ const results = resultFile('scaling', {
 for (const name of names) {
   console.error(`${name} ...`);
   const ticker = startTicker(name);
-  const result = await PARTS[name]({ ...options, threads, turns: options.quick ? 1 : Number(options.turns) }).finally(
-    () => ticker.stop(),
-  );
+  const counts = options.clients?.split(',').map(Number);
+  const turns = options.quick ? 1 : Number(options.turns);
+  const result = await PARTS[name]({ ...options, threads, counts, turns }).finally(() => ticker.stop());
   const date = new Date().toISOString().slice(0, 16).replace('T', ' ');
   results.content.parts[name] = { date, quick: options.quick, machine, result };
   results.save();

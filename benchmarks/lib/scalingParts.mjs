@@ -15,8 +15,12 @@ const probe = (name, settings) => runJson(process.execPath, [PROBE, name, JSON.s
 
 const say = (text) => console.error(`  ${text}`);
 
-/** A federation on random sequences of 128 tokens: equal work for every client. Rounds are timed without loading. */
-async function federation({ clients, rounds, localSteps, batch = 4, workers = 2, threads, warmRounds = 0 }) {
+/**
+ * A federation on random sequences of 128 tokens: equal work for every client. Rounds are timed without loading. `alone`: the same steps
+ * on the engine alone.
+ */
+async function federation(settings) {
+  const { clients, rounds, localSteps, batch = 4, workers = 2, threads, warmRounds = 0, alone = false } = settings;
   const testCase = await makeCase('federation', {
     clients,
     rounds: rounds + warmRounds,
@@ -24,35 +28,52 @@ async function federation({ clients, rounds, localSteps, batch = 4, workers = 2,
     batch,
     length: 128,
   });
-  const result = await runOurs(testCase, { workers, threads });
+  const result = await runOurs(testCase, { workers, threads, alone });
   const timed = result.round_seconds.slice(warmRounds);
-  say(`${clients} clients, ${rounds} rounds, ${localSteps} steps: ${sum(timed).toFixed(2)} s`);
+  say(`${clients} clients, ${rounds} rounds, ${localSteps} steps${alone ? ', alone' : ''}: ${sum(timed).toFixed(2)} s`);
   return { clients, rounds, localSteps, seconds: sum(timed), roundSeconds: timed, ...result };
 }
 
-/** Time and memory of 1, 2, 4 ... 64 clients; the slope of memory against what a client's adapter and optimizer state hold. */
-async function clients({ threads, quick }) {
-  const counts = quick ? [1, 2, 4] : [1, 2, 4, 8, 16, 32, 64];
+/** Clients whose steps are also timed on the engine alone; more take as much longer. */
+const ALONE = 8;
+
+/**
+ * Time and memory of 1, 2, 4 ... 64 clients, the time against the same steps on the engine alone; the slope of memory against what a
+ * client's adapter and optimizer state hold.
+ */
+async function clients({ threads, quick, counts: wanted }) {
+  const counts = wanted ?? (quick ? [1, 2, 4] : [1, 2, 4, 8, 16, 32, 64]);
+  const localSteps = quick ? 1 : 4;
   const rows = [];
   for (const count of counts) {
-    const run = await federation({ clients: count, rounds: 1, localSteps: quick ? 1 : 4, threads, warmRounds: 1 });
+    const work = { rounds: 1, localSteps, threads, warmRounds: 1 };
+    const run = await federation({ ...work, clients: count });
+    const few = Math.min(count, ALONE);
+    const engine = await federation({ ...work, clients: few, alone: true });
     rows.push({
       clients: count,
       seconds: run.seconds,
+      engine_seconds: (engine.seconds * count) / few,
+      workers: run.workers,
       peak_rss_bytes: run.peak_rss_bytes,
       adapter_bytes: run.adapter_bytes,
     });
   }
   const parallel = rows.filter((row) => row.clients >= 2);
-  const time = fitLine(
-    parallel.map((row) => row.clients),
-    parallel.map((row) => row.seconds),
-  );
-  const memory = fitLine(
-    parallel.map((row) => row.clients),
-    parallel.map((row) => row.peak_rss_bytes),
-  );
-  return { rows, time, memory_per_client_bytes: memory.slope, state_per_client_bytes: 3 * rows[0].adapter_bytes };
+  const line = (key) =>
+    parallel.length < 2
+      ? undefined
+      : fitLine(
+          parallel.map((row) => row.clients),
+          parallel.map((row) => row[key]),
+        );
+  const memory = line('peak_rss_bytes')?.slope;
+  return {
+    rows,
+    time: line('seconds'),
+    memory_per_client_bytes: memory,
+    state_per_client_bytes: 3 * rows[0].adapter_bytes,
+  };
 }
 
 /** The same federation with more rounds and with more examples (steps) a client. */

@@ -1,6 +1,7 @@
 /** Trains on one prepared case in a process of its own and prints one JSON line; started by benchmarks/train.mjs. */
 import { readFileSync } from 'node:fs';
 import { performance } from 'node:perf_hooks';
+import { trainAlone } from './alone.mjs';
 import { openTrainer, packed, plainLayout } from './engine.mjs';
 import { runFederation } from './federation.mjs';
 import { stepOperations } from './operations.mjs';
@@ -54,7 +55,9 @@ async function timeSteps() {
   };
 }
 
-const result = testCase.name === 'federation' ? await runFederation(testCase, settings) : await timeSteps();
+const federation = () =>
+  settings.alone ? trainAlone(testCase, settings.caseFile, settings) : runFederation(testCase, settings);
+const result = testCase.name === 'federation' ? await federation() : await timeSteps();
 const output = {
   peer: `fedtune-${settings.precision}`,
   case: testCase.name,

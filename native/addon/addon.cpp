@@ -2,6 +2,10 @@
 // shared between threads (base weights, ggml) lives behind mutexes in native/engine.
 #include <napi.h>
 
+#ifdef __GLIBC__
+#include <malloc.h>
+#endif
+
 #include "../engine/ggml_reader.h"
 #include "base_handle.h"
 #include "convert.h"
@@ -64,7 +68,16 @@ Napi::Value quantize(const Napi::CallbackInfo& info) {
   return out;
 }
 
+// What is as large as an adapter goes back to the system when it is let go of. glibc would else, once the first such block was
+// freed, take all that follow from heaps that it keeps.
+void return_large_blocks() {
+#ifdef __GLIBC__
+  mallopt(M_MMAP_THRESHOLD, 4 << 20);
+#endif
+}
+
 Napi::Object init(Napi::Env env, Napi::Object exports) {
+  return_large_blocks();
   exports.Set("Base", BaseHandle::define(env));
   exports.Set("Trainer", TrainerHandle::define(env));
   exports.Set("cpu", Napi::Function::New<guarded<cpu>>(env));

@@ -2,6 +2,7 @@ import { type AdapterLayout, sameLayout } from '../adapter/layout.js';
 import { trainerModules } from '../adapter/shapes.js';
 import type { OwnerEngine, OwnerHost, OwnerModel } from '../client/host.js';
 import type { RunConfig } from '../config/schema.js';
+import { collectGarbage } from '../garbage.js';
 import { loadModel, loadTokenizer, type Tokenizer } from '../model/index.js';
 import type { NativeTrainer } from '../native/binding.js';
 import { Base, Trainer } from '../native/engine.js';
@@ -70,7 +71,9 @@ export class EngineHost implements OwnerHost {
 
   /** Lets go of the tokenizer, which is large and needed by who reads rows alone. */
   forgetTokenizer(): void {
+    if (this.#tokenizer === undefined) return;
     this.#tokenizer = undefined;
+    collectGarbage('all');
   }
 
   engine(config: RunConfig, { description, sha256 }: OwnerModel): OwnerEngine {

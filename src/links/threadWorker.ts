@@ -1,5 +1,6 @@
 import { move, workerData } from 'piscina';
 import { toWireError } from '../contracts/wireError.js';
+import { collectGarbage } from '../garbage.js';
 import { encodeMessage, joinMessage } from './codec.js';
 import { EngineHost } from './engineHost.js';
 import { OwnerServer } from './serve.js';
@@ -24,5 +25,6 @@ export default async function handle(task: ThreadTask & PoolTask): Promise<Uint8
     return joinMessage(encodeMessage({ kind: 'error', error: toWireError(error) }));
   }
   const reply = await server.answer(task.home, joinMessage(task));
+  collectGarbage('young');
   return move(reply) as unknown as Uint8Array;
 }

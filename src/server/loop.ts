@@ -1,4 +1,5 @@
 import { InterruptedError } from '../errors.js';
+import { collectGarbage } from '../garbage.js';
 import { runAsyncRound } from './asyncRounds.js';
 import { evaluateRound, isDue } from './evaluate.js';
 import { runRound, saveArms } from './rounds.js';
@@ -47,6 +48,8 @@ export async function runRounds(federation: Federation, host: LoopHost, resumed?
   while (state.round < config.num_rounds) {
     if (host.signal.aborted) throw new InterruptedError('Interrupted.');
     state = await (config.async_buffer === null ? runRound : runAsyncRound)(federation, state, host);
+    // The updates that were merged, before anything else takes memory.
+    collectGarbage('all');
     if (isDue(state.round, federation)) state = await evaluateRound(federation, state, host);
     await host.checkpoint(state);
   }

@@ -18,7 +18,8 @@ export class RememberedWords {
     if (word.length <= MAX_LENGTH) {
       // Starting over is simpler than evicting, and as good: the common words are back at once.
       if (this.#ids.size >= MAX_WORDS) this.#ids.clear();
-      this.#ids.set(word, ids);
+      // A copy: a word is a view of its text, and would keep all of that.
+      this.#ids.set(Buffer.from(word, 'utf16le').toString('utf16le'), ids);
     }
     return ids;
   }

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { Tokenizer as Library } from '@huggingface/tokenizers';
 import { describe, expect, it } from 'vitest';
 import { BpeTokenizer } from '../../../src/model/tokenizer/bpe.js';
@@ -5,6 +7,7 @@ import { mergeSymbols } from '../../../src/model/tokenizer/merge.js';
 import { preTokenizer, splitWords } from '../../../src/model/tokenizer/preTokenizers.js';
 import { splitSpecial } from '../../../src/model/tokenizer/special.js';
 import { SpmTokenizer } from '../../../src/model/tokenizer/spm.js';
+import type { Tokenizer } from '../../../src/model/tokenizer/types.js';
 import fc from '../../support/properties.js';
 import { randomTexts } from './randomTexts.js';
 
@@ -184,5 +187,36 @@ describe('SentencePiece by scores', () => {
     const spm = make(false);
     expect(spm.encode('<s>a', { special: true })).toEqual([1, 7]);
     expect(spm.encode('<s>a')).not.toContain(1);
+  });
+});
+
+describe('what is remembered of words', () => {
+  setFlagsFromString('--expose-gc');
+  const gc = runInNewContext('gc') as () => void;
+  const letters = [...'abcdefghijklmnopqrstuvwxyz0123456789'];
+  const none = { special: new Map<string, number>(), userDefined: new Map<string, number>() };
+  const spm = [...letters, '\u2581'];
+  const made: Record<string, () => Tokenizer> = {
+    bpe: () => new BpeTokenizer({ tokens: letters, merges: [], ...none, rules: preTokenizer('gpt-2')!, addBos: false }),
+    spm: () =>
+      new SpmTokenizer({
+        ...{ tokens: spm, scores: spm.map(() => 0), mergeable: new Map(spm.map((token, id) => [token, id])) },
+        ...{ ...none, byteIds: [], addBos: false, addSpacePrefix: false },
+      }),
+  };
+
+  it.each(Object.keys(made))('%s: is not the text around them', (kind) => {
+    const tokenizer = made[kind]!();
+    const heap = () => {
+      gc();
+      return process.memoryUsage().heapUsed;
+    };
+    const before = heap();
+    for (let i = 0; i < 30; i++) {
+      // Long words are views of their text, and new here in every one.
+      const text = `${'a cat on a mat '.repeat(10_000)}word${i}${'x'.repeat(20)}`;
+      expect(tokenizer.encode(text).length).toBeGreaterThan(0);
+    }
+    expect(heap() - before).toBeLessThan(4e6);
   });
 });

@@ -31,3 +31,8 @@ export function shown(text: string, max = 40): string {
   if (letters.length <= width && head.length >= text.length) return head;
   return `${letters.slice(0, width - 1).join('')}\u2026`;
 }
+
+/** The same text in memory of its own: a part of a text is a view of it, and keeps all of it. */
+export function detached(part: string): string {
+  return Buffer.from(part, 'utf16le').toString('utf16le');
+}

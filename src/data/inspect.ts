@@ -1,5 +1,6 @@
 import { byCode, naturalCompare } from '../order.js';
 import { randomStream } from '../random.js';
+import { detached } from '../text.js';
 import { contentHash } from './sameness.js';
 import { type DataSummary, DataTally } from './summary.js';
 import { type TokenizeOptions, tokenizeExample } from './tokenize.js';
@@ -107,7 +108,7 @@ const kindOf = ({ text, messages }: Example): string =>
   text !== undefined ? 'text' : messages !== undefined ? 'conversation' : 'question and answer';
 
 const count = (counts: Map<string, number>, name: string): void => {
-  const key = counts.has(name) || counts.size < MAX_GROUPS ? name : OTHERS;
+  const key = counts.has(name) ? name : counts.size < MAX_GROUPS ? detached(name) : OTHERS;
   counts.set(key, (counts.get(key) ?? 0) + 1);
 };
 const sorted = (counts: ReadonlyMap<string, number>): Record<string, number> =>
@@ -165,7 +166,7 @@ export class DataInspector {
         categories: new Map(),
         words: new Float64Array(WORD_KINDS),
       };
-      this.#owners.set(key, known);
+      this.#owners.set(detached(key), known);
     }
     return known;
   }

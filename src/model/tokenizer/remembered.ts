@@ -1,3 +1,5 @@
+import { detached } from '../../text.js';
+
 /** Longer words seldom come again. */
 const MAX_LENGTH = 64;
 const MAX_WORDS = 50_000;
@@ -18,8 +20,7 @@ export class RememberedWords {
     if (word.length <= MAX_LENGTH) {
       // Starting over is simpler than evicting, and as good: the common words are back at once.
       if (this.#ids.size >= MAX_WORDS) this.#ids.clear();
-      // A copy: a word is a view of its text, and would keep all of that.
-      this.#ids.set(Buffer.from(word, 'utf16le').toString('utf16le'), ids);
+      this.#ids.set(detached(word), ids);
     }
     return ids;
   }

@@ -1,3 +1,5 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { describe, expect, it } from 'vitest';
 import { DataInspector, jensenShannon } from '../../../src/data/inspect.js';
 import { plain } from '../../../src/data/templates/builtin.js';
@@ -54,6 +56,25 @@ describe('an inspection', () => {
   it('counts as many duplicates as there are, however many examples', () => {
     const many = Array.from({ length: 20_000 }, (_, i) => example(`${i}`, { instruction: `q${i % 15_000}` }));
     expect(inspect(many).duplicates.withinOwners).toBe(5000);
+  });
+
+  it('keeps names of owners and categories, and not the text around them', () => {
+    setFlagsFromString('--expose-gc');
+    const gc = runInNewContext('gc') as () => void;
+    const heap = () => {
+      gc();
+      return process.memoryUsage().heapUsed;
+    };
+    const inspector = new DataInspector();
+    // As readers of CSV give them: parts of the piece of the file that was read.
+    const piece = (i: number) => `${String.fromCharCode(97 + (i % 26)).repeat(1e6)}a name that is long enough ${i}`;
+    const before = heap();
+    for (let i = 0; i < 30; i++) {
+      const name = piece(i).slice(1e6);
+      inspector.add(example(`${i}`, i % 2 === 0 ? { owner: name } : { category: name }));
+    }
+    expect(heap() - before).toBeLessThan(5e6);
+    expect(inspector.finish().owners).toHaveLength(16);
   });
 
   it('says how long examples are and what seq_length costs', () => {

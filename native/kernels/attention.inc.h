@@ -1,62 +1,7 @@
 // Causal attention of one sequence and one kv head with its query heads, without the T x T matrix: blocks of kQB query
-// rows against blocks of kCB keys with an online softmax; the backward pass recomputes the probabilities from lse.
+// rows against blocks of kCB keys with an online softmax; the backward pass recomputes the probabilities from lse. In
+// pairs (words.inc.h) probabilities and gradients are rounded to bf16, and the scores are scaled instead of the queries.
 constexpr int kQB = 32, kCB = 64;
-
-// What its products are made of: `kPer` neighbours along the depth in a word. Singles: f32. A set with FT_PAIR_DOT(acc,
-// x, y), acc + the products of the bf16 pairs of each lane, also has Pairs, for activations that are bf16 anyway:
-// probabilities and gradients are rounded to bf16 there, and the scores are scaled instead of the queries.
-struct Singles {
-  static constexpr int kPer = 1;
-  using Word = float;
-  static vf load(const float* p) { return vload(p); }
-  static vf all(float x) { return vset(x); }
-  static vf mad(vf acc, vf x, vf y) { return acc + x * y; }
-  // Words of n values of a row, and of rows x and y side by side; n is a multiple of FT_VL.
-  static const float* along(const float* x, int, int, int, float*) { return x; }
-  static const float* across(const float* x, int, int, int, float*) { return x; }
-};
-#ifdef FT_PAIR_DOT
-struct Pairs {
-  static constexpr int kPer = 2;
-  using Word = int32_t;
-  static vi load(const int32_t* p) { return iload(p); }
-  static vi all(int32_t x) { return iset(x); }
-  static vf mad(vf acc, vi x, vi y) { return FT_PAIR_DOT(acc, x, y); }
-  // Rows of n values as [rows][n / 2] words. Rows and columns are multiples of 2 and FT_VL.
-  static const int32_t* along(const float* x, int rows, int n, int ldx, int32_t* out) {
-    for (int r = 0; r < rows; r++)
-      for (int j = 0; j < n; j += FT_VL)
-        vstore(reinterpret_cast<bf16_t*>(out + r * (n / 2)) + j, vload(x + r * ldx + j));
-    return out;
-  }
-  // As [rows / 2][n] words of a value and the one below it.
-  static const int32_t* across(const float* x, int rows, int n, int ldx, int32_t* out) {
-    for (int r = 0; r < rows; r += 2)
-      for (int j = 0; j < n; j += FT_VL) {
-        bf16_t low[FT_VL], high[FT_VL];
-        vstore(low, vload(x + r * ldx + j));
-        vstore(high, vload(x + (r + 1) * ldx + j));
-        const vi a = (vi)__builtin_convertvector(*reinterpret_cast<const vh_u*>(low), vu);
-        const vi b = (vi)__builtin_convertvector(*reinterpret_cast<const vh_u*>(high), vu);
-        istore(out + r / 2 * n + j, a | (b << 16));
-      }
-    return out;
-  }
-};
-template <class T>
-struct ProductsOf {
-  using Type = Singles;
-};
-template <>
-struct ProductsOf<bf16_t> {
-  using Type = Pairs;
-};
-#else
-template <class T>
-struct ProductsOf {
-  using Type = Singles;
-};
-#endif
 
 // The first key that query `t` sees.
 inline int first_key(const Attention& a, int t) { return a.window > 0 && t >= a.window ? t - a.window + 1 : 0; }

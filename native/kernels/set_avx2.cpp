@@ -21,6 +21,7 @@
 namespace ft {
 namespace {
 #include "simd.inc.h"
+#include "words.inc.h"
 #include "gemm.inc.h"
 #include "gemm_dot.inc.h"
 #include "ops.inc.h"

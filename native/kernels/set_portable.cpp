@@ -10,6 +10,7 @@
 namespace ft {
 namespace {
 #include "simd.inc.h"
+#include "words.inc.h"
 #include "gemm.inc.h"
 #include "ops.inc.h"
 #include "q4.inc.h"

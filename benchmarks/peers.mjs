@@ -10,15 +10,17 @@ import { peerReport } from './lib/peerReport.mjs';
 import { summarise } from './lib/peerSummary.mjs';
 import { resultFile } from './lib/resultFile.mjs';
 import { startTicker } from './lib/ticker.mjs';
-import { COMPARISONS, COMPILED, OTHERS, prepare, runVariant, VARIANTS, variantsOn } from './lib/variants.mjs';
+import { COMPARISONS, COMPILED, prepare, runVariant, VARIANTS, variantsOn } from './lib/variants.mjs';
 import { peersPython } from './peers/python.mjs';
 
+const DEFAULT_CASES = Object.keys(COMPARISONS).filter((name) => name !== 'others');
+
 const HELP = `Usage: npm run bench:peers -- [options]
-  --cases A,B       out of ${Object.keys(COMPARISONS).join(', ')} (default: all)
-  --repeats N       alternating runs of each program (default 3; federation 1 unless given)
+  --cases A,B       out of ${Object.keys(COMPARISONS).join(', ')} (default: all but others)
+  --repeats N       alternating runs of each program (default 3; 1 in federation, forced and others)
   --threads N       threads of each side (default: the cores)
   --no-compile      leave torch.compile out
-  --others          beside case full also JAX and MLX, once each (benchmarks/peers/requirements-others.txt)
+  --others          also JAX and MLX on case full, once each, with the packages of benchmarks/peers/requirements-others.txt
   --data PATH       conversations for chat and federation (default: the embedded owners), with --model PATH for the tokenizer
   --rounds N, --local-steps N   a shorter federation (default 3 rounds of 10 steps)
   --limit N         federation: seconds after which PyTorch stops and the rest is estimated at its speed by then (default: none)
@@ -29,7 +31,7 @@ else they are installed once.`;
 
 const { values: options } = parseArgs({
   options: {
-    cases: { type: 'string', default: Object.keys(COMPARISONS).join(',') },
+    cases: { type: 'string', default: DEFAULT_CASES.join(',') },
     repeats: { type: 'string' },
     threads: { type: 'string', default: String(availableParallelism()) },
     'no-compile': { type: 'boolean', default: false },
@@ -45,12 +47,9 @@ const { values: options } = parseArgs({
   },
 });
 
-/** What to run in one repeat; the others run in the first one only. */
-function chosenVariants(name, machine, repeat) {
-  const wanted = variantsOn(machine, COMPARISONS[name]);
+function chosenVariants(name, machine) {
   const compiled = (variant) => COMPILED.has(VARIANTS[variant].compile);
-  const others = options.others && name === 'full' && repeat === 1 ? OTHERS : [];
-  return [...wanted.filter((variant) => !(options['no-compile'] && compiled(variant))), ...others];
+  return variantsOn(machine, COMPARISONS[name]).filter((variant) => !(options['no-compile'] && compiled(variant)));
 }
 
 function describeRun(run, metric) {
@@ -86,7 +85,7 @@ async function compare(name) {
   const machine = await describeMachine(Number(options.threads));
   const runs = [];
   for (let repeat = 1; repeat <= repeats; repeat++) {
-    for (const variant of chosenVariants(name, machine, repeat)) {
+    for (const variant of chosenVariants(name, machine)) {
       // What failed once is not tried again.
       if (runs.some((run) => run.variant === variant && run.error !== undefined)) continue;
       const run = { repeat, ...(await runOnce(variant, comparison, testCase)) };
@@ -109,7 +108,7 @@ if (options.help) {
   console.log(HELP);
   process.exit(0);
 }
-const names = options.cases.split(',');
+const names = [...new Set([...options.cases.split(','), ...(options.others ? ['others'] : [])])];
 const unknown = names.find((name) => COMPARISONS[name] === undefined);
 if (unknown !== undefined) {
   console.error(`Expected --cases out of ${Object.keys(COMPARISONS).join(', ')} but received "${unknown}".`);

@@ -41,6 +41,7 @@ export const TARGETS = {
   'forced-long': [avx2(1)],
   'forced-qwen': [avx2(1)],
   'forced-single': [avx2(1)],
+  others: [],
 };
 
 /** The one of `names` that is hardest to beat: most a second, or fewest bytes. */

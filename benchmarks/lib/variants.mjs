@@ -58,9 +58,6 @@ const CHAT_PEERS = [
 ];
 const PEERS_AVX2 = ['PyTorch fp32, AVX2', 'PyTorch fp32, AVX2, compiled'];
 
-/** What is run once beside case `full` with --others. */
-export const OTHERS = ['JAX fp32', 'JAX bf16 weights', 'MLX bf16 weights'];
-
 const even = { metric: 'tokens_per_second', warmup: 1, warmupCompiled: 3 };
 const forced = { ...even, variants: ['fedtune int8, AVX2', ...PEERS_AVX2], steps: 2, repeats: 1 };
 
@@ -136,6 +133,14 @@ export const COMPARISONS = {
   'forced-long': { title: 'forced-long: case long held to AVX2', case: 'long', ...forced },
   'forced-qwen': { title: 'forced-qwen: case qwen held to AVX2', case: 'qwen', ...forced },
   'forced-single': { title: 'forced-single: case single held to AVX2', case: 'single', ...forced, steps: 8 },
+  others: {
+    title: 'others: case full in JAX and MLX, once each',
+    case: 'full',
+    ...even,
+    variants: ['fedtune int8', 'PyTorch bf16 weights', 'JAX fp32', 'JAX bf16 weights', 'MLX bf16 weights'],
+    steps: 2,
+    repeats: 1,
+  },
 };
 
 /** The variants of a comparison on a machine: without instructions for bf16, PyTorch's weights stay in fp32. */

@@ -32,11 +32,22 @@ function* rowsOfLine(row: RawRow): Generator<RawRow> {
   for (const [i, value] of row.value.entries()) yield { line: row.line, part: i + 1, value };
 }
 
+/** Lines with something in them; undefined for one that is too long to be a row. */
+async function* linesOf(source: RowSource): AsyncGenerator<string | undefined> {
+  try {
+    for await (const { text } of readLines({ ...source, onBytes: undefined }))
+      if (text.trim() !== '') yield text.trim();
+  } catch (error) {
+    if (!(error instanceof DataError && error.code === 'LINE_TOO_LONG')) throw error;
+    yield undefined;
+  }
+}
+
 /** How a file called .jsonl is written in truth; the first line says. */
 async function layoutOf(source: RowSource): Promise<'lines' | 'array' | 'values'> {
-  for await (const { text } of readLines({ ...source, onBytes: undefined })) {
-    const line = text.trim();
-    if (line === '') continue;
+  for await (const line of linesOf(source)) {
+    // All of a large file on one line, as json.dump writes it.
+    if (line === undefined) return (await firstCharacter(source)) === '[' ? 'array' : 'lines';
     if ('value' in parsed(1, line)) return 'lines';
     // An array over several lines, or objects as pretty printers write them.
     return line.startsWith('[') ? 'array' : line === '{' ? 'values' : 'lines';
@@ -145,17 +156,10 @@ export async function* jsonRows(source: RowSource): AsyncGenerator<SplitRow> {
 /** Whether the first line is a whole object and not the whole file. */
 async function isJsonLines(source: RowSource): Promise<boolean> {
   let whole = false;
-  try {
-    for await (const { text } of readLines({ ...source, onBytes: undefined })) {
-      if (text.trim() === '') continue;
-      if (whole) return true;
-      whole = text.trim().startsWith('{') && 'value' in parsed(1, text.trim());
-      if (!whole) return false;
-    }
-  } catch (error) {
-    if (!(error instanceof DataError && error.code === 'LINE_TOO_LONG')) throw error;
-    // All of a large file on one line, as json.dump writes it.
-    return whole;
+  for await (const line of linesOf(source)) {
+    if (whole) return true;
+    whole = line?.startsWith('{') === true && 'value' in parsed(1, line);
+    if (!whole) return false;
   }
   return false;
 }

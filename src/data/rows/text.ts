@@ -139,7 +139,9 @@ export async function* readLines(source: RowSource): AsyncGenerator<Line> {
   let rest = '';
   let line = 0;
   for await (const chunk of readText(source)) {
-    const lines = (rest + chunk).split('\n');
+    rest += chunk;
+    // A long line is put together once, at its end.
+    const lines = chunk.includes('\n') ? rest.split('\n') : [rest];
     rest = lines.pop()!;
     if (rest.length > MAX_LINE_BYTES) {
       throw new DataError(

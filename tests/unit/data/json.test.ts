@@ -59,9 +59,17 @@ describe('layouts of JSON', () => {
     expect((await loadExamples(path)).examples[0]).toMatchObject({ instruction: 'Add.', input: '1+1', output: '2' });
   });
 
-  it('an object of rows on one line, however long that is', async () => {
+  it.each([
+    ['a.json', '{"data": [', ']}'],
+    ['a.jsonl', '[', ']'],
+  ])('all rows on one line, however long that is: %s', async (name, opening, end) => {
     const rows = Array.from({ length: 70 }, (_, i) => `{"instruction": "q${i}", "output": "${'x'.repeat(999_000)}"}`);
-    expect(await asked(put('a.json', `{"data": [${rows.join(', ')}]}`))).toHaveLength(70);
+    expect(await asked(put(name, `${opening}${rows.join(', ')}${end}`))).toHaveLength(70);
+  });
+
+  it('but one line that is one long row is refused', async () => {
+    const path = put('a.jsonl', `{"instruction": "q", "output": "${'x'.repeat(70_000_000)}"}`);
+    await expect(loadExamples(path)).rejects.toMatchObject({ code: 'LINE_TOO_LONG' });
   });
 
   it('a row that has a list of that name is a row', async () => {

@@ -1,6 +1,6 @@
 #include "kernel_task.h"
 
-#include <algorithm>
+#include <deque>
 
 #include "../tests/check_data.h"
 #include "../engine/memory.h"
@@ -10,8 +10,8 @@ namespace ft {
 namespace {
 
 struct Data {
-  std::vector<Operand> operands;
-  std::vector<Buffer> buffers;
+  std::deque<Operand> operands;
+  std::deque<Buffer> buffers;
   Buffer& room(size_t bytes) { return buffers.emplace_back(bytes); }
 };
 
@@ -19,8 +19,6 @@ KernelTask gemm_task(const KernelSet& set, const std::string& kind, int m, int n
   const bool q8 = kind.find("q8") != std::string::npos, trans = kind.find("nt") != std::string::npos;
   auto data = std::make_shared<Data>();
   Random random(1);
-  data->operands.reserve(2);
-  data->buffers.reserve(3);
   const Operand& a = data->operands.emplace_back(random, m, k, q8 ? Dtype::BF16 : Dtype::F32);
   const Operand& b = data->operands.emplace_back(random, trans ? n : k, trans ? k : n, q8 ? Dtype::Q8 : Dtype::F32);
   Gemm g;
@@ -57,8 +55,6 @@ KernelTask attention_task(const KernelSet& set, bool back, int len, int dim) {
   constexpr int kHeads = 3;
   auto data = std::make_shared<Data>();
   Random random(1);
-  data->operands.reserve(2);
-  data->buffers.reserve(4);
   const Operand& qkv = data->operands.emplace_back(random, len, (kHeads + 2) * dim, Dtype::BF16);
   const Operand& dout = data->operands.emplace_back(random, len, kHeads * dim, Dtype::BF16);
   Attention a{};
@@ -96,8 +92,6 @@ KernelTask attention_task(const KernelSet& set, bool back, int len, int dim) {
 KernelTask rows_task(const KernelSet& set, const std::string& kind, int m, int n) {
   auto data = std::make_shared<Data>();
   Random random(1);
-  data->operands.reserve(3);
-  data->buffers.reserve(6);
   const Operand& wide = data->operands.emplace_back(random, m, 2 * n, Dtype::BF16);
   const Operand& x = data->operands.emplace_back(random, m, n, Dtype::F32);
   const Operand& half = data->operands.emplace_back(random, m, n, Dtype::BF16);

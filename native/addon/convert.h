@@ -136,10 +136,4 @@ T typed(const Napi::Value& v, const char* what, int64_t length = -1) {
   return a;
 }
 
-inline Napi::Float32Array floats(Napi::Env env, const float* x, size_t n) {
-  Napi::Float32Array a = Napi::Float32Array::New(env, n);
-  std::copy(x, x + n, a.Data());
-  return a;
-}
-
 }  // namespace ft

@@ -1,5 +1,7 @@
 #include "trainer_handle.h"
 
+#include <algorithm>
+
 #include "base_handle.h"
 #include "convert.h"
 
@@ -121,7 +123,9 @@ std::pair<Work, Finish> TrainerHandle::evaluate_call(const Napi::CallbackInfo& i
           },
       [c](Napi::Env env) -> Napi::Value {
         Napi::Object r = Napi::Object::New(env);
-        r.Set("nll", floats(env, c->nll.data(), c->nll.size()));
+        Napi::Float32Array nll = Napi::Float32Array::New(env, c->nll.size());
+        std::copy(c->nll.begin(), c->nll.end(), nll.Data());
+        r.Set("nll", nll);
         r.Set("nllSum", c->sum);
         r.Set("targets", targets(c->batch.view()));
         return r;
@@ -131,7 +135,6 @@ std::pair<Work, Finish> TrainerHandle::evaluate_call(const Napi::CallbackInfo& i
 std::pair<Work, Finish> TrainerHandle::gradient_call(const Napi::CallbackInfo& info) {
   struct Call {
     std::vector<OwnedBatch> batches;
-    std::vector<float> gradient;
     double loss = 0;
     int64_t targets = 0;
   };
@@ -142,14 +145,12 @@ std::pair<Work, Finish> TrainerHandle::gradient_call(const Napi::CallbackInfo& i
             std::vector<Batch> views;
             for (const auto& b : c->batches) views.push_back(b.view());
             c->loss = t.gradient(views, {}, &c->targets);
-            c->gradient.resize(t.size());
-            t.read(Slot::Gradient, c->gradient.data());
           },
-      [c](Napi::Env env) -> Napi::Value {
+      [c, &t](Napi::Env env) -> Napi::Value {
         Napi::Object r = Napi::Object::New(env);
         r.Set("loss", c->loss);
         r.Set("targets", static_cast<double>(c->targets));
-        r.Set("gradient", floats(env, c->gradient.data(), c->gradient.size()));
+        r.Set("gradient", read(env, t, Slot::Gradient));
         return r;
       }};
 }

@@ -39,6 +39,7 @@ class TrainerHandle : public Napi::ObjectWrap<TrainerHandle> {
   static OwnedBatch batch(const Napi::Value& v);
   static std::vector<OwnedBatch> batches(const Napi::Value& v);
   static StepOptions step_options(const Napi::Value& v);
+  static Napi::Value read(Napi::Env env, const Trainer& t, Slot slot);
 
   Trainer& trainer();  // throws DISPOSED
   void tell() { told_.set(Env(), trainer_ ? static_cast<int64_t>(trainer_->bytes()) : 0); }

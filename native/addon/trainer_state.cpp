@@ -5,15 +5,16 @@
 namespace ft {
 
 namespace {
-Napi::Value read(Napi::Env env, const Trainer& t, Slot slot) {
-  Napi::Float32Array out = Napi::Float32Array::New(env, t.size());
-  t.read(slot, out.Data());
-  return out;
-}
 void write(Trainer& t, Slot slot, const Napi::Value& v, const char* what) {
   t.write(slot, v.IsNull() ? nullptr : typed<Napi::Float32Array>(v, what, t.size()).Data());
 }
 }  // namespace
+
+Napi::Value TrainerHandle::read(Napi::Env env, const Trainer& t, Slot slot) {
+  Napi::Float32Array out = Napi::Float32Array::New(env, t.size());
+  t.read(slot, out.Data());
+  return out;
+}
 
 Napi::Value TrainerHandle::num_values(const Napi::CallbackInfo& info) {
   return guard(info.Env(), [&] { return Napi::Value::From(info.Env(), static_cast<double>(trainer().size())); });

@@ -72,8 +72,7 @@ void Trainer::reset_optimizer() {
 double Trainer::evaluate(const Batch& b, bool adapter, bool all, float* nll) {
   check(b, base_->desc);
   double sum = 0;
-  for (const auto& part : parts(b))
-    sum += backend_->forward(part, adapter, all, nll + (part.tokens - b.tokens));
+  for (const auto& part : parts(b)) sum += backend_->forward(part, adapter, all, nll + (part.tokens - b.tokens));
   if (!std::isfinite(sum))
     throw Error("NON_FINITE", "The loss is not finite: the adapter's values are too large for this base.");
   return sum;

@@ -58,7 +58,7 @@ FT_WIDE void add_lanes(const int32_t* keys, int rows, const int32_t* lo, const i
   for (int i = 0; i < rows; i++) {
     for (int l = 0; l < kLanes; l++) {
       const int32_t key = i >= lo[l] && i < hi[l] ? keys[i * kLanes + l] : 0;
-      const int32_t bits = key ^ ((key >> 31) & INT_MAX);
+      const int32_t bits = flip(key);
       float value;
       std::memcpy(&value, &bits, sizeof value);
       sum[l] += static_cast<double>(value);

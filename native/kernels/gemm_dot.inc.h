@@ -132,34 +132,42 @@ inline void dot_pack_strip(const Gemm& g, const DotShape& shape, int m, int rows
     }
 }
 
-// A group of weights stored along the depth: columns n .. n + count, as they are.
-inline void dot_pack_along(const View& b, int group, int n, int count, int cols, int32_t* words, float* scale) {
-  const int8_t* from = static_cast<const int8_t*>(b.data) + n * b.ld + group * kGroup;
-  const float* scales = b.scale + n * (b.ld / kGroup) + group;
-  for (int j = 0; j < cols; j++) scale[j] = j < count ? scales[j * (b.ld / kGroup)] : 0;
-  for (int j = 0; j < cols; j += 4)
-    for (int s = 0; s < kDotSteps; s += 4) {
-      vi4 r[4] = {};
-      for (int i = 0; i < 4; i++) {
-        if (j + i >= count) break;
-        typedef int8_t some __attribute__((vector_size(4 * kDotPer)));
-        some q;
-        std::memcpy(&q, from + (j + i) * b.ld + kDotPer * s, sizeof q);
+// Weights stored along the depth: columns n .. n + count of all groups, as they are. Rows in memory one after the other,
+// so that they are asked for in time.
+inline void dot_pack_along(const View& b, int groups, int n, int count, int cols, uint8_t* out) {
+  const int64_t lds = b.ld / kGroup, group_bytes = static_cast<int64_t>(cols) * (4 * kDotSteps + 8);
+  for (int j = 0; j < cols; j += 4) {
+    uint8_t* to = out;
+    for (int group = 0; group < groups; group++, to += group_bytes) {
+      int32_t* words = reinterpret_cast<int32_t*>(to) + j;
+      float* scale = reinterpret_cast<float*>(words + (kDotSteps + 1) * cols);
+      for (int i = 0; i < 4; i++) scale[i] = j + i < count ? b.scale[(n + j + i) * lds + group] : 0;
+      for (int s = 0; s < kDotSteps; s += 4) {
+        vi4 r[4] = {};
+        for (int i = 0; i < 4; i++) {
+          if (j + i >= count) break;
+          typedef int8_t some __attribute__((vector_size(4 * kDotPer)));
+          some q;
+          std::memcpy(
+              &q, static_cast<const int8_t*>(b.data) + (n + j + i) * b.ld + group * kGroup + kDotPer * s, sizeof q);
 #if FT_DOT_BYTES == 1
-        r[i] = (vi4)q;
+          r[i] = (vi4)q;
 #else
-        typedef int16_t wide __attribute__((vector_size(16)));
-        r[i] = (vi4)__builtin_convertvector(q, wide);
+          typedef int16_t wide __attribute__((vector_size(16)));
+          r[i] = (vi4)__builtin_convertvector(q, wide);
 #endif
+        }
+        turn(r);
+        for (int i = 0; i < 4; i++) std::memcpy(words + (s + i) * cols, &r[i], sizeof r[i]);
       }
-      turn(r);
-      for (int i = 0; i < 4; i++) std::memcpy(words + (s + i) * cols + j, &r[i], sizeof r[i]);
     }
+  }
 }
 
 // A group of weights stored across the depth: rows group * 32 .. of which `depth` exist, columns from n on.
+// `ahead`: another group follows, which is asked for.
 inline void dot_pack_across(
-    const View& b, int group, int depth, int n, int count, int cols, int32_t* words, float* scale) {
+    const View& b, int group, int depth, int n, int count, int cols, bool ahead, int32_t* words, float* scale) {
   const int64_t lds = b.ld / kGroup;
   for (int j = 0; j < cols; j += FT_VL) {
     const int rows = j < count ? depth : 0;
@@ -167,6 +175,7 @@ inline void dot_pack_across(
     const float* scales = b.scale + group * kGroup * lds + (n + j) / kGroup;
     vf x[kGroup], top = {};
     for (int r = 0; r < rows; r++) {
+      if (ahead) __builtin_prefetch(from + (kGroup + r) * b.ld);
       x[r] = vload(from + r * b.ld) * scales[r * lds];
       top = vmax(top, vabs(x[r]));
     }
@@ -212,13 +221,13 @@ inline void dot_pack_thin(const Segment& s, int thin, int n, int count, int cols
 // Columns n .. n + count of the weights as a panel of `cols` columns; those past the end are zero.
 inline void dot_pack_panel(const Gemm& g, const DotShape& shape, int n, int count, int cols, uint8_t* out) {
   const Segment& s = g.seg[0];
+  if (s.trans) dot_pack_along(s.b, shape.groups, n, count, cols, out);
   for (int group = 0; group < shape.groups; group++, out += static_cast<size_t>(cols) * (4 * kDotSteps + 8)) {
     int32_t* words = reinterpret_cast<int32_t*>(out);
     int32_t* start = words + kDotSteps * cols;
     float* scale = reinterpret_cast<float*>(start + cols);
     const int depth = s.a.cols - group * kGroup < kGroup ? s.a.cols - group * kGroup : kGroup;
-    if (s.trans) dot_pack_along(s.b, group, n, count, cols, words, scale);
-    else dot_pack_across(s.b, group, depth, n, count, cols, words, scale);
+    if (!s.trans) dot_pack_across(s.b, group, depth, n, count, cols, group + 1 < shape.groups, words, scale);
     // what the bias of the activations adds to every sum
     for (int j = 0; j < cols; j += FT_VL) {
       vi sum = {};

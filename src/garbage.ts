@@ -13,10 +13,16 @@ function collector(): Collect {
   return collect;
 }
 
+/** Bytes of arrays in a thread after which a look at what was made lately is not enough. */
+const MUCH = 48e6;
+
 /**
  * Lets go of memory that nothing refers to any more. V8 waits with that until some 64 MB a thread lie about, as it sees the few bytes of
- * an object and not the megabytes of an adapter behind it. `young`: only of what was made lately, in a millisecond.
+ * an object and not the megabytes of an adapter behind it. `young`: of what was made lately, in a millisecond; of all where much is
+ * left then.
  */
-export function collectGarbage(young: 'young' | 'all'): void {
-  collector()(young === 'young' ? { type: 'minor' } : undefined);
+export function collectGarbage(which: 'young' | 'all'): void {
+  const gc = collector();
+  if (which === 'young') gc({ type: 'minor' });
+  if (which === 'all' || process.memoryUsage().arrayBuffers > MUCH) gc();
 }

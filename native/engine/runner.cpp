@@ -8,7 +8,7 @@ void Runner::grow(size_t bytes) {
 }
 
 size_t Runner::bytes() const {
-  size_t n = packed_.size() + unpacked_.size() + unpacked_scales_.size();
+  size_t n = packed_.size() + head_sums_.size() + unpacked_.size() + unpacked_scales_.size();
   for (const auto& s : scratch_) n += s.size();
   return n;
 }
@@ -62,15 +62,76 @@ void Runner::product(const Gemm& g) {
   });
 }
 
+namespace {
+
+// Query heads h .. h + count, which share a kv head.
+Attention of_heads(const Attention& a, int h, int count) {
+  const int d = a.head_dim, kv = h / (a.heads / a.kv_heads);
+  Attention part = a;
+  part.heads = count;
+  part.kv_heads = 1;
+  for (View Attention::* x : {&Attention::q, &Attention::out, &Attention::dout, &Attention::dq})
+    part.*x = (a.*x).columns(h * d, count * d);
+  for (View Attention::* x : {&Attention::k, &Attention::v, &Attention::dk, &Attention::dv})
+    part.*x = (a.*x).columns(kv * d, d);
+  part.lse = a.lse + h * a.ld_lse;
+  return part;
+}
+
+// dk (which = 0) or dv (1) of a query head in the sums of `tokens` rows.
+View head_sum(const Buffer& sums, int head_dim, int64_t tokens, int h, int which) {
+  return {Dtype::F32, head_dim, head_dim, sums.as<float>() + (2 * h + which) * tokens * head_dim};
+}
+
+}  // namespace
+
 void Runner::attention(const char* name, const Attention& a, const std::vector<Sequence>& sequences, bool backward) {
   Timer timer(profile_, name);
-  int longest = 0;
-  for (const auto& s : sequences) longest = std::max(longest, s.length);
-  grow(k.attention_scratch(a, longest));
-  tasks(static_cast<int>(sequences.size()) * a.kv_heads, [&](int i, int thread) {
+  const int group = a.heads / a.kv_heads;
+  struct Part {
+    Sequence of;
+    int head, count;
+  };
+  std::vector<Part> parts;
+  int longest = 0, tokens = 0;
+  for (const auto& s : sequences) {
+    longest = std::max(longest, s.length);
+    tokens = std::max(tokens, s.first + s.length);
+    const int count = s.length > kLong ? 1 : group;
+    for (int h = 0; h < a.heads; h += count) parts.push_back({s, h, count});
+  }
+  const bool sums = backward && longest > kLong && group > 1;
+  const size_t bytes = sums ? sizeof(float) * 2 * a.heads * static_cast<size_t>(tokens) * a.head_dim : 0;
+  if (head_sums_.size() < bytes) head_sums_ = Buffer(bytes);
+  grow(k.attention_scratch(of_heads(a, 0, group), longest));
+  tasks(static_cast<int>(parts.size()), [&](int i, int thread) {
     Scratch scratch{scratch_[thread].data(), scratch_[thread].size()};
-    const Sequence& s = sequences[i / a.kv_heads];
-    (backward ? k.attention_bwd : k.attention_fwd)(a, s.first, s.length, i % a.kv_heads, scratch);
+    const Part& p = parts[i];
+    Attention part = of_heads(a, p.head, p.count);
+    if (sums && p.count < group) {
+      part.dk = head_sum(head_sums_, a.head_dim, tokens, p.head, 0);
+      part.dv = head_sum(head_sums_, a.head_dim, tokens, p.head, 1);
+    }
+    (backward ? k.attention_bwd : k.attention_fwd)(part, p.of.first, p.of.length, 0, scratch);
+  });
+  for (const auto& s : sequences)
+    if (sums && s.length > kLong) add_heads(a, s, tokens);
+}
+
+// dk and dv of a kv head from those of its query heads, in their order.
+void Runner::add_heads(const Attention& a, const Sequence& s, int tokens) {
+  const int group = a.heads / a.kv_heads, d = a.head_dim, parts = 4 * pool_.threads();
+  tasks(2 * a.kv_heads * parts, [&](int i, int) {
+    const int which = i % 2, kv = i / 2 % a.kv_heads, piece = i / 2 / a.kv_heads;
+    const int t0 = s.first + part(s.length, piece, parts), t1 = s.first + part(s.length, piece + 1, parts);
+    const View first = head_sum(head_sums_, d, tokens, kv * group, which);
+    for (int h = 1; h < group; h++) {
+      const View other = head_sum(head_sums_, d, tokens, kv * group + h, which);
+      float* to = static_cast<float*>(first.from(t0).data);
+      const float* from = static_cast<const float*>(other.from(t0).data);
+      for (int64_t j = 0; j < static_cast<int64_t>(t1 - t0) * d; j++) to[j] += from[j];
+    }
+    k.convert(first, (which == 0 ? a.dk : a.dv).columns(kv * d, d), t0, t1);
   });
 }
 

@@ -22,6 +22,8 @@ class Runner {
   const KernelSet& k;
 
   void gemm(const char* name, const Gemm& g);
+  // Forward, or backward. The heads of a sequence of more than kLong tokens are tasks of their own, whatever the
+  // threads; else those of one kv head are one.
   void attention(const char* name, const Attention& a, const std::vector<Sequence>& sequences, bool backward);
 
   // fn(t0, t1) over ranges that make up 0 .. count.
@@ -45,11 +47,15 @@ class Runner {
   static int part(int count, int i, int parts) { return static_cast<int>(static_cast<int64_t>(count) * i / parts); }
   void grow(size_t bytes);
   View unpacked(const View& w, int rows);
+  void add_heads(const Attention& a, const Sequence& s, int tokens);
   void product(const Gemm& g);
+
+  static constexpr int kLong = 512;
 
   Pool pool_;
   std::vector<Buffer> scratch_;        // of each thread
   Buffer packed_;                      // rows of the product at hand
+  Buffer head_sums_;                   // dk and dv of each query head of a long sequence, [heads][2][T][head_dim] f32
   Buffer unpacked_, unpacked_scales_;  // the weights of the product at hand, where they are kept in 4 bits
   std::map<std::string, double> profile_;
 };

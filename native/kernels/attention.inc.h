@@ -271,8 +271,8 @@ inline void attention_bwd_t(const Attention& a, int t0, int len, int kvh, Scratc
     }
   }
   for (int64_t i = 0; kPer > 1 && i < static_cast<int64_t>(len) * dp; i += FT_VL) vstore(dk + i, vload(dk + i) * after);
-  head_out<T>(dk, dp, a.dk, t0, len, kvh * d, d);
-  head_out<T>(dv, dp, a.dv, t0, len, kvh * d, d);
+  convert({Dtype::F32, d, dp, dk}, a.dk.from(t0).columns(kvh * d, d), 0, len);
+  convert({Dtype::F32, d, dp, dv}, a.dv.from(t0).columns(kvh * d, d), 0, len);
 }
 
 inline void attention_fwd(const Attention& a, int t0, int len, int kvh, Scratch& s) {

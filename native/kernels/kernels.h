@@ -91,7 +91,7 @@ struct Attention {
   float* lse;     // [heads][ld_lse]: log-sum-exp of each row; forward writes, backward reads
   int64_t ld_lse;
   View dout;        // as out; backward reads
-  View dq, dk, dv;  // as q, k, v; backward writes
+  View dq, dk, dv;  // as q, k, v, but dk and dv may be F32; backward writes
 };
 
 // How one layer turns its heads. cos, sin f32 [T][dim / 2], of each row of the batch.

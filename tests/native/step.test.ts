@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import type { KernelSet, LoraModuleSpec } from '../../src/native/binding.js';
+import type { KernelSet, LoraModuleSpec, PackedBatch } from '../../src/native/binding.js';
 import { Base, cpuInfo, Trainer } from '../../src/native/engine.js';
 import { makeTinyModel, noise, TINY_FEATURES, type TinyFeatures, tinyBatch } from '../support/tinyModel.js';
 
@@ -31,8 +31,8 @@ function make(params: {
   return trainer;
 }
 
-const meanLoss = (trainer: Trainer) => {
-  const { nllSum, targets } = trainer.evaluate(tinyBatch());
+const meanLoss = (trainer: Trainer, batch: PackedBatch = tinyBatch()) => {
+  const { nllSum, targets } = trainer.evaluate(batch);
   return nllSum / targets;
 };
 
@@ -65,24 +65,28 @@ const FEATURES: [string, TinyFeatures, LoraModuleSpec[]?][] = [
   ],
 ];
 
+/** Holds the gradient of a batch against central differences of its loss, in random directions. */
+function expectSlopes(trainer: Trainer, batch: PackedBatch) {
+  const values = trainer.getValues();
+  const { gradient, loss } = trainer.gradient([batch]);
+  expect(loss).toBeCloseTo(meanLoss(trainer, batch), 6);
+  const next = noise(5);
+  for (let trial = 0; trial < 12; trial++) {
+    const direction = Float32Array.from({ length: values.length }, () => next());
+    const h = 2e-3;
+    const moved = (step: number) => {
+      trainer.setValues(values.map((v, i) => v + step * direction[i]!));
+      return meanLoss(trainer, batch);
+    };
+    const slope = (8 * (moved(h) - moved(-h)) - (moved(2 * h) - moved(-2 * h))) / (12 * h);
+    const dot = gradient.reduce((sum, g, i) => sum + g * direction[i]!, 0);
+    expect(Math.abs(slope - dot)).toBeLessThan(2e-3 * Math.max(1, Math.abs(dot)));
+  }
+}
+
 describe.each(FEATURES)('%s', (_, features, modules = ALL) => {
   it('has the gradient that central differences of its loss give', () => {
-    const trainer = make({ features, modules });
-    const values = trainer.getValues();
-    const { gradient, loss } = trainer.gradient([tinyBatch()]);
-    expect(loss).toBeCloseTo(meanLoss(trainer), 6);
-    const next = noise(5);
-    for (let trial = 0; trial < 12; trial++) {
-      const direction = Float32Array.from({ length: values.length }, () => next());
-      const h = 2e-3;
-      const moved = (step: number) => {
-        trainer.setValues(values.map((v, i) => v + step * direction[i]!));
-        return meanLoss(trainer);
-      };
-      const slope = (8 * (moved(h) - moved(-h)) - (moved(2 * h) - moved(-2 * h))) / (12 * h);
-      const dot = gradient.reduce((sum, g, i) => sum + g * direction[i]!, 0);
-      expect(Math.abs(slope - dot)).toBeLessThan(2e-3 * Math.max(1, Math.abs(dot)));
-    }
+    expectSlopes(make({ features, modules }), tinyBatch());
   });
 
   it('comes out the same from every kernel set and with recomputed activations', () => {
@@ -94,6 +98,24 @@ describe.each(FEATURES)('%s', (_, features, modules = ALL) => {
     expect(run({ checkpointing: true, threads: 2 }).gradient).toEqual(first.gradient);
     for (const kernels of cpuInfo().kernels) expect(run({ kernels }).loss).toBeCloseTo(first.loss, 4);
     expect(Math.abs(run({ precision: 'int8' }).loss / first.loss - 1)).toBeLessThan(0.02);
+  });
+});
+
+// Above 512 tokens each query head is worked on by itself, and what they give their kv head is added afterwards.
+describe('a long sequence beside a short one', () => {
+  const next = noise(3);
+  const tokens = Int32Array.from({ length: 560 }, () => Math.floor((next() + 1) * 10));
+  const long: TinyFeatures = { contextLength: 1024 };
+  const batch = { tokens, lossMask: new Uint8Array(560).fill(1), lengths: Int32Array.of(540, 20) };
+
+  it('has the gradient that central differences of its loss give', () => {
+    expectSlopes(make({ features: long }), batch);
+  });
+
+  it.each(['f32', 'int8'] as const)('gives the same bits with two and three threads (%s)', (precision) => {
+    const once = make({ features: long, precision }).gradient([batch]).gradient;
+    expect(make({ features: long, precision, threads: 2 }).gradient([batch]).gradient).toEqual(once);
+    expect(make({ features: long, precision, threads: 3 }).gradient([batch]).gradient).toEqual(once);
   });
 });
 

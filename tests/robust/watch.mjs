@@ -22,7 +22,7 @@ const { FEDTUNE_WATCH_DIR: dir = '.', FEDTUNE_WATCH_TRACE: trace, FEDTUNE_WATCH_
 const { FEDTUNE_WATCH_EXIT: exit, FEDTUNE_WATCH_STOP: stop, FEDTUNE_WATCH_HOLD: hold } = process.env;
 const { FEDTUNE_WATCH_THREAD: only } = process.env;
 const { appendFileSync, openSync, closeSync, renameSync, rmSync, writeSync } = fs;
-const { open, rename, rm } = promises;
+const { open, rename, rm, writeFile } = promises;
 
 /** Returns a function that tells whether a label is the one that was asked for. */
 function trigger(spec) {
@@ -97,18 +97,31 @@ fs.appendFileSync = (target, data, ...rest) => {
   return appendFileSync(target, data, ...rest);
 };
 
+/** The same for handles. */
+const handles = new WeakMap();
+
 promises.open = async (path, flags, ...rest) => {
   const file = await open(path, flags, ...rest);
   const name = watched(path);
-  if (name === undefined || flags !== 'w') return file;
-  const { writeFile } = file;
-  file.writeFile = async (data, ...options) => {
-    const bytes = Buffer.from(data);
-    reach(`write ${name}`, () => writeSync(file.fd, bytes.subarray(0, bytes.length / 2)));
-    if (isHold(`write ${name}`)) await sleep(300_000);
-    return writeFile.call(file, data, ...options);
-  };
+  if (name !== undefined && flags === 'w') handles.set(file, name);
   return file;
+};
+
+/** What may come in pieces, as one. */
+async function bytesOf(data) {
+  if (typeof data === 'string' || ArrayBuffer.isView(data)) return Buffer.from(data);
+  const pieces = [];
+  for await (const piece of data) pieces.push(Buffer.from(piece));
+  return Buffer.concat(pieces);
+}
+
+promises.writeFile = async (file, data, ...options) => {
+  const name = handles.get(file);
+  if (name === undefined) return writeFile(file, data, ...options);
+  const bytes = await bytesOf(data);
+  reach(`write ${name}`, () => writeSync(file.fd, bytes.subarray(0, bytes.length / 2)));
+  if (isHold(`write ${name}`)) await sleep(300_000);
+  return writeFile(file, bytes, ...options);
 };
 
 promises.rename = async (from, to) => {

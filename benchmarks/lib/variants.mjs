@@ -146,7 +146,9 @@ export const COMPARISONS = {
 /** The variants of a comparison on a machine: without instructions for bf16, PyTorch's weights stay in fp32. */
 export function variantsOn({ features }, { variants }) {
   const slowBf16 = features.includes('avx2') && !features.includes('avx512bf16');
-  const names = variants.map((name) => (slowBf16 ? name.replace(/bf16 (weights|autocast)/, 'fp32') : name));
+  const names = variants.map((name) =>
+    slowBf16 ? name.replace(/^PyTorch bf16 (weights|autocast)/, 'PyTorch fp32') : name,
+  );
   return [...new Set(names)];
 }
 

@@ -50,8 +50,9 @@ Napi::Value dequantize(const Napi::CallbackInfo& info) {
   if (n % block || static_cast<uint64_t>(n / block) * reader.type_size(type) != bytes.ByteLength())
     throw Error("BAD_SHAPE", "Expected the bytes of " + std::to_string(n) + " values of type " + std::to_string(type) +
                                  " but received " + std::to_string(bytes.ByteLength()) + " bytes.");
-  Napi::Float32Array out = Napi::Float32Array::New(info.Env(), n);
-  reader.dequantize(type, bytes.Data(), out.Data(), n);
+  auto out = fresh<Napi::Float32Array>(info.Env(), n);
+  const auto from = typed<Napi::Uint8Array>(info[2], "bytes", static_cast<int64_t>(bytes.ByteLength()));
+  reader.dequantize(type, from.Data(), out.Data(), n);
   return out;
 }
 
@@ -63,13 +64,14 @@ Napi::Value quantize(const Napi::CallbackInfo& info) {
   if (n % block)
     throw Error("BAD_SHAPE", "Expected a multiple of " + std::to_string(block) + " values for type " +
                                  std::to_string(type) + " but received " + std::to_string(n) + ".");
-  Napi::Uint8Array out = Napi::Uint8Array::New(info.Env(), static_cast<size_t>(n / block) * reader.type_size(type));
-  if (n > 0) reader.quantize(type, values.Data(), out.Data(), n);
+  auto out = fresh<Napi::Uint8Array>(info.Env(), n / block * static_cast<int64_t>(reader.type_size(type)));
+  const auto from = typed<Napi::Float32Array>(info[2], "values", n);
+  if (n > 0) reader.quantize(type, from.Data(), out.Data(), n);
   return out;
 }
 
-// What is as large as an adapter goes back to the system when it is let go of. glibc would else, once the first such block was
-// freed, take all that follow from heaps that it keeps.
+// What is as large as an adapter goes back to the system when it is let go of. glibc would else, once the first such
+// block was freed, take all that follow from heaps that it keeps.
 void return_large_blocks() {
 #ifdef __GLIBC__
   mallopt(M_MMAP_THRESHOLD, 4 << 20);

@@ -136,4 +136,17 @@ T typed(const Napi::Value& v, const char* what, int64_t length = -1) {
   return a;
 }
 
+// A new array of zeros. Made by JavaScript, since Node-API ends the process where there is no memory for one; so
+// nothing that points into an array may be older.
+template <class T>
+T fresh(Napi::Env env, int64_t length) {
+  const auto size = Napi::Number::New(env, static_cast<double>(length));
+  try {
+    return typed<T>(env.Global().Get(TypedName<T>::name).template As<Napi::Function>().New({size}), "a result", length);
+  } catch (const Napi::Error&) {
+    throw Error("OUT_OF_MEMORY",
+        "Not enough memory for a " + std::string(TypedName<T>::name) + " of " + std::to_string(length) + " entries.");
+  }
+}
+
 }  // namespace ft

@@ -47,10 +47,13 @@ std::vector<MergeRow> pointers(const std::vector<Row>& rows, int64_t n) {
   return out;
 }
 
+int64_t length_of(const Napi::Value& v, const char* what) {
+  return static_cast<int64_t>(typed<Napi::Float32Array>(v, what).ElementLength());
+}
 // Entries of each of some adapters, at least one.
 int64_t length_of(const std::vector<Napi::Value>& rows) {
   if (rows.empty()) throw Error("BAD_ARGUMENT", "Expected at least one row but received none.");
-  return static_cast<int64_t>(typed<Napi::Float32Array>(rows[0], "rows").ElementLength());
+  return length_of(rows[0], "rows");
 }
 std::vector<const float*> pointers(const std::vector<Napi::Value>& rows, int64_t n) {
   std::vector<const float*> out;
@@ -61,9 +64,9 @@ std::vector<const float*> pointers(const std::vector<Napi::Value>& rows, int64_t
 Napi::Value merge_mean_call(const Napi::CallbackInfo& info) {
   const auto rows = rows_of(info[0]);
   const int threads = threads_of(info[2]);
-  const auto fallback = typed<Napi::Float32Array>(info[1], "fallback");
-  const int64_t n = static_cast<int64_t>(fallback.ElementLength());
-  Napi::Float32Array out = Napi::Float32Array::New(info.Env(), n);
+  const int64_t n = length_of(info[1], "fallback");
+  auto out = fresh<Napi::Float32Array>(info.Env(), n);
+  const auto fallback = typed<Napi::Float32Array>(info[1], "fallback", n);
   merge_mean(pointers(rows, n), fallback.Data(), out.Data(), n, threads);
   return out;
 }
@@ -71,15 +74,15 @@ Napi::Value merge_mean_call(const Napi::CallbackInfo& info) {
 Napi::Value sorted_mean_call(const Napi::CallbackInfo& info) {
   const auto rows = rows_of(info[0]);
   const int threads = threads_of(info[3]);
-  const auto fallback = typed<Napi::Float32Array>(info[1], "fallback");
-  const int64_t n = static_cast<int64_t>(fallback.ElementLength()), most = static_cast<int64_t>(rows.size());
+  const int64_t n = length_of(info[1], "fallback"), most = static_cast<int64_t>(rows.size());
   const auto given = typed<Napi::Int32Array>(info[2], "cuts", most + 1);
   const std::vector<int> cuts(given.Data(), given.Data() + most + 1);
   for (int64_t i = 0; i <= most; i++)
     if (cuts[i] >= 0 && 2 * static_cast<int64_t>(cuts[i]) >= i)
       throw Error("BAD_ARGUMENT", "Expected cuts that leave at least one of " + std::to_string(i) +
                                       " values but received " + std::to_string(cuts[i]) + ".");
-  Napi::Float32Array out = Napi::Float32Array::New(info.Env(), n);
+  auto out = fresh<Napi::Float32Array>(info.Env(), n);
+  const auto fallback = typed<Napi::Float32Array>(info[1], "fallback", n);
   sorted_mean(pointers(rows, n), fallback.Data(), cuts, out.Data(), n, threads);
   return out;
 }
@@ -93,7 +96,7 @@ Napi::Value gram_call(const Napi::CallbackInfo& info) {
     return Range{start, integer(o, "end", start, n)};
   });
   const int threads = threads_of(info[3]);
-  Napi::Float64Array out = Napi::Float64Array::New(info.Env(), ranges.size() * rows.size() * rows.size());
+  auto out = fresh<Napi::Float64Array>(info.Env(), ranges.size() * rows.size() * rows.size());
   gram(pointers(rows, n), bits_of(info[1], n), ranges, out.Data(), threads);
   return out;
 }
@@ -102,7 +105,7 @@ Napi::Value squared_distances_call(const Napi::CallbackInfo& info) {
   const auto rows = elements(info[0], "rows");
   const int64_t n = length_of(rows);
   const int threads = threads_of(info[1]);
-  Napi::Float64Array out = Napi::Float64Array::New(info.Env(), rows.size() * rows.size());
+  auto out = fresh<Napi::Float64Array>(info.Env(), rows.size() * rows.size());
   squared_distances(pointers(rows, n), n, out.Data(), threads);
   return out;
 }
@@ -111,9 +114,9 @@ Napi::Value mask_overlaps_call(const Napi::CallbackInfo& info) {
   const int64_t n = count(info[1], "length", 0, int64_t{1} << 40);
   const auto masks = elements(info[0], "masks");
   const int threads = threads_of(info[2]);
+  auto out = fresh<Napi::Float64Array>(info.Env(), masks.size() * masks.size());
   std::vector<const uint8_t*> bits;
   for (const Napi::Value& mask : masks) bits.push_back(bits_of(mask, n));
-  Napi::Float64Array out = Napi::Float64Array::New(info.Env(), masks.size() * masks.size());
   mask_overlaps(bits, n, out.Data(), threads);
   return out;
 }
@@ -161,10 +164,10 @@ Napi::Value add_combination_call(const Napi::CallbackInfo& info) {
   if (!info[3].IsNumber()) throw Error("BAD_ARGUMENT", "Expected a number for scale.");
   const double scale = info[3].As<Napi::Number>().DoubleValue();
   const int threads = threads_of(info[4]);
-  const auto base = typed<Napi::Float32Array>(info[0], "base");
-  const int64_t n = static_cast<int64_t>(base.ElementLength());
+  const int64_t n = length_of(info[0], "base");
   check_end(ranges, n);
-  Napi::Float32Array out = Napi::Float32Array::New(info.Env(), n);
+  auto out = fresh<Napi::Float32Array>(info.Env(), n);
+  const auto base = typed<Napi::Float32Array>(info[0], "base", n);
   add_combination(base.Data(), pointers(terms, n, ranges.size()), ranges, scale, out.Data(), n, threads);
   return out;
 }
@@ -175,9 +178,9 @@ Napi::Value sum_combinations_call(const Napi::CallbackInfo& info) {
   const int64_t n = count(info[2], "length", 0, kMostEntries);
   const int threads = threads_of(info[3]);
   check_end(ranges, n);
+  auto out = fresh<Napi::Float64Array>(info.Env(), n);
   std::vector<std::vector<Term>> combinations;
   for (const auto& terms : all) combinations.push_back(pointers(terms, n, ranges.size()));
-  Napi::Float64Array out = Napi::Float64Array::New(info.Env(), n);
   sum_combinations(combinations, ranges, out.Data(), n, threads);
   return out;
 }
@@ -205,6 +208,7 @@ Napi::Value product_sum_call(const Napi::CallbackInfo& info) {
     const Napi::Object o = object(summand, "a summand");
     return SummandValues{o.Get("values"), o.Get("minus"), number(o, "weight"), place_of(o, in_dim, out_dim)};
   });
+  auto out = fresh<Napi::Float64Array>(info.Env(), out_dim * in_dim);
   std::vector<FactorTerm> terms;
   for (const auto& [values, minus, weight, place] : summands) {
     const auto own = typed<Napi::Float32Array>(values, "values");
@@ -213,7 +217,6 @@ Napi::Value product_sum_call(const Napi::CallbackInfo& info) {
     const float* from = minus.IsNull() ? nullptr : typed<Napi::Float32Array>(minus, "minus", n).Data();
     terms.push_back({own.Data(), from, weight, place.a, place.b, place.rank});
   }
-  Napi::Float64Array out = Napi::Float64Array::New(info.Env(), static_cast<size_t>(out_dim * in_dim));
   product_sum(terms, out_dim, in_dim, out.Data(), threads);
   return out;
 }
@@ -224,9 +227,9 @@ Napi::Value product_norms_call(const Napi::CallbackInfo& info) {
     return place_of(o, integer(o, "inDim", 1, kMostRank), integer(o, "outDim", 1, kMostRank));
   });
   const int threads = threads_of(info[2]);
+  auto out = fresh<Napi::Float64Array>(info.Env(), modules.size());
   const auto values = typed<Napi::Float32Array>(info[0], "values");
   for (const auto& module : modules) check_factors(module, static_cast<int64_t>(values.ElementLength()));
-  Napi::Float64Array out = Napi::Float64Array::New(info.Env(), modules.size());
   product_norms(values.Data(), modules, out.Data(), threads);
   return out;
 }

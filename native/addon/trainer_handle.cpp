@@ -123,7 +123,7 @@ std::pair<Work, Finish> TrainerHandle::evaluate_call(const Napi::CallbackInfo& i
           },
       [c](Napi::Env env) -> Napi::Value {
         Napi::Object r = Napi::Object::New(env);
-        Napi::Float32Array nll = Napi::Float32Array::New(env, c->nll.size());
+        auto nll = fresh<Napi::Float32Array>(env, c->nll.size());
         std::copy(c->nll.begin(), c->nll.end(), nll.Data());
         r.Set("nll", nll);
         r.Set("nllSum", c->sum);

@@ -11,7 +11,7 @@ void write(Trainer& t, Slot slot, const Napi::Value& v, const char* what) {
 }  // namespace
 
 Napi::Value TrainerHandle::read(Napi::Env env, const Trainer& t, Slot slot) {
-  Napi::Float32Array out = Napi::Float32Array::New(env, t.size());
+  auto out = fresh<Napi::Float32Array>(env, t.size());
   t.read(slot, out.Data());
   return out;
 }
@@ -66,7 +66,7 @@ void TrainerHandle::set_optimizer(const Napi::CallbackInfo& info) {
 }
 Napi::Value TrainerHandle::take_gradient_sum(const Napi::CallbackInfo& info) {
   return locked([&](Trainer& t) -> Napi::Value {
-    Napi::Float32Array sum = Napi::Float32Array::New(info.Env(), t.size());
+    auto sum = fresh<Napi::Float32Array>(info.Env(), t.size());
     Napi::Object r = Napi::Object::New(info.Env());
     r.Set("steps", static_cast<double>(t.take_gradient_sum(sum.Data())));
     r.Set("sum", sum);

@@ -4,7 +4,7 @@ import { EngineError, ModelError } from '../../src/errors.js';
 import type { MergeRow, ModelDescription } from '../../src/native/binding.js';
 import { Base, Trainer } from '../../src/native/engine.js';
 import { loadBinding } from '../../src/native/load.js';
-import { gram, mergeMean, sortedMean } from '../../src/native/merges.js';
+import { gram, maskOverlaps, mergeMean, productSum, sortedMean, sumCombinations } from '../../src/native/merges.js';
 import { makeTinyModel, tinyBatch } from '../support/tinyModel.js';
 
 const open = (description: ModelDescription = makeTinyModel()) => new Base({ description, precision: 'f32' });
@@ -201,6 +201,12 @@ describe('an array that is gone by the time of the call', () => {
     };
     expect(() => trainer.setOptimizerState(state)).toThrow(wanted);
   });
+});
+
+it('a result that memory does not hold is an error', () => {
+  expect(failure(() => maskOverlaps(new Array(1_000_000).fill(null), 1)).code).toBe('OUT_OF_MEMORY');
+  expect(failure(() => sumCombinations([], [], 2 ** 40)).code).toBe('OUT_OF_MEMORY');
+  expect(failure(() => productSum([], 2 ** 20, 2 ** 20)).code).toBe('OUT_OF_MEMORY');
 });
 
 describe('handles', () => {

@@ -39,10 +39,8 @@ void add_terms(const std::vector<Term>& terms, size_t r, int64_t at, int64_t n, 
   for (const Term& term : terms) {
     const double w = term.weights[r];
     if (w == 0) continue;
-    if (term.mask)
-      add_masked_row(term.values + at, term.mask + at, w, sum, n);
-    else
-      add_row(term.values + at, w, sum, n);
+    if (term.mask) add_masked_row(term.values + at, term.mask + at, w, sum, n);
+    else add_row(term.values + at, w, sum, n);
   }
 }
 
@@ -60,8 +58,7 @@ void by_chunks(const std::vector<Range>& ranges, int threads, F&& fn) {
   Pool pool(std::min<int>(threads, static_cast<int>(std::max<size_t>(1, pieces.size()))));
   pool.run(static_cast<int>(pieces.size()), [&](int i, int) {
     const Piece& piece = pieces[i];
-    for (int64_t at = piece.start; at < piece.end; at += kChunk)
-      fn(piece.range, at, std::min(kChunk, piece.end - at));
+    for (int64_t at = piece.start; at < piece.end; at += kChunk) fn(piece.range, at, std::min(kChunk, piece.end - at));
   });
 }
 

@@ -26,8 +26,7 @@ FT_WIDE void add_tile(const float* a, const float* b, int64_t depth, double* c, 
     for (int64_t j = 0; j < kCols / 8; j++) sum[i][j] = *reinterpret_cast<const u8*>(c + i * stride + 8 * j);
   for (int64_t k = 0; k < depth; k++, a += kCols, b += kRows) {
     v8 x[kCols / 8];
-    for (int64_t j = 0; j < kCols / 8; j++)
-      x[j] = __builtin_convertvector(*reinterpret_cast<const f8*>(a + 8 * j), v8);
+    for (int64_t j = 0; j < kCols / 8; j++) x[j] = __builtin_convertvector(*reinterpret_cast<const f8*>(a + 8 * j), v8);
     for (int64_t i = 0; i < kRows; i++) {
       const double y = static_cast<double>(b[i]);
       for (int64_t j = 0; j < kCols / 8; j++) sum[i][j] += x[j] * y;
@@ -41,7 +40,9 @@ FT_WIDE void add_tile(const float* a, const float* b, int64_t depth, double* c, 
 class Block {
  public:
   Block(int64_t out, int64_t in)
-      : out_(out), in_(in), a_(static_cast<size_t>(up(in, kCols) * kDepth)),
+      : out_(out),
+        in_(in),
+        a_(static_cast<size_t>(up(in, kCols) * kDepth)),
         b_(static_cast<size_t>(up(out, kRows) * kDepth)) {}
   const float* a(int64_t strip) const { return a_.data() + strip * kDepth * kCols; }
   const float* b(int64_t strip) const { return b_.data() + strip * kDepth * kRows; }

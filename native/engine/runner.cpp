@@ -70,10 +70,11 @@ Attention of_heads(const Attention& a, int h, int count) {
   Attention part = a;
   part.heads = count;
   part.kv_heads = 1;
-  for (View Attention::* x : {&Attention::q, &Attention::out, &Attention::dout, &Attention::dq})
-    part.*x = (a.*x).columns(h * d, count * d);
-  for (View Attention::* x : {&Attention::k, &Attention::v, &Attention::dk, &Attention::dv})
-    part.*x = (a.*x).columns(kv * d, d);
+  const auto cut = [](View& x, int column, int columns) {
+    if (x.data) x = x.columns(column, columns);  // forward has no gradients
+  };
+  for (View* x : {&part.q, &part.out, &part.dout, &part.dq}) cut(*x, h * d, count * d);
+  for (View* x : {&part.k, &part.v, &part.dk, &part.dv}) cut(*x, kv * d, d);
   part.lse = a.lse + h * a.ld_lse;
   return part;
 }

@@ -1,6 +1,7 @@
 // Causal attention of one sequence and one kv head with its query heads, without the T x T matrix: blocks of kQB query
 // rows against blocks of kCB keys with an online softmax; the backward pass recomputes the probabilities from lse. In
-// pairs (words.inc.h) probabilities and gradients are rounded to bf16, and the scores are scaled instead of the queries.
+// pairs (words.inc.h) probabilities and gradients are rounded to bf16, and the scores are scaled instead of the
+// queries.
 constexpr int kQB = 32, kCB = 64;
 
 // The first key that query `t` sees.
@@ -87,8 +88,7 @@ inline void small_gemm(const typename M::Word* a, int64_t lda, const typename M:
 
 // Words of a head's rows t0 .. t0 + len, turned: [dp / kPer][lp], columns past the end zero.
 template <class T, class M>
-inline void head_turned(
-    const View& x, int64_t t0, int len, int lp, int col, int d, int dp, typename M::Word* out) {
+inline void head_turned(const View& x, int64_t t0, int len, int lp, int col, int d, int dp, typename M::Word* out) {
   constexpr int kRows = 4, kMost = 1024;
   float rows[kRows * kMost] = {};
   typename M::Word words[kRows * kMost];
@@ -101,8 +101,8 @@ inline void head_turned(
 
 // The same rows side by side: [lp / kPer][dp]. `rows` is room for all of them, and for Singles where they end up.
 template <class T, class M>
-inline const typename M::Word* head_words(const View& x, int64_t t0, int len, int lp, int col, int d, int dp,
-    float* rows, typename M::Word* out) {
+inline const typename M::Word* head_words(
+    const View& x, int64_t t0, int len, int lp, int col, int d, int dp, float* rows, typename M::Word* out) {
   head_rows<T>(x, t0, len, col, d, dp, 1.0f, rows);
   std::memset(rows + static_cast<int64_t>(len) * dp, 0, sizeof(float) * (lp - len) * dp);
   return M::across(rows, lp, dp, dp, out);
@@ -176,8 +176,8 @@ inline void attention_fwd_t(const Attention& a, int t0, int len, int kvh, Scratc
             for (int j = 0; j < dp; j += FT_VL) vstore(o + i * dp + j, vload(o + i * dp + j) * re);
         }
         const Word* p = M::along(s, qn, kCB, kCB, p_room);
-        small_gemm<M, false, true>(p, kCB / kPer, v + static_cast<int64_t>(c0) / kPer * dp, dp, qn,
-            (cn + kPer - 1) / kPer, dp, o, dp);
+        small_gemm<M, false, true>(
+            p, kCB / kPer, v + static_cast<int64_t>(c0) / kPer * dp, dp, qn, (cn + kPer - 1) / kPer, dp, o, dp);
       }
       for (int i = 0; i < qn; i++) {
         a.lse[static_cast<int64_t>(h) * a.ld_lse + t0 + q0 + i] = mx[i] + std::log(sum[i]);
@@ -263,8 +263,8 @@ inline void attention_bwd_t(const Attention& a, int t0, int len, int kvh, Scratc
         small_gemm<M, true, true>(
             ds_across, kCB, q_across, dp, cn, pairs_of_q, dp, dk + static_cast<int64_t>(c0) * dp, dp);
         const Word* ds_along = M::along(ds, qn, kCB, kCB, p_room);
-        small_gemm<M, false, true>(ds_along, kCB / kPer, k + static_cast<int64_t>(c0) / kPer * dp, dp, qn,
-            (cn + kPer - 1) / kPer, dp, dq, dp);
+        small_gemm<M, false, true>(
+            ds_along, kCB / kPer, k + static_cast<int64_t>(c0) / kPer * dp, dp, qn, (cn + kPer - 1) / kPer, dp, dq, dp);
       }
       for (int i = 0; i < qn * dp; i += FT_VL) vstore(dq + i, vload(dq + i) * a.scale);
       head_out<T>(dq, dp, a.dq, t0 + q0, qn, h * d, d);

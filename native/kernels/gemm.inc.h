@@ -1,7 +1,7 @@
-// The matrix product of a set in floats: B packed into panels of 2 vectors, kMR rows of A in words, rows against a panel
-// at a time with the accumulators in registers. Operands in bf16 and int8 are widened to f32 while they are packed, so
-// this is also what precision int8 runs on where there is no better instruction; where a set has pairs and both sides
-// are bf16, they stay so.
+// The matrix product of a set in floats: B packed into panels of 2 vectors, kMR rows of A in words, rows against a
+// panel at a time with the accumulators in registers. Operands in bf16 and int8 are widened to f32 while they are
+// packed, so this is also what precision int8 runs on where there is no better instruction; where a set has pairs and
+// both sides are bf16, they stay so.
 constexpr int kNR = 2 * FT_VL;
 constexpr int kMR = FT_MR;
 constexpr int kKB = 256;  // words of depth of a packed block: a panel stays in the L1 cache
@@ -87,7 +87,8 @@ struct AsIs {
 
 // C[m : m + rows, n : n + cols] = [C +] A block * W vectors of columns of b over `words` of the depth; R >= rows
 template <class M, int R, int W, class B>
-inline void micro(const typename M::Word* a, const B& b, int words, float* c, int64_t ldc, int rows, int cols, bool add) {
+inline void micro(
+    const typename M::Word* a, const B& b, int words, float* c, int64_t ldc, int rows, int cols, bool add) {
   vf acc[R][W] = {};
   for (int k = 0; k < words; k++) {
     decltype(b.row(0, 0)) column[W];
@@ -122,7 +123,8 @@ inline void micro_of(
   const bool two = cols > FT_VL;
   const auto run = rows <= few    ? two ? micro<M, few, 2, B> : micro<M, few, 1, B>
                    : rows <= some ? two ? micro<M, some, 2, B> : micro<M, some, 1, B>
-                                  : two ? micro<M, kMR, 2, B> : micro<M, kMR, 1, B>;
+                   : two          ? micro<M, kMR, 2, B>
+                                  : micro<M, kMR, 1, B>;
   run(a, b, words, c, ldc, rows, cols, add);
 }
 

@@ -111,9 +111,9 @@ struct KernelSet {
 
   // -- linear algebra: first all rows are packed, in ranges, then C is computed in ranges --
   GemmCut (*gemm_cut)(const Gemm&);
-  size_t (*gemm_packed)(const Gemm&);                                // bytes that packed rows of A take, 0 for none
+  size_t (*gemm_packed)(const Gemm&);                               // bytes that packed rows of A take, 0 for none
   void (*gemm_pack)(const Gemm&, int m0, int m1, uint8_t* packed);  // rows m0 .. m1
-  size_t (*gemm_scratch)(const Gemm&);                               // bytes a thread needs
+  size_t (*gemm_scratch)(const Gemm&);                              // bytes a thread needs
   // Computes C[m0:m1, n0:n1].
   void (*gemm)(const Gemm&, const uint8_t* packed, int m0, int m1, int n0, int n1, Scratch&);
 

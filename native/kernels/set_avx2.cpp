@@ -12,7 +12,6 @@
 #define FT_FMA(a, b, c) ((vf)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
 #define FT_REGISTERS 16
 #define FT_DOT_M 6
-#define FT_DOT_N 2
 #define FT_DOT_BYTES 2
 #define FT_DOT_BIAS 0
 // Two instructions for as many pairs as two of f32 take, but the addition has more units to run on.

@@ -13,7 +13,6 @@
 #define FT_PAIR_DOT(acc, x, y) ((vf)_mm512_dpbf16_ps((__m512)(acc), (__m512bh)(x), (__m512bh)(y)))
 #define FT_REGISTERS 32
 #define FT_DOT_M 7
-#define FT_DOT_N 2
 #define FT_DOT_BYTES 1
 #define FT_DOT_BIAS 128
 #define FT_DOT(acc, a, b) ((vi)_mm512_dpbusd_epi32((__m512i)(acc), (__m512i)(a), (__m512i)(b)))

@@ -12,7 +12,6 @@
 #define FT_FMA(a, b, c) ((vf)_mm256_fmadd_ps((__m256)(a), (__m256)(b), (__m256)(c)))
 #define FT_REGISTERS 16
 #define FT_DOT_M 6
-#define FT_DOT_N 2
 #define FT_DOT_BYTES 1
 #define FT_DOT_BIAS 128
 #define FT_DOT(acc, a, b) ((vi)_mm256_dpbusd_avx_epi32((__m256i)(acc), (__m256i)(a), (__m256i)(b)))

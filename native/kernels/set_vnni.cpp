@@ -12,7 +12,6 @@
 #define FT_FMA(a, b, c) ((vf)_mm512_fmadd_ps((__m512)(a), (__m512)(b), (__m512)(c)))
 #define FT_REGISTERS 32
 #define FT_DOT_M 7
-#define FT_DOT_N 2
 #define FT_DOT_BYTES 1
 #define FT_DOT_BIAS 128
 #define FT_DOT(acc, a, b) ((vi)_mm512_dpbusd_epi32((__m512i)(acc), (__m512i)(a), (__m512i)(b)))

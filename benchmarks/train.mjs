@@ -10,7 +10,7 @@ import { rates, runOurs } from './lib/ours.mjs';
 const HELP = `Usage: npm run bench:train -- [options]
   --case NAME        ${Object.keys(CASES).join(', ')} (default full)
   --precision P      int8, f32 or int4 (default int8)
-  --kernels SET      auto, amx, avx512bf16, vnni, avxvnni, avx2, neon, portable (default auto)
+  --kernels SET      auto, amx, avx512bf16, vnni, avxvnni, avx2, i8mm, neon, portable (default auto)
   --threads N        compute threads in all (default: the cores)
   --workers N        case federation: worker threads (default 2)
   --steps N          timed steps (default 6), after --warmup N (default 1)

@@ -8,6 +8,7 @@ const KINDS = {
   vnni: 'AVX-512 VNNI',
   avxvnni: 'AVX-VNNI',
   avx2: 'AVX2',
+  i8mm: 'NEON with i8mm',
   neon: 'NEON',
 };
 const UNITS = { tokens_per_second: 'tokens/s', target_tokens_per_second: 'target tokens/s' };

@@ -20,7 +20,7 @@ Napi::Value cpu(const Napi::CallbackInfo& info) {
   const Napi::Env env = info.Env();
   Napi::Object out = Napi::Object::New(env);
   Napi::Array sets = Napi::Array::New(env), features = Napi::Array::New(env);
-  for (const char* name : {"amx", "avx512bf16", "vnni", "avxvnni", "avx2", "neon", "portable"})
+  for (const char* name : {"amx", "avx512bf16", "vnni", "avxvnni", "avx2", "i8mm", "neon", "portable"})
     if (kernels_by_name(name)) sets.Set(sets.Length(), name);
 #if defined(__x86_64__)
   __builtin_cpu_init();

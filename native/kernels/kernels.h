@@ -167,6 +167,7 @@ const KernelSet* kernels_avxvnni();
 const KernelSet* kernels_vnni();
 const KernelSet* kernels_avx512bf16();
 const KernelSet* kernels_amx();
+const KernelSet* kernels_i8mm();
 const KernelSet* kernels_neon();
 
 // By name, `auto` included; null where unknown or not on this processor.

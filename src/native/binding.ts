@@ -100,7 +100,7 @@ export interface ModelDescription {
 export type Precision = 'f32' | 'int8' | 'int4';
 
 /** `auto` takes the best the processor has. A forced set that the processor lacks is an error. */
-export type KernelSet = 'auto' | 'amx' | 'avx512bf16' | 'vnni' | 'avxvnni' | 'avx2' | 'neon' | 'portable';
+export type KernelSet = 'auto' | 'amx' | 'avx512bf16' | 'vnni' | 'avxvnni' | 'avx2' | 'i8mm' | 'neon' | 'portable';
 
 export interface BaseOptions {
   readonly description: ModelDescription;

@@ -13,7 +13,7 @@ export const KERNEL_SIZES = [
 
 /** Sets that multiply in int8 with activations rounded to 8 bits (avx2: to 14 of 16); on amx weights are rounded to bf16, and on both
  * sets with bf16 products probabilities. */
-const ROUNDING = ['vnni', 'avx512bf16', 'avxvnni', 'neon', 'amx', 'avx2'];
+const ROUNDING = ['vnni', 'avx512bf16', 'avxvnni', 'neon', 'i8mm', 'amx', 'avx2'];
 
 /**
  * Error of an element that the arithmetic of a kernel explains, in units of the scale of its terms (native/tests/check_data.h):

@@ -42,7 +42,7 @@ export const trainingKeys = {
     .default('int8')
     .describe('How the base is kept; f32 is the reference, int4 for bases of 1 to 3 billion parameters in 8 GB.'),
   kernels: z
-    .enum(['auto', 'amx', 'avx512bf16', 'vnni', 'avxvnni', 'avx2', 'neon', 'portable'])
+    .enum(['auto', 'amx', 'avx512bf16', 'vnni', 'avxvnni', 'avx2', 'i8mm', 'neon', 'portable'])
     .default('auto')
     .describe('Kernel set; `auto` takes the best of this processor.'),
   runtime: z

@@ -2,21 +2,37 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { basename, join } from 'node:path';
-import { equalBudget } from './methodsRows.mjs';
+import { equalBudget } from './methodsBudget.mjs';
 import { CACHE, library, RESULTS } from './paths.mjs';
 
-/** Finished cells are kept with the table that is made of them; trials of `--quick` are not. */
-const cellsFolder = (part) => join(part.quick ? join(CACHE, 'methods') : RESULTS, 'methods-cells', part.name);
+/** More than any owner has: where nothing is to be left out. */
+const ALL = 100_000;
 
-/** The run file of one cell; equal settings give an equal cell, whatever machine or number of workers ran it. */
-export function cellConfig(part, entry, seed, tuned) {
+/**
+ * What a cell scores. `tune`: validation after every round, and of the test split a single example, as a run needs one.
+ * `test`: the test split at the end, nothing in between. `probe`: a few examples, see methodsProbe.mjs.
+ */
+const PHASES = {
+  tune: ({ max_valid_examples }) => ({
+    eval_every: 1,
+    max_valid_examples: max_valid_examples ?? ALL,
+    max_test_examples: 1,
+  }),
+  test: () => ({ eval_every: 0 }),
+};
+
+const sha256 = (text) => createHash('sha256').update(text).digest('hex');
+
+/** The run file of one cell. `tuned`: what was chosen or is tried. */
+export function cellConfig(part, entry, { seed, tuned, phase }) {
   return {
     ...part.config,
     ...equalBudget(entry, part.plan),
     batch_size: part.plan.batch,
-    learning_rate: part.learningRate,
+    learning_rate: part.grid[Math.floor(part.grid.length / 2)],
     ...entry.settings,
     ...tuned,
+    ...PHASES[phase](part.config),
     seed,
   };
 }
@@ -24,22 +40,37 @@ export function cellConfig(part, entry, seed, tuned) {
 /** A run file as it is kept: base and data by their names, wherever they lie on a machine. */
 const named = (config) => ({ ...config, model: basename(config.model), data: basename(config.data) });
 
-function cellFile(part, entry, config) {
-  const hash = createHash('sha256')
-    .update(JSON.stringify(named(config)))
-    .digest('hex')
-    .slice(0, 12);
-  return join(cellsFolder(part), `${entry.id}-${hash}.json`);
+/** Finished cells are kept with the table that is made of them; trials of `--quick` are not. */
+const cellsFolder = (part) => join(part.quick ? join(CACHE, 'methods') : RESULTS, 'methods-cells', part.name);
+
+/** All that decides a cell's result: its settings, the data and the base by their content, and what engine and method compute. */
+export function cellKey(part, config, probe) {
+  return {
+    config: named(config),
+    data_sha256: part.dataSha256,
+    model_sha256: probe.model_sha256,
+    kernels: probe.kernels,
+    probe: probe.digest,
+  };
 }
 
-/** Per client and kind of adapter: NLL sums and target tokens of the test examples, as the owners left them. */
+const cellFile = (part, entry, key) =>
+  join(cellsFolder(part), `${entry.id}-${sha256(JSON.stringify(key)).slice(0, 12)}.json`);
+
+/** Lines of a file of the run folder. */
+const readLines = (...path) =>
+  readFileSync(join(...path), 'utf8')
+    .trimEnd()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+
+/** Per owner and kind of adapter: NLL sums and target tokens of the test examples in the order of their ids, which no seed changes. */
 function testScores({ dir, owners }) {
   const byClient = {};
   for (const { id, folder } of owners) {
-    const lines = readFileSync(join(dir, 'owners', folder, 'scores.jsonl'), 'utf8')
-      .trimEnd()
-      .split('\n');
-    const examples = lines.map((line) => JSON.parse(line)).filter(({ split }) => split === 'test');
+    const examples = readLines(dir, 'owners', folder, 'scores.jsonl')
+      .filter(({ split }) => split === 'test')
+      .sort((a, b) => (a.id < b.id ? -1 : 1));
     byClient[id] = {};
     for (const which of Object.keys(examples[0]?.nll ?? {})) {
       byClient[id][which] = {
@@ -51,58 +82,60 @@ function testScores({ dir, owners }) {
   return byClient;
 }
 
-/** Macro perplexity on the validation splits of the adapter that the row reports. */
-export function validPerplexity(cell, entry) {
-  if (cell.error) return Number.POSITIVE_INFINITY;
-  const scores = cell.metrics.clients.map(({ valid }) => valid[entry.report]?.ppl ?? Number.NaN);
-  return scores.reduce((sum, ppl) => sum + ppl, 0) / scores.length;
+/** Bytes (both ways) and training and search tokens of each round. */
+function roundCosts({ dir }) {
+  const events = readLines(dir, 'events.jsonl');
+  const work = events.filter(({ type }) => type === 'client');
+  return events
+    .filter(({ type }) => type === 'round')
+    .map(({ round, bytes_up, bytes_down }) => ({
+      round,
+      bytes: bytes_up + bytes_down,
+      tokens: work
+        .filter((one) => one.round === round)
+        .reduce((sum, { tokens }) => sum + (tokens?.train ?? 0) + (tokens?.search ?? 0), 0),
+    }));
+}
+
+/** Runs a run file of the sweep, in a folder that the next one takes over. */
+export async function runConfig(part, config, { workers, threads, signal, onProgress }) {
+  const { parseConfig } = await library('config/parse.js');
+  const { runFederation } = await library('run/runFederation.js');
+  const output = join(CACHE, 'methods', `run-${part.name}-${process.pid}`);
+  const parsed = parseConfig({ ...config, workers, threads, output_dir: output });
+  return runFederation({ config: parsed, overwrite: true, signal, onProgress });
+}
+
+/** What a run of the sweep gave, or the error that is its result: a setting that diverges is named in the table. */
+async function measure(part, config, options) {
+  try {
+    const result = await runConfig(part, config, options);
+    return { metrics: result.metrics, test: testScores(result), rounds: roundCosts(result) };
+  } catch (error) {
+    if (!['DIVERGED', 'NON_FINITE', 'TOO_FEW_CLIENTS', 'EQUAL_SCORES'].includes(error.code)) throw error;
+    return { error: `${error.code}: ${error.message}` };
+  }
+}
+
+/** Whether a cell is there already. */
+export function hasCell(part, entry, what, probe) {
+  return existsSync(cellFile(part, entry, cellKey(part, cellConfig(part, entry, what), probe)));
 }
 
 /** The result of a cell, from its file or by running it; `null` where it has no file and `run` is false. */
-export async function getCell(part, entry, { seed, tuned, run, workers, signal, log }) {
-  const config = cellConfig(part, entry, seed, tuned);
-  const file = cellFile(part, entry, config);
+export async function getCell(part, entry, what, options) {
+  const config = cellConfig(part, entry, what);
+  const key = cellKey(part, config, options.probe);
+  const file = cellFile(part, entry, key);
   if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8'));
-  if (!run) return null;
-  const { parseConfig } = await library('config/parse.js');
-  const { runFederation } = await library('run/runFederation.js');
-  log(`${part.name}  ${entry.id}  seed ${seed}  ${JSON.stringify(tuned)}`);
-  const output = join(CACHE, 'methods', `run-${part.name}`);
-  const cell = { part: part.name, row: entry.id, seed, tuned, config: named(config), cpu: cpus()[0]?.model.trim() };
-  try {
-    const parsed = parseConfig({ ...config, workers, output_dir: output });
-    const result = await runFederation({ config: parsed, overwrite: true, signal });
-    Object.assign(cell, { metrics: { ...result.metrics, evaluations: undefined }, test: testScores(result) });
-  } catch (error) {
-    if (error.code === 'INTERRUPTED') throw error;
-    // A setting that diverges is a result of the sweep: it is kept, and named in the table.
-    if (!['DIVERGED', 'NON_FINITE', 'TOO_FEW_CLIENTS', 'EQUAL_SCORES'].includes(error.code)) throw error;
-    Object.assign(cell, { error: `${error.code}: ${error.message}` });
-  }
+  if (!options.run) return null;
+  options.begin(part, entry, what);
+  const began = performance.now();
+  const result = await measure(part, config, options);
+  const cell = { part: part.name, row: entry.id, ...what, key, cpu: cpus()[0]?.model.trim(), ...result };
+  options.end((performance.now() - began) / 1000);
   mkdirSync(cellsFolder(part), { recursive: true });
   writeFileSync(`${file}.tmp`, JSON.stringify(cell));
   renameSync(`${file}.tmp`, file);
   return cell;
-}
-
-/**
- * Tunes a row on the validation splits, one key after the other: the learning rate over the part's grid, then what the row
- * itself has, each at the best of those before. Returns the chosen values and every score seen.
- */
-export async function tuneRow(part, entry, options) {
-  const chosen = {};
-  const tried = [];
-  for (const [key, grid] of Object.entries({ learning_rate: part.grid, ...entry.grid })) {
-    let best = { ppl: Number.POSITIVE_INFINITY, value: grid[0] };
-    for (const value of grid) {
-      const tuned = { ...chosen, [key]: value };
-      const cell = await getCell(part, entry, { ...options, tuned });
-      if (!cell) return null;
-      const ppl = validPerplexity(cell, entry);
-      tried.push({ ...tuned, valid_ppl: ppl });
-      if (ppl < best.ppl) best = { ppl, value };
-    }
-    chosen[key] = best.value;
-  }
-  return { chosen, tried };
 }

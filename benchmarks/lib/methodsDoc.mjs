@@ -1,9 +1,11 @@
+import { PART_IDS } from './methodsParts.mjs';
 import { cellText, mega } from './methodsTable.mjs';
 
 const BLOCK = /<!-- measured: ([^>]+?) -->\n[\s\S]*?<!-- end -->/g;
 
 /** One table for the rows of the sweep that a section of docs/methods.md is about; a dash where a part has no such row. */
 function block(ids, parts) {
+  if (parts.length === 0) return 'Not measured yet.';
   const lines = ids.map((id) => {
     const found = parts.map((part) => part.rows.find(({ row }) => row === id));
     const macro = found.map((row) => cellText(row?.macro) || '-');
@@ -21,7 +23,7 @@ function block(ids, parts) {
  * macro perplexity in each part, bytes and training tokens. `parts`: those of methods.json.
  */
 export function withMeasured(text, parts) {
-  const ordered = ['embedded', 'conventions', 'topics'].flatMap((name) => parts.filter(({ part }) => part === name));
+  const ordered = PART_IDS.flatMap((name) => parts.filter(({ part }) => part === name));
   return text.replace(BLOCK, (_, ids) => {
     const table = block(
       ids.split(',').map((id) => id.trim()),

@@ -1,5 +1,7 @@
 import { existsSync } from 'node:fs';
-import { makeConventions } from './conventions.mjs';
+import { join } from 'node:path';
+import { folderDigest, makeOwners } from './methodsData.mjs';
+import { ROOT } from './paths.mjs';
 
 /** Small enough to see in seconds that everything works. */
 const QUICK = { rounds: 3, steps: 4, batch: 2 };
@@ -7,69 +9,74 @@ const QUICK = { rounds: 3, steps: 4, batch: 2 };
 /** Steps enough that training alone overfits the small owners. */
 const EMBEDDED = {
   plan: { rounds: 6, steps: 25, batch: 8 },
-  grid: [3e-3, 1e-2],
-  config: { model: 'embedded', data: 'embedded', num_clients: 8 },
+  grid: [1e-3, 3e-3, 1e-2],
+  config: { model: 'embedded', data: 'embedded' },
 };
 
-/** SmolLM2-like: short chats, 40 training examples an owner, hundreds of test examples in all. */
+/** SmolLM2-like: short chats of owners whose questions are their own. */
 const REAL = {
   plan: { rounds: 6, steps: 5, batch: 4 },
   grid: [5e-4, 1e-3, 2e-3],
-  /** What rows take that would be tuned: the strength that was best in the simulation that the method was planned with. */
-  untuned: { alpha: 2 },
-  config: {
-    template: 'chatml',
-    on_long: 'drop',
-    seq_length: 160,
-    max_train_examples: 40,
-    max_valid_examples: 16,
-    max_test_examples: 40,
-  },
+  sizes: { train: 40, valid: 16, test: 60 },
+  characters: 320,
+  config: { template: 'chatml', on_long: 'drop' },
 };
 
-function requireReal(options, part) {
-  if (options.model && options.data) return;
-  throw new Error(
-    `The part "${part}" needs --model (a GGUF file or hf:ID) and --data (Dolly's JSON files, a glob pattern).`,
-  );
-}
+const embedded = (partition) => () => ({ ...EMBEDDED, config: { ...EMBEDDED.config, ...partition } });
+
+/** A part whose owners the sweep makes from `--data`. */
+const made = (division) => (options) => {
+  if (!options.model || !options.data) {
+    throw new Error(
+      `The part "${division}" needs --model (a GGUF file or hf:ID) and --data ` +
+        `(${division === 'natural' ? 'a folder of owners' : "Dolly's JSON files, a glob pattern"}).`,
+    );
+  }
+  const characters = options.characters ?? REAL.characters;
+  const sizes = { ...REAL.sizes, ...options.sizes };
+  const data = makeOwners(division, options.data, { sizes, owners: options.owners, characters });
+  // Two characters a token and more: nothing that passed the limit is cut.
+  return {
+    ...REAL,
+    config: {
+      ...REAL.config,
+      model: options.model,
+      data,
+      partition: 'natural',
+      seq_length: Math.max(160, Math.ceil(characters / 2)),
+    },
+  };
+};
 
 const PARTS = {
-  embedded: async () => ({ ...EMBEDDED, tune: true, config: { ...EMBEDDED.config, partition: 'natural' } }),
-  'embedded-iid': async () => ({ ...EMBEDDED, config: { ...EMBEDDED.config, partition: 'iid' } }),
-  'embedded-dirichlet': async () => ({
-    ...EMBEDDED,
-    config: { ...EMBEDDED.config, partition: 'dirichlet', dirichlet_alpha: 0.3 },
-  }),
-  topics: async (options) => {
-    requireReal(options, 'topics');
-    const config = { ...REAL.config, model: options.model, data: options.data, partition: 'category' };
-    return { ...REAL, config };
-  },
-  conventions: async (options) => {
-    requireReal(options, 'conventions');
-    const data = await makeConventions(options.data);
-    return { ...REAL, config: { ...REAL.config, model: options.model, data, partition: 'natural' } };
-  },
+  embedded: embedded({ partition: 'natural' }),
+  'embedded-iid': embedded({ partition: 'iid', num_clients: 8 }),
+  'embedded-dirichlet': embedded({ partition: 'dirichlet', dirichlet_alpha: 0.3, num_clients: 8 }),
+  conventions: made('conventions'),
+  topics: made('topics'),
+  mixed: made('mixed'),
+  natural: made('natural'),
 };
 
-/** Settings of one part of the sweep: plan (rounds, steps, batch), learning-rate grid, run file, whether it is tuned. */
-export async function partSettings(name, options) {
+export const PART_IDS = Object.keys(PARTS);
+
+/** Settings of one part of the sweep: plan (rounds, steps, batch), learning-rate grid, run file, digest of the data. */
+export function partSettings(name, options) {
   const make = PARTS[name];
-  if (!make) throw new Error(`Expected --part out of ${Object.keys(PARTS).join(', ')} but received "${name}".`);
+  if (!make) throw new Error(`Expected --part out of ${PART_IDS.join(', ')} but received "${name}".`);
   if (options.model && !options.model.startsWith('hf:') && !existsSync(options.model)) {
     throw new Error(`Expected a model at ${options.model} but there is none.`);
   }
-  const part = await make(options);
+  const part = make(options);
+  const { data } = part.config;
   const caps = options.quick ? { max_train_examples: 8, max_valid_examples: 2, max_test_examples: 3 } : {};
   return {
     name,
     quick: options.quick,
-    tune: (part.tune ?? false) || options.tune,
-    plan: options.quick ? QUICK : part.plan,
+    plan: { ...(options.quick ? QUICK : part.plan), ...options.plan },
     grid: options.grid ?? (options.quick ? part.grid.slice(1, 2) : part.grid),
-    learningRate: options.learningRate ?? part.grid[1],
-    untuned: part.untuned ?? {},
-    config: { ...part.config, ...caps, eval_every: 0 },
+    dataSha256: folderDigest(data === 'embedded' ? join(ROOT, 'datasets/owners') : data),
+    // Rows that are compared differ in the method alone: all merge every owner with the same weight.
+    config: { ...part.config, ...caps, merge_weights: 'uniform' },
   };
 }

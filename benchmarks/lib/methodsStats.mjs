@@ -33,26 +33,79 @@ function macroPerplexity(clients, pick) {
   );
 }
 
-function checkPaired(a, b) {
-  const same = a.length === b.length && a.every(({ tokens }, i) => tokens.join() === b[i].tokens.join());
-  if (!same) throw new Error('Expected both rows to be scored on the same examples of the same clients.');
+/** Student's t of `freedom` degrees: a normal variate over the root of a chi-square over its degrees. */
+function studentT(freedom, random) {
+  const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
+  let sum = 0;
+  for (let i = 0; i < freedom; i++) sum += normal() ** 2;
+  return normal() / Math.sqrt(sum / freedom);
+}
+
+function checkPaired(pairs) {
+  const shape = (clients) => JSON.stringify(clients.map(({ tokens }) => tokens));
+  const first = shape(pairs[0][0]);
+  if (pairs.flat().every((clients) => shape(clients) === first)) return;
+  throw new Error('Expected all rows and seeds to be scored on the same examples of the same clients.');
 }
 
 /**
- * Paired bootstrap over test examples: examples are drawn with replacement within each client, the same for both rows, and
- * the macro perplexities compared; runs of several seeds are averaged. `pairs`: one `[a, b]` a seed, each a list of
- * clients `{ nll, tokens }`. Returns the relative difference a / b - 1, its 95 % interval, and whether 0 lies outside.
+ * How much lower or higher the macro perplexity of one row is than that of another: hierarchical bootstrap over seeds and, within
+ * them, test examples, which all seeds share. `pairs`: one `[a, b]` a seed, each a list of clients `{ nll, tokens }`.
+ *
+ * Examples are drawn with replacement within each client, the same for both rows and all seeds, and the log ratios of the seeds
+ * averaged. Two or three seeds, drawn with replacement, would give an interval no wider than from the least to the largest of
+ * them, which misses the truth one time in four (of three): their part is therefore Student's t with the seeds' standard error.
+ *
+ * Returns the relative difference (geometric mean over the seeds), that of each seed, the 95 % interval and the two-sided p value.
+ * Of one seed, interval and p value are those of the examples alone.
  */
-export function pairedBootstrap(pairs, { resamples = 2000, seed = 1 } = {}) {
-  for (const [a, b] of pairs) checkPaired(a, b);
+export function hierarchicalBootstrap(pairs, { resamples = 4000, seed = 1 } = {}) {
+  checkPaired(pairs);
   const random = uniform(seed);
-  const all = pairs.map(([a]) => a.map(({ nll }) => [...nll.keys()]));
-  const ratio = (picks) =>
-    mean(pairs.map(([a, b], s) => macroPerplexity(a, picks[s]) / macroPerplexity(b, picks[s]))) - 1;
-  const draws = Array.from({ length: resamples }, () =>
-    ratio(all.map((clients) => clients.map((ids) => ids.map(() => Math.floor(random() * ids.length))))),
-  ).sort((x, y) => x - y);
-  const at = (share) => draws[Math.min(resamples - 1, Math.floor(share * resamples))];
-  const [low, high] = [at(0.025), at(0.975)];
-  return { difference: ratio(all), low, high, separated: low > 0 || high < 0 };
+  const all = pairs[0][0].map(({ nll }) => [...nll.keys()]);
+  const logRatios = (pick) => pairs.map(([a, b]) => Math.log(macroPerplexity(a, pick) / macroPerplexity(b, pick)));
+  const seen = logRatios(all);
+  const error = spread(seen) / Math.sqrt(seen.length);
+  const draws = Array.from({ length: resamples }, () => {
+    const pick = all.map((ids) => ids.map(() => Math.floor(random() * ids.length)));
+    return mean(logRatios(pick)) + (seen.length > 1 ? error * studentT(seen.length - 1, random) : 0);
+  }).sort((x, y) => x - y);
+  const at = (share) => Math.expm1(draws[Math.min(resamples - 1, Math.floor(share * resamples))]);
+  const tail = Math.min(draws.filter((x) => x <= 0).length, draws.filter((x) => x >= 0).length);
+  return {
+    difference: Math.expm1(mean(seen)),
+    by_seed: seen.map((value) => Math.expm1(value)),
+    low: at(0.025),
+    high: at(0.975),
+    p: Math.min(1, (2 * (tail + 1)) / (resamples + 1)),
+  };
+}
+
+/** Holm's step-down correction: p values such that all below a level hold together at that level. */
+export function holm(values) {
+  const order = [...values.keys()].sort((i, j) => values[i] - values[j]);
+  const adjusted = new Array(values.length);
+  let least = 0;
+  order.forEach((index, rank) => {
+    least = Math.max(least, Math.min(1, (values.length - rank) * values[index]));
+    adjusted[index] = least;
+  });
+  return adjusted;
+}
+
+/** Seeds from which on a difference can be called more than chance. */
+const LEAST_SEEDS = 3;
+
+/**
+ * Corrects the p values of a table's comparisons together, and says of each whether it is separated: three seeds or more that
+ * all agree, 0 outside the interval, and 5 % or less after the correction. Undefined for fewer seeds: that was this run.
+ */
+export function judge(comparisons) {
+  const adjusted = holm(comparisons.map(({ p }) => p));
+  return comparisons.map((one, i) => {
+    const { by_seed: seeds, low, high } = one;
+    const agree = seeds.every((value) => value < 0) || seeds.every((value) => value > 0);
+    const holds = agree && (low > 0 || high < 0) && adjusted[i] <= 0.05;
+    return { ...one, p_holm: adjusted[i], separated: seeds.length >= LEAST_SEEDS ? holds : undefined };
+  });
 }

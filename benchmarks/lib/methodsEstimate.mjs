@@ -1,0 +1,89 @@
+import { cellConfig, getCell, hasCell, runConfig } from './methodsCells.mjs';
+import { tuneRow } from './methodsTune.mjs';
+
+/** Adapters that exist for an owner besides the base, before fine-tuning. */
+const adaptersOf = ({ settings }) => (['perfit', 'ditto', 'fedsa-lora'].includes(settings.method) ? 2 : 1);
+
+/** Examples of all owners that a cell trains on and scores. */
+export function cellWork(part, entry, config, { owners, valid, test }) {
+  const { rounds, steps, batch } = part.plan;
+  const adapters = adaptersOf(entry);
+  const atEnd = 1 + adapters + (entry.finetune ? 1 : 0);
+  // What the last round scored on validation is known at the end.
+  const scored = config.eval_every > 0 ? config.num_rounds * adapters + atEnd - adapters : atEnd;
+  return {
+    train: owners * rounds * steps * batch,
+    score: valid * scored + (config.eval_every > 0 ? owners : test) * atEnd,
+  };
+}
+
+/**
+ * How fast this machine is at the part, from one short federation: seconds before the first round, of training on an example
+ * and of scoring one; and how many examples there are.
+ */
+export async function calibrate(part, entry, options) {
+  const steps = 2;
+  const settings = cellConfig(part, entry, { seed: 1, tuned: {}, phase: 'test' });
+  const config = {
+    ...settings,
+    method: 'fedavg',
+    mutation: 'none',
+    num_rounds: 1,
+    local_steps: steps,
+    finetune_steps: 0,
+  };
+  const at = { begin: performance.now() };
+  const onProgress = ({ kind, round }) => {
+    if (kind === 'prepared') at.prepared = performance.now();
+    if (kind === 'round') at.train = performance.now();
+    if (kind === 'evaluating' && round === 1) at.trained = performance.now();
+  };
+  const { metrics } = await runConfig(part, config, { ...options, onProgress });
+  const sum = (of) => metrics.clients.reduce((total, client) => total + of(client), 0);
+  const counts = {
+    owners: metrics.clients.length,
+    valid: sum(({ num_val }) => num_val),
+    test: sum(({ num_test }) => num_test),
+  };
+  const seconds = (from, to) => (to - from) / 1000;
+  return {
+    ...counts,
+    open: seconds(at.begin, at.prepared),
+    train: seconds(at.train, at.trained) / (counts.owners * steps * part.plan.batch),
+    score:
+      (seconds(at.prepared, at.train) + seconds(at.trained, performance.now())) / (2 * (counts.valid + counts.test)),
+    tokensPerSecond: metrics.tokens.train / seconds(at.train, at.trained),
+  };
+}
+
+/** Seconds that a cell takes at the speed that was measured. */
+export function cellSeconds(part, entry, config, speed) {
+  const { train, score } = cellWork(part, entry, config, speed);
+  return speed.open + train * speed.train + score * speed.score;
+}
+
+/**
+ * Cells that a row needs and does not have: where it is tuned already, those of the seeds; else, as far as is known before, its
+ * grids without extensions and what the seeds will run at values that are to be found.
+ */
+export async function missingCells(part, entry, { seeds, tuneAll, probe }) {
+  const [seed] = seeds;
+  const cellOf = (what) => getCell(part, entry, what, { run: false, probe });
+  const isMissing = (what) => !hasCell(part, entry, what, probe);
+  const found = await tuneRow(part, entry, { seed, tuneAll, cellOf });
+  const tests = seeds.map((each) => ({ seed: each, tuned: found?.chosen ?? {}, phase: 'test' }));
+  if (found) return tests.filter(isMissing);
+  const rates = part.grid.map((learning_rate) => ({ seed, tuned: { learning_rate }, phase: 'tune' }));
+  const own = tuneAll ? Object.values(entry.grid).reduce((sum, values) => sum + values.length - 1, 0) : 0;
+  // Fewer steps of one training, or fewer rounds before fine-tuning, are tried by runs of their own.
+  const fewer = entry.continuous ? 2 : entry.finetune ? 1 : 0;
+  const later = { seed, tuned: {}, phase: 'tune' };
+  return [...rates.filter(isMissing), ...Array.from({ length: own + fewer }, () => later), ...tests];
+}
+
+/** "3 h 20 min", "12 min" or "40 s". */
+export function duration(seconds) {
+  if (seconds < 90) return `${Math.round(seconds)} s`;
+  const minutes = Math.round(seconds / 60);
+  return minutes < 90 ? `${minutes} min` : `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}

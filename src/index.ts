@@ -88,6 +88,10 @@ export {
   tokenizeExamples,
 } from './data/index.js';
 
+export { type EvalOptions, type Evaluated, evaluate } from './eval/evaluate.js';
+export type { EvalReport } from './eval/results.js';
+export type { Subject } from './eval/subjects.js';
+
 // Methods of your own: the parts that the built-in ones are made of.
 
 export { z } from 'zod';

@@ -24,14 +24,15 @@ const SHOWN: ReadonlySet<ConfigKey> = new Set([
 const flagOf = (key: ConfigKey): string => `--${key.replaceAll('_', '-')}`;
 const propertyOf = (key: ConfigKey): string => key.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
 
-/** Adds one flag for every key of the run file, and `--set key=value`. */
-export function addConfigFlags(command: Command): Command {
-  for (const key of CONFIG_KEYS) {
+/** Adds one flag for every key of the run file (or for `keys`), and `--set key=value`. */
+export function addConfigFlags(command: Command, { keys }: { readonly keys?: readonly ConfigKey[] } = {}): Command {
+  for (const key of keys ?? CONFIG_KEYS) {
     const field = runConfigSchema.shape[key];
     const value = field.safeParse(true).success && !field.safeParse('x').success ? '[value]' : '<value>';
     const option = new Option(`${flagOf(key)} ${value}`, field.description);
-    command.addOption(SHOWN.has(key) ? option : option.hideHelp());
+    command.addOption(keys || SHOWN.has(key) ? option : option.hideHelp());
   }
+  if (keys) return command;
   return command
     .addOption(
       new Option('--set <key=value>', 'set any key of the run file; may be given more than once').argParser(collect),

@@ -5,6 +5,7 @@ import { FedtuneError, InterruptedError } from '../errors.js';
 import { version } from '../version.js';
 import type { CliContext } from './context.js';
 import { addDataCommand } from './data.js';
+import { addEvalCommand } from './eval.js';
 import { addExportCommand } from './export.js';
 import { addInspectCommand } from './inspect.js';
 import { addKeysCommand } from './keys.js';
@@ -25,6 +26,7 @@ export function makeProgram(context: CliContext): Command {
   addRunCommand(program, context);
   addStartCommand(program, context);
   addReportCommand(program, context);
+  addEvalCommand(program, context);
   addExportCommand(program, context);
   addDataCommand(program, context);
   addInspectCommand(program, context);

@@ -1,7 +1,6 @@
 import type { Adapter, AdapterLayout } from '../adapter/layout.js';
 import { packBatch } from '../data/pack.js';
 import type { TokenizedExample } from '../data/types.js';
-import type { NativeTrainer } from '../native/binding.js';
 import type { ClientEnv } from './env.js';
 import type { ExampleList } from './examples.js';
 
@@ -16,7 +15,8 @@ export interface ExampleScores {
 /** Tokens scored in one call, unless one example alone has more; bounds the memory of an evaluation. */
 const MAX_BATCH_TOKENS = 1024;
 
-function* batches(examples: ExampleList): Generator<[number, TokenizedExample[]]> {
+/** Examples in order, in groups that are scored in one call, each with the index of its first. */
+export function* batches(examples: ExampleList): Generator<[number, TokenizedExample[]]> {
   let first = 0;
   let group: TokenizedExample[] = [];
   let tokens = 0;
@@ -34,19 +34,14 @@ function* batches(examples: ExampleList): Generator<[number, TokenizedExample[]]
   if (group.length > 0) yield [first, group];
 }
 
-function scoreBatch(
-  trainer: NativeTrainer,
-  group: readonly TokenizedExample[],
-  adapter: boolean,
-  put: (i: number, nll: number) => void,
-): void {
-  const { nll } = trainer.evaluate(packBatch(group), { adapter, all: false });
+/** The sum of the NLL over the target tokens of each example of a group, from that of each token of it. */
+export function sumsOf(group: readonly TokenizedExample[], nll: Float32Array): number[] {
   let at = 0;
-  group.forEach(({ tokens, lossMask }, i) => {
+  return group.map(({ tokens, lossMask }) => {
     let sum = 0;
     for (let t = 1; t < tokens.length; t++) if (lossMask[t] === 1) sum += nll[at + t]!;
-    put(i, sum);
     at += tokens.length;
+    return sum;
   });
 }
 
@@ -79,9 +74,8 @@ export function scoreExamples(
   if (adapter) trainer.setValues(adapter.values);
   const nll = new Float64Array(examples.count);
   for (const [first, group] of batches(examples)) {
-    scoreBatch(trainer, group, adapter !== null, (i, sum) => {
-      nll[first + i] = sum;
-    });
+    const scored = trainer.evaluate(packBatch(group), { adapter: adapter !== null, all: false });
+    nll.set(sumsOf(group, scored.nll), first);
   }
   return nll;
 }

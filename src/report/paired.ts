@@ -1,6 +1,6 @@
+import { asTheyStand, bootstrap, type Pick as PickExample } from '../bootstrap.js';
 import type { Which } from '../contracts/evaluation.js';
 import type { ExampleScores } from '../contracts/exampleScores.js';
-import { randomStream } from '../random.js';
 
 /** A test example under the adapters of its owner. */
 export type TestExample = Pick<ExampleScores, 'targets' | 'nll'>;
@@ -25,10 +25,6 @@ export interface Difference {
 /** An example under both: NLL under a, NLL under b, target tokens. */
 type Pair = readonly [a: number, b: number, tokens: number];
 
-const RESAMPLES = { least: 200, most: 1000 };
-/** Examples drawn in all, at most, so that a large test set does not hold the report up. */
-const MAX_DRAWS = 2e7;
-
 function pairUp(scores: readonly OwnerScores[], which: Which, against: Which): Pair[][] {
   const pairsOf = ({ examples }: OwnerScores): Pair[] =>
     examples.flatMap(({ nll, targets }): Pair[] => {
@@ -39,7 +35,7 @@ function pairUp(scores: readonly OwnerScores[], which: Which, against: Which): P
 }
 
 /** Ratio of the owners' mean perplexities, less 1; `pick` says which example stands in each place. */
-function ratio(owners: readonly (readonly Pair[])[], pick: (place: number, count: number) => number): number {
+function ratio(owners: readonly (readonly Pair[])[], pick: PickExample): number {
   let sumA = 0;
   let sumB = 0;
   for (const pairs of owners) {
@@ -66,20 +62,13 @@ export function pairedDifference(scores: readonly OwnerScores[], which: Which, a
   const owners = pairUp(scores, which, against);
   const examples = owners.reduce((sum, pairs) => sum + pairs.length, 0);
   if (examples === 0) return undefined;
-  const resamples = Math.max(RESAMPLES.least, Math.min(RESAMPLES.most, Math.floor(MAX_DRAWS / examples)));
-  const random = randomStream(0, 'bootstrap');
-  const draws = Float64Array.from({ length: resamples }, () =>
-    ratio(owners, (_, count) => Math.floor(random() * count)),
-  ).sort();
-  const at = (share: number) => draws[Math.min(resamples - 1, Math.floor(share * resamples))]!;
   return {
     which,
     against,
     examples,
     owners: owners.length,
-    difference: ratio(owners, (place) => place),
-    low: at(0.025),
-    high: at(0.975),
+    difference: ratio(owners, asTheyStand),
+    ...bootstrap(examples, (pick) => ratio(owners, pick)),
   };
 }
 

@@ -47,7 +47,8 @@ export class ProgressDisplay {
     this.#live = false;
   }
 
-  #status(text: string): void {
+  /** The live line, on a terminal. */
+  status(text: string): void {
     if (!this.#screen.isTTY) return;
     const left = this.#timeLeft.seconds;
     const line = left === undefined ? text : `${text}, ${formatSeconds(left)} left`;
@@ -108,7 +109,7 @@ export class ProgressDisplay {
         if (performance.now() - this.#downloadShown < 100) return;
         this.#downloadShown = performance.now();
         const share = Math.floor((100 * progress.bytes) / Math.max(1, progress.totalBytes));
-        this.#status(`downloading ${progress.file}: ${share} % of ${formatBytes(progress.totalBytes)}`);
+        this.status(`downloading ${progress.file}: ${share} % of ${formatBytes(progress.totalBytes)}`);
         return;
       }
       case 'resumed':
@@ -118,12 +119,12 @@ export class ProgressDisplay {
       case 'round':
         this.#round = progress.round;
         this.#timeLeft.round(progress.round, progress.jobs);
-        this.#status(`round ${progress.round} of ${progress.numRounds}`);
+        this.status(`round ${progress.round} of ${progress.numRounds}`);
         return;
       case 'job': {
         this.#timeLeft.trained(progress.tokens, progress.search);
         const loss = progress.loss === undefined ? '' : `, loss ${progress.loss.toFixed(3)}`;
-        this.#status(`round ${progress.round} of ${this.#rounds}: ${jobOf(progress)} done${loss}`);
+        this.status(`round ${progress.round} of ${this.#rounds}: ${jobOf(progress)} done${loss}`);
         return;
       }
       case 'failed': {
@@ -133,7 +134,7 @@ export class ProgressDisplay {
       }
       case 'evaluating':
         this.#timeLeft.scoring(progress.round);
-        this.#status(`round ${progress.round}: scoring`);
+        this.status(`round ${progress.round}: scoring`);
         return;
       case 'evaluated':
         this.#timeLeft.scored(progress.evaluation.round);
@@ -141,10 +142,10 @@ export class ProgressDisplay {
         return;
       case 'tuning':
         this.#timeLeft.end();
-        this.#status(`fine-tuning ${plural(progress.clients, 'owner')}`);
+        this.status(`fine-tuning ${plural(progress.clients, 'owner')}`);
         return;
       case 'writing':
-        this.#status('writing adapters');
+        this.status('writing adapters');
         return;
       case 'warning':
         this.line(`warning: ${progress.message}`);

@@ -41,7 +41,8 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     ],
     ...['report', 'server', 'store'],
   ],
-  cli: ['config', 'contracts', 'data', 'export', 'methods', 'model', 'native', 'partition', 'report', 'run'],
+  eval: ['adapter', 'client', 'config', 'data', 'export', 'model', 'native', 'run'],
+  cli: ['config', 'contracts', 'data', 'eval', 'export', 'methods', 'model', 'native', 'partition', 'report', 'run'],
 };
 
 // These run, and are tested, where no addon was built.
@@ -55,7 +56,6 @@ const WITHOUT_ADDON = [
   'data',
   'model',
   'client',
-  'eval',
   'store',
 ];
 

@@ -1,10 +1,11 @@
 import type { Adapter } from '../adapter/layout.js';
+import { unpackPart } from '../adapter/part.js';
 import { type EvalSplit, WHICH, type Which } from '../contracts/evaluation.js';
 import type { NllSums, Scored, ScoreRequest } from '../contracts/messages.js';
 import { sumScores } from '../contracts/score.js';
 import type { ClientAdapters, Sending } from '../methods/method.js';
 import { examplesOf } from './examples.js';
-import { loadState, type OpenOwner } from './openOwner.js';
+import { loadTurn, type OpenOwner } from './openOwner.js';
 import { countTargets, countTokens, type ExampleScores, scoreExamples } from './score.js';
 import { BASE, digestOf } from './scoreMemory.js';
 
@@ -13,22 +14,33 @@ export type Candidates = Partial<Record<Which, Adapter | null>>;
 
 const NOTHING: Sending = { parts: {}, note: null };
 
-/** What the method and the local training beside it give the owner now. */
-export function adaptersOf(owner: OpenOwner, request: Pick<ScoreRequest, 'states' | 'parts' | 'note'>): ClientAdapters {
+/** What an owner has: what the method and the local training beside it give, and its own of its last round. */
+export interface OwnAdapters extends ClientAdapters {
+  /** As its own training left it, before any merge; absent before its first round. */
+  readonly unmerged?: Adapter;
+}
+
+/** What the owner has now. */
+export function adaptersOf(owner: OpenOwner, request: Pick<ScoreRequest, 'states' | 'parts' | 'note'>): OwnAdapters {
   const { client, states, setup } = owner;
-  const { main, local } = setup.halves;
-  const own = main.adapters(request, loadState(states.main, main, request.states.main), client);
-  if (own.local !== undefined || local === undefined) return own;
-  return { ...own, ...local.adapters(NOTHING, loadState(states.local, local, request.states.local), client) };
+  const { main, local } = setup.arms;
+  const kept = loadTurn(states.main, request.states.main);
+  const own = main.half.adapters(request, kept.state, client);
+  const alone =
+    own.local !== undefined || local === undefined
+      ? {}
+      : local.half.adapters(NOTHING, loadTurn(states.local, request.states.local).state, client);
+  return { ...own, ...alone, ...(kept.unmerged ? { unmerged: unpackPart(kept.unmerged, setup.layout) } : {}) };
 }
 
 /** The same with the bare base. */
-export function candidatesOf({ local, global, personalized }: ClientAdapters): Candidates {
+export function candidatesOf({ local, global, personalized, unmerged }: OwnAdapters): Candidates {
   return {
     base: null,
     ...(local ? { local } : {}),
     ...(global ? { global } : {}),
     ...(personalized ? { personalized } : {}),
+    ...(unmerged ? { unmerged } : {}),
   };
 }
 

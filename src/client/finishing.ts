@@ -54,16 +54,18 @@ function tune({ client, setup, train }: OpenOwner, adapters: ClientAdapters, see
 
 /**
  * What an owner takes home: what the run file names, or whichever its own validation split prefers (ties go to the
- * earlier of base, local, global, personalized, tuned). Without validation examples: the most personal one there is.
+ * earlier of base, local, global, personalized, unmerged, tuned). Where nothing can be said: the most personal one there is
+ * that the federation made.
  */
 export function chooseTakeHome(
   wanted: Which | 'best_on_validation',
   valid: Scores,
   available: readonly Which[],
 ): Which {
-  if (wanted !== 'best_on_validation') return available.includes(wanted) ? wanted : available.at(-1)!;
+  const otherwise = available.filter((which) => which !== 'unmerged').at(-1)!;
+  if (wanted !== 'best_on_validation') return available.includes(wanted) ? wanted : otherwise;
   const scored = available.filter((which) => valid[which] !== undefined);
-  if (scored.length === 0) return available.at(-1)!;
+  if (scored.length === 0) return otherwise;
   return scored.reduce((best, which) => (valid[which]!.nll < valid[best]!.nll ? which : best));
 }
 

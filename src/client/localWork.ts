@@ -1,6 +1,6 @@
 import type { Adapter } from '../adapter/layout.js';
 import { DataError } from '../errors.js';
-import type { Track, TrackResult } from '../methods/work.js';
+import type { OptimizerState, Track, TrackResult } from '../methods/work.js';
 import { deriveSeed } from '../random.js';
 import { exampleStream } from './batches.js';
 import type { ClientEnv } from './env.js';
@@ -15,10 +15,13 @@ export interface WorkInput {
   readonly examples: ExampleList;
   /** Orders examples and seeds dropout. */
   readonly seed: number;
+  /** What the optimizers ended with before, by track; the results then have what they end with now. @default all fresh */
+  readonly optimizers?: Readonly<Record<string, OptimizerState>> | undefined;
 }
 
 function runTrack(track: Track, input: WorkInput): TrackResult {
-  const { env, examples, seed } = input;
+  const { env, examples, seed, optimizers } = input;
+  let optimizer = optimizers?.[track.name];
   let adapter: Adapter = track.adapter;
   let meanGradient: Float32Array | null = null;
   const losses: number[][] = [];
@@ -28,6 +31,8 @@ function runTrack(track: Track, input: WorkInput): TrackResult {
     if (phase.kind === 'search') {
       const found = searchAdapter(input, track.name, phase, adapter);
       adapter = found.adapter;
+      // Moments are of the entries that were trained; now they are others.
+      optimizer = undefined;
       tokens.search += found.tokens;
       tokens.targets += found.targets;
       continue;
@@ -39,14 +44,23 @@ function runTrack(track: Track, input: WorkInput): TrackResult {
       adapter,
       stream: exampleStream(examples, seed, purpose),
       seed: deriveSeed(seed, purpose),
+      optimizer,
     });
+    if (optimizers !== undefined) optimizer = trained.optimizer();
     adapter = { ...adapter, values: trained.values };
     meanGradient = trained.meanGradient ?? meanGradient;
     losses.push(trained.losses);
     tokens.train += trained.tokens;
     tokens.targets += trained.targets;
   }
-  return { name: track.name, adapter, losses: losses.flat(), meanGradient, tokens };
+  return {
+    name: track.name,
+    adapter,
+    losses: losses.flat(),
+    meanGradient,
+    tokens,
+    ...(optimizer ? { optimizer } : {}),
+  };
 }
 
 /**

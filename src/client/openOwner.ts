@@ -1,5 +1,7 @@
+import type { Part } from '../adapter/part.js';
 import type { Arm } from '../contracts/messages.js';
-import type { ClientHalf, ClientInfo, StateDocument } from '../methods/method.js';
+import type { ClientInfo, StateDocument } from '../methods/method.js';
+import type { OptimizerState } from '../methods/work.js';
 import type { ExampleList, OwnerExamples } from './examples.js';
 import type { ScoreMemory } from './scoreMemory.js';
 import type { OwnerSetup } from './setup.js';
@@ -25,19 +27,19 @@ export interface OpenOwner {
   throwIfStopped(): void;
 }
 
-/** What is saved of a turn; `state` is absent where nothing was kept then. */
-interface SavedTurn {
+/** What an owner keeps of a turn; all of it stays at home. */
+export interface KeptTurn {
+  /** What the method's half keeps; absent where it keeps nothing. */
   readonly state?: StateDocument;
+  /** The adapter as its own training left it, before any merge; not of references, whose adapter it is anyway. */
+  readonly unmerged?: Part;
+  /** What the optimizers ended with, by track, where they go on in the next round. */
+  readonly optimizers?: Readonly<Record<string, OptimizerState>>;
 }
 
-/** The kept state after a turn; undefined before the first (0), and for a method that keeps nothing. */
-export function loadState(states: OwnerStates, half: ClientHalf, turn: number): StateDocument | undefined {
-  if (turn === 0 || half.keepsState === false) return undefined;
-  return (states.load(turn) as SavedTurn).state;
-}
+/** What was kept of a turn; nothing before the first (0). */
+export const loadTurn = (states: OwnerStates, turn: number): KeptTurn =>
+  turn === 0 ? {} : (states.load(turn) as KeptTurn);
 
-/** Saves the state after a turn. A method that keeps some saves each turn: one without a saved state was not done. */
-export function saveState(states: OwnerStates, half: ClientHalf, turn: number, state: StateDocument | undefined): void {
-  if (half.keepsState === false) return;
-  states.save(turn, (state === undefined ? {} : { state }) satisfies SavedTurn);
-}
+/** Keeps a turn; each is kept, also where that is nothing: one that was not kept was not done. */
+export const saveTurn = (states: OwnerStates, turn: number, kept: KeptTurn): void => states.save(turn, kept);

@@ -1,9 +1,10 @@
 import type { AdapterLayout, LayoutModule } from '../adapter/layout.js';
 import { AdapterError } from '../errors.js';
+import type { PruneUnit } from './pruneScores.js';
 
 /** How much of an adapter a pruning stage keeps. */
 export interface PruneOptions {
-  readonly prune: 'element' | 'rank';
+  readonly prune: PruneUnit;
   readonly scope: 'module' | 'global';
   /** r_i: a module ends with r_i * (in + out) entries (`rank`: r_i components). */
   readonly budgetRank: number;
@@ -14,11 +15,6 @@ export interface PruneOptions {
 
 /** Share of a factor's even budget that `scope: "global"` never prunes, so that no A or B empties. */
 const GLOBAL_FLOOR = 0.1;
-
-/** PerFIT's importance |theta * gradient| of every entry, in float64; -1 where `mask` is 0. */
-export function importance(values: Float32Array, gradient: Float32Array, mask: Uint8Array): Float64Array {
-  return Float64Array.from(values, (value, p) => (mask[p] === 1 ? Math.abs(value * gradient[p]!) : -1));
-}
 
 /** What stage j of J keeps of `total` on the way to `budget`: total * (budget / total)^(j / J), exactly the budget at the end. */
 export function stageBudget(total: number, budget: number, stage: number, stages: number): number {
@@ -97,16 +93,6 @@ function pruneElements(
   return next;
 }
 
-/** Sum of the scores of a component's row of A and column of B; -1 where it is pruned. */
-function componentScore(scores: Float64Array, mask: Uint8Array, module: LayoutModule, component: number): number {
-  const rowStart = module.offsetA + component * module.inDim;
-  if (mask[rowStart] !== 1) return -1;
-  let sum = 0;
-  for (let i = 0; i < module.inDim; i++) sum += scores[rowStart + i]!;
-  for (let row = 0; row < module.outDim; row++) sum += scores[module.offsetB + row * module.rank + component]!;
-  return sum;
-}
-
 function keepComponent(mask: Uint8Array, module: LayoutModule, component: number): void {
   mask.fill(1, module.offsetA + component * module.inDim, module.offsetA + (component + 1) * module.inDim);
   for (let row = 0; row < module.outDim; row++) mask[module.offsetB + row * module.rank + component] = 1;
@@ -115,7 +101,7 @@ function keepComponent(mask: Uint8Array, module: LayoutModule, component: number
 function pruneRanks(layout: AdapterLayout, scores: Float64Array, mask: Uint8Array, options: PruneOptions): Uint8Array {
   const { budgetRank, stage, stages } = options;
   const places = layout.modules.flatMap((module) => Array.from({ length: module.rank }, (_, c) => ({ module, c })));
-  const totals = Float64Array.from(places, ({ module, c }) => componentScore(scores, mask, module, c));
+  const isAlive = (at: number): boolean => mask[places[at]!.module.offsetB + places[at]!.c] === 1;
   const next = new Uint8Array(mask.length);
   const keep = (chosen: readonly number[]): void => {
     for (const at of chosen) keepComponent(next, places[at]!.module, places[at]!.c);
@@ -123,28 +109,28 @@ function pruneRanks(layout: AdapterLayout, scores: Float64Array, mask: Uint8Arra
   let start = 0;
   const held = new Set<number>();
   for (const module of layout.modules) {
-    const alive = Array.from({ length: module.rank }, (_, c) => start + c).filter((at) => totals[at]! >= 0);
+    const alive = Array.from({ length: module.rank }, (_, c) => start + c).filter(isAlive);
     const count =
       options.scope === 'module'
         ? stageBudget(module.rank, Math.min(budgetRank, module.rank), stage, stages)
         : Math.min(1, alive.length);
-    for (const at of topCandidates(totals, alive, count, module.module)) held.add(at);
+    for (const at of topCandidates(scores, alive, count, module.module)) held.add(at);
     start += module.rank;
   }
   keep([...held]);
   if (options.scope === 'module') return next;
   const budget = layout.modules.reduce((sum, module) => sum + Math.min(budgetRank, module.rank), 0);
-  const rest = Array.from(totals.keys()).filter((at) => totals[at]! >= 0 && !held.has(at));
+  const rest = Array.from(places.keys()).filter((at) => isAlive(at) && !held.has(at));
   const count = stageBudget(places.length, budget, stage, stages) - held.size;
-  keep(topCandidates(totals, rest, count, 'all modules together'));
+  keep(topCandidates(scores, rest, count, 'all modules together'));
   return next;
 }
 
 /**
  * One stage of PerFIT's pruning: a mask inside `mask` of exactly the stage's budget.
- * `element`: entries with the highest score, per module or over all modules (with a floor for each factor).
- * `rank`: whole components by the sum of their scores, `budgetRank` a module or as many on average over all modules
- * (at least one each).
+ * `element`: entries with the highest score (one an entry), per module or over all modules (with a floor for each factor).
+ * `rank`: whole components with the highest score (one a component, module after module), `budgetRank` a module or as many on
+ * average over all modules (at least one each).
  */
 export function pruneStage(
   layout: AdapterLayout,

@@ -17,8 +17,17 @@ export interface OwnerSetup {
   /** Values of the fresh adapter. */
   readonly initial: Float32Array;
   readonly engine: OwnerEngine;
-  /** The method's half, and that of `local` where the run trains it beside (`also_local`). */
-  readonly halves: { readonly main: ClientHalf; readonly local?: ClientHalf };
+  /** The method's, and that of `local` where the run trains it beside (`also_local`). */
+  readonly arms: { readonly main: OwnerArm; readonly local?: OwnerArm };
+}
+
+/** What an owner trains by, and what of it stays at home besides the half's own state. */
+export interface OwnerArm {
+  readonly half: ClientHalf;
+  /** Its trained adapter, before any merge; a reference has no merge. */
+  readonly keepsUnmerged: boolean;
+  /** The optimizer goes on from round to round, as that of one who trains alone does. */
+  readonly keepsOptimizer: boolean;
 }
 
 /** Opens base, engine and method. Throws ModelError, AdapterError, ConfigError, EngineError. */
@@ -27,9 +36,14 @@ export async function openSetup(config: RunConfig, host: OwnerHost): Promise<Own
   const { layout, initial } = beginAdapter(model.description, config);
   const method = await loadMethod(config);
   const alsoLocal = config.also_local && method !== local;
-  const halfOf = (one: Method): ClientHalf => {
+  const armFor = (one: Method, optimizer: RunConfig['optimizer_state']): OwnerArm => {
     const options = methodOptions(one, one === local ? { ...config, strategy: null } : config);
-    return one.client({ layout, initial, seed: config.seed, numRounds: config.num_rounds, options });
+    const isReference = one.capabilities.silent === true;
+    return {
+      half: one.client({ layout, initial, seed: config.seed, numRounds: config.num_rounds, options }),
+      keepsUnmerged: !isReference,
+      keepsOptimizer: (optimizer ?? (isReference ? 'keep' : 'fresh')) === 'keep',
+    };
   };
   return {
     config,
@@ -37,16 +51,16 @@ export async function openSetup(config: RunConfig, host: OwnerHost): Promise<Own
     layout,
     initial,
     engine: host.engine(config, model),
-    halves: {
-      main: halfOf(method),
-      ...(alsoLocal ? { local: halfOf(local) } : {}),
+    arms: {
+      main: armFor(method, config.optimizer_state),
+      ...(alsoLocal ? { local: armFor(local, null) } : {}),
     },
   };
 }
 
-/** The half of an arm. Throws FedtuneError NO_LOCAL_ARM where the run trains nobody alone. */
-export function halfOfArm({ halves }: OwnerSetup, arm: Arm): ClientHalf {
-  const half = halves[arm];
-  if (half !== undefined) return half;
+/** One of the arms. Throws FedtuneError NO_LOCAL_ARM where the run trains nobody alone. */
+export function armOf({ arms }: OwnerSetup, arm: Arm): OwnerArm {
+  const own = arms[arm];
+  if (own !== undefined) return own;
   throw new FedtuneError('NO_LOCAL_ARM', 'Expected work of the method alone; set also_local to train beside it.');
 }

@@ -7,7 +7,7 @@ import {
 import type { Adapter } from '../adapter/layout.js';
 import { intersectMasks } from '../adapter/masks.js';
 import { EngineError } from '../errors.js';
-import type { TrainPhase } from '../methods/work.js';
+import type { OptimizerState, TrainPhase } from '../methods/work.js';
 import type { NativeTrainer } from '../native/binding.js';
 import { deriveSeed } from '../random.js';
 import { type ExampleStream, microBatchesOf } from './batches.js';
@@ -21,6 +21,8 @@ export interface TrainInput {
   readonly stream: ExampleStream;
   /** Seeds the dropout of each step. */
   readonly seed: number;
+  /** What the optimizer starts with. @default fresh */
+  readonly optimizer?: OptimizerState | undefined;
 }
 
 export interface TrainOutput {
@@ -29,6 +31,8 @@ export interface TrainOutput {
   readonly meanGradient: Float32Array | null;
   readonly tokens: number;
   readonly targets: number;
+  /** The optimizer as it is now, in the order of the entries that were computed with. */
+  optimizer(): OptimizerState;
 }
 
 function prepare(trainer: NativeTrainer, input: TrainInput, small: <T extends Uint8Array | Float32Array>(x: T) => T) {
@@ -40,7 +44,8 @@ function prepare(trainer: NativeTrainer, input: TrainInput, small: <T extends Ui
   trainer.setTrainable(trainable === null ? null : small(trainable));
   trainer.setAnchor(phase.proxMu > 0 ? small(phase.anchor ?? adapter.values) : null);
   trainer.setGradientOffset(phase.gradientOffset === null ? null : small(phase.gradientOffset));
-  trainer.resetOptimizer();
+  if (input.optimizer === undefined) trainer.resetOptimizer();
+  else trainer.setOptimizerState(input.optimizer);
   if (phase.wantMeanGradient) trainer.takeGradientSum();
   return trainable;
 }
@@ -83,7 +88,7 @@ function meanGradient(trainer: NativeTrainer, trainable: Uint8Array | null, sele
 }
 
 /**
- * Trains an adapter for the steps of a phase, with a fresh optimizer. Entries that the mask or `trainable` freezes keep
+ * Trains an adapter for the steps of a phase. Entries that the mask or `trainable` freezes keep
  * their values; components that the mask prunes whole are left out of the computation.
  */
 export function trainAdapter(input: TrainInput): TrainOutput {
@@ -99,5 +104,6 @@ export function trainAdapter(input: TrainInput): TrainOutput {
     ...counts,
     values: selection === null ? values : scatterComponents(selection, values, new Float32Array(adapter.layout.size)),
     meanGradient: phase.wantMeanGradient ? meanGradient(trainer, trainable, selection) : null,
+    optimizer: () => trainer.getOptimizerState(),
   };
 }

@@ -1,12 +1,14 @@
 import { performance } from 'node:perf_hooks';
 import { checkFinite } from '../adapter/check.js';
+import { packPart } from '../adapter/part.js';
 import type { TrainRequest, Update } from '../contracts/messages.js';
 import type { ClientContext } from '../methods/method.js';
 import { makeTrainPhase } from '../methods/schedule.js';
+import { trackOf } from '../methods/tracks.js';
 import type { TrackResult } from '../methods/work.js';
 import { runTracks } from './localWork.js';
-import { loadState, type OpenOwner, saveState } from './openOwner.js';
-import { halfOfArm } from './setup.js';
+import { type KeptTurn, loadTurn, type OpenOwner, saveTurn } from './openOwner.js';
+import { armOf, type OwnerArm } from './setup.js';
 
 function sumTokens(results: readonly TrackResult[]): Update['tokens'] {
   const sum = { train: 0, search: 0, targets: 0 };
@@ -16,6 +18,15 @@ function sumTokens(results: readonly TrackResult[]): Update['tokens'] {
     sum.targets += tokens.targets;
   }
   return sum;
+}
+
+/** What stays at home of a round, besides the state of the method's half. */
+function keptOf({ keepsUnmerged, keepsOptimizer }: OwnerArm, results: readonly TrackResult[]): KeptTurn {
+  const optimizers = results.flatMap(({ name, optimizer }) => (optimizer ? [[name, optimizer] as const] : []));
+  return {
+    ...(keepsUnmerged ? { unmerged: packPart(trackOf(results, 'main').adapter, { mask: 'element' }) } : {}),
+    ...(keepsOptimizer ? { optimizers: Object.fromEntries(optimizers) } : {}),
+  };
 }
 
 /**
@@ -30,30 +41,31 @@ export function trainOwner(owner: OpenOwner, request: TrainRequest): Update {
   const { client, setup, train } = owner;
   const { arm, round, turn, seed, parts, note } = request;
   const states = owner.states[arm];
-  const half = halfOfArm(setup, arm);
+  const own = armOf(setup, arm);
   owner.throwIfStopped();
   states.keepOnly([...request.keep, request.state]);
-  const state = loadState(states, half, request.state);
+  const before = loadTurn(states, request.state);
   const context: ClientContext = {
     client,
     round,
     trainPhase: (overrides) => makeTrainPhase(setup.config, round, client.numTrain, overrides),
   };
   const received = { parts, note };
-  const tracks = half.work(received, state, context);
-  const results = runTracks(tracks, { env: setup.engine.env, examples: train, seed });
+  const tracks = own.half.work(received, before.state, context);
+  const optimizers = own.keepsOptimizer ? (before.optimizers ?? {}) : undefined;
+  const results = runTracks(tracks, { env: setup.engine.env, examples: train, seed, optimizers });
   for (const { name, adapter } of results) checkFinite(adapter.values, client.id, `${name} adapter`);
-  const kept = half.keep(received, results, state, context);
-  for (const [name, part] of Object.entries(kept.parts)) checkFinite(part.values, client.id, name);
+  const { parts: sent, note: said, state } = own.half.keep(received, results, before.state, context);
+  for (const [name, part] of Object.entries(sent)) checkFinite(part.values, client.id, name);
   owner.throwIfStopped();
-  saveState(states, half, turn, kept.state);
+  saveTurn(states, turn, { ...(state === undefined ? {} : { state }), ...keptOf(own, results) });
   const main = results.find(({ name }) => name === 'main') ?? results[0];
   return {
     kind: 'update',
     round,
     turn,
-    parts: kept.parts,
-    note: kept.note,
+    parts: sent,
+    note: said,
     losses: main?.losses ?? [],
     tokens: sumTokens(results),
     seconds: Float64Array.of((performance.now() - started) / 1000),

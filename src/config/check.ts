@@ -86,6 +86,10 @@ const METHOD_RULES: readonly MethodRule[] = [
     !capabilities.mutable &&
     `mutation: ${c.mutation} works with ${methodsWith('mutable').join(', ')}, not with ${id}.`,
   (c, { id, capabilities }) =>
+    c.optimizer_state === 'keep' &&
+    !capabilities.aligned &&
+    `optimizer_state: keep works with ${methodsWith('aligned').join(', ')}, not with ${id}, whose entries change their meaning.`,
+  (c, { id, capabilities }) =>
     (c.rank_per_client !== null || c.memory_budget_mb !== null) &&
     !capabilities.mixedRanks &&
     `Unlike ranks (rank_per_client, memory_budget_mb) work with ${methodsWith('mixedRanks').join(', ')}, not with ${id}.`,

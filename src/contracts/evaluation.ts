@@ -1,5 +1,5 @@
 /** What a score belongs to, in the order in which ties are decided. */
-export const WHICH = ['base', 'local', 'global', 'personalized', 'tuned'] as const;
+export const WHICH = ['base', 'local', 'global', 'personalized', 'unmerged', 'tuned'] as const;
 export type Which = (typeof WHICH)[number];
 
 /** The parts of an owner's examples that are scored. */

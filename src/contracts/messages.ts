@@ -103,7 +103,7 @@ export interface ScoreRequest {
   readonly kind: 'score';
   readonly round: number;
   readonly split: EvalSplit;
-  /** What is to be scored, of what exists; never `tuned`. */
+  /** What is to be scored, of what exists; never `tuned`, and `unmerged` at the end alone. */
   readonly which: readonly Which[];
   readonly states: StateTurns;
   /** What the server offers to everybody. */

@@ -22,7 +22,7 @@ export const adaptiveOptions = {
   server_lr,
   server_tau: z.number().positive().default(1e-3).describe('fedadagrad, fedadam, fedyogi: added to the square root.'),
 };
-export const ADAPTIVE: Capabilities = { gives: ['global'], rebasable: true, mutable: true };
+export const ADAPTIVE: Capabilities = { gives: ['global'], aligned: true, rebasable: true, mutable: true };
 
 interface Options {
   readonly server_lr: number | null;

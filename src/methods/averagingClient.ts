@@ -70,7 +70,6 @@ export function averagingClient<State>(
   };
 
   return {
-    keepsState: hooks.keep !== undefined,
     work(received, document, context) {
       const turn = open(received, document, context);
       const phases = hooks.phases?.(turn) ?? [

@@ -16,7 +16,7 @@ type Note = z.output<typeof noteSchema>;
 export const centralized = defineMethod({
   id: 'centralized',
   summary: 'One adapter on the data of all clients together, the upper reference.',
-  capabilities: { gives: ['global'], pooled: true, silent: true },
+  capabilities: { gives: ['global'], aligned: true, pooled: true, silent: true },
   options: {},
 
   server({ layout, initial, clients }) {
@@ -54,7 +54,6 @@ export const centralized = defineMethod({
   client({ layout }) {
     const read = ({ parts }: Sending) => unpackPart(partOf(parts, 'adapter', 'the server'), layout);
     return {
-      keepsState: false,
       work(received, _state, context) {
         const { steps } = noteOf(noteSchema, received, 'the server');
         return [{ name: 'main', adapter: read(received), phases: [context.trainPhase({ steps })] }];

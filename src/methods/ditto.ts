@@ -18,7 +18,7 @@ interface Own {
 export const ditto = averaging({
   id: 'ditto',
   summary: 'fedavg, and beside it a personal adapter pulled to the received one.',
-  capabilities: { gives: ['global', 'personalized'], mutable: true },
+  capabilities: { gives: ['global', 'personalized'], aligned: true, mutable: true },
   options: {
     ditto_lambda: z.number().min(0).default(0.1).describe('ditto: pull of the personal adapter to the global one.'),
   },

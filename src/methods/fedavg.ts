@@ -4,6 +4,6 @@ import { averaging } from './averaging.js';
 export const fedavg = averaging({
   id: 'fedavg',
   summary: 'The weighted mean of the clients’ factors.',
-  capabilities: { gives: ['global'], robust: true, rebasable: true, mutable: true },
+  capabilities: { gives: ['global'], aligned: true, robust: true, rebasable: true, mutable: true },
   options: {},
 });

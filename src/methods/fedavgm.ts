@@ -6,7 +6,7 @@ import { server_lr } from './serverRate.js';
 export const fedavgm = averaging({
   id: 'fedavgm',
   summary: 'fedavg with momentum on the server.',
-  capabilities: { gives: ['global'], rebasable: true, mutable: true },
+  capabilities: { gives: ['global'], aligned: true, rebasable: true, mutable: true },
   options: {
     server_lr,
     server_momentum: z.number().min(0).max(0.9999).default(0.9).describe('fedavgm: momentum of the server.'),

@@ -5,7 +5,7 @@ import { averaging } from './averaging.js';
 export const fedprox = averaging({
   id: 'fedprox',
   summary: 'fedavg with a pull to the received adapter in the local loss.',
-  capabilities: { gives: ['global'], robust: true, rebasable: true, mutable: true },
+  capabilities: { gives: ['global'], aligned: true, robust: true, rebasable: true, mutable: true },
   options: { prox_mu: z.number().min(0).default(0.01).describe('fedprox: pull to the received adapter.') },
   client: ({ options }) => ({ training: () => ({ proxMu: options.prox_mu }) }),
 });

@@ -9,7 +9,7 @@ import { partOf } from './updates.js';
 export const fedsaLora = averaging({
   id: 'fedsa-lora',
   summary: 'A is averaged, B stays with its client.',
-  capabilities: { gives: ['personalized'], robust: true, mutable: true },
+  capabilities: { gives: ['personalized'], aligned: true, robust: true, mutable: true },
   options: {},
   factors: { trains: () => 'both', averages: () => 'A' },
 

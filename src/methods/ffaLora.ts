@@ -10,7 +10,7 @@ import { partOf } from './updates.js';
 export const ffaLora = averaging({
   id: 'ffa-lora',
   summary: 'Only B is trained and averaged; A stays at its shared start.',
-  capabilities: { gives: ['global'], robust: true, rebasable: true, mutable: true },
+  capabilities: { gives: ['global'], aligned: true, robust: true, rebasable: true, mutable: true },
   options: {},
   factors: { trains: () => 'B' },
   client: ({ layout, initial }) => ({

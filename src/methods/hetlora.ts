@@ -9,7 +9,7 @@ import { mixedRanks } from './mixedRanks.js';
 export const hetlora = averaging({
   id: 'hetlora',
   summary: 'Clients of unlike ranks, padded with zeros and weighed by the norm of their product.',
-  capabilities: { gives: ['global'], mixedRanks: true, mutable: true },
+  capabilities: { gives: ['global'], aligned: true, mixedRanks: true, mutable: true },
   options: {},
   server(init) {
     const { hooks, pad } = mixedRanks(init);

@@ -18,6 +18,7 @@ const capabilitiesSchema = z.strictObject({
   mixedRanks: flag,
   robust: flag,
   rebasable: flag,
+  aligned: flag,
   mutable: flag,
   pooled: flag,
   silent: flag,

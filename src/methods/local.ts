@@ -26,7 +26,7 @@ const NOTHING: Sending = { parts: {}, note: null };
 export const local = defineMethod({
   id: 'local',
   summary: 'Each client trains alone; nothing is sent.',
-  capabilities: { gives: ['local'], mixedRanks: true, silent: true },
+  capabilities: { gives: ['local'], aligned: true, mixedRanks: true, silent: true },
   options: {},
   server: () => ({
     send: ({ clients }) => new Map(clients.map(({ id }) => [id, NOTHING])),

@@ -27,6 +27,11 @@ export interface Capabilities {
   readonly robust?: boolean;
   /** An update can be moved onto a later merged adapter (late and asynchronous updates). @default false */
   readonly rebasable?: boolean;
+  /**
+   * An entry of a client's adapter stands for the same from round to round, so that moments of the optimizer can be kept
+   * (`optimizer_state: keep`). @default false
+   */
+  readonly aligned?: boolean;
   /** There is a global step from round to round to mutate along (`mutation`). @default false */
   readonly mutable?: boolean;
   /** One client trains on the examples of all (`centralized`); simulations only. @default false */
@@ -153,8 +158,6 @@ export interface Kept extends Sending {
  * before the first), so that any worker can do a round again and get the same bits.
  */
 export interface ClientHalf {
-  /** Whether it ever keeps anything at home; false spares the owner a file a round. @default true */
-  readonly keepsState?: boolean;
   /** The local work of this round. */
   work(received: Sending, state: StateDocument | undefined, context: ClientContext): readonly Track[];
   /** What is kept and sent after it. */

@@ -26,6 +26,10 @@ const options = {
     .default(null)
     .describe("perfit: examples that score; null: min(100, 32 % of the client's), at least 8."),
   stages: count.max(64).default(2).describe('perfit: stages of pruning.'),
+  prune_score: z
+    .enum(['taylor', 'magnitude', 'random'])
+    .default('taylor')
+    .describe('perfit: entries are kept by |value * gradient|, by size, or by chance (a control).'),
   prune: z.enum(['element', 'rank']).default('element').describe('perfit: prune entries or whole rank components.'),
   prune_scope: z
     .enum(['module', 'global'])
@@ -76,7 +80,14 @@ function requireRoom({ clients, layout, options: { expansion } }: ServerInit<Opt
 export const perfit = averaging({
   id: 'perfit',
   summary: 'Each client searches its own sparse architecture in a wider adapter; entries are merged over who has them.',
-  capabilities: { gives: ['global', 'personalized'], mixedRanks: true, robust: true, rebasable: true, mutable: true },
+  capabilities: {
+    gives: ['global', 'personalized'],
+    aligned: true,
+    mixedRanks: true,
+    robust: true,
+    rebasable: true,
+    mutable: true,
+  },
   options,
 
   server(init) {
@@ -136,6 +147,7 @@ export const perfit = averaging({
           warmup,
           importanceSamples: importanceSamples(context.client.numTrain, own.importance_samples),
           stages: own.stages,
+          score: own.prune_score,
           prune: own.prune,
           scope: own.prune_scope,
           budgetRank: context.client.rank,

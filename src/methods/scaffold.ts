@@ -22,7 +22,7 @@ function meanGradientOf({ main, context }: DoneTurn<Own>): Float32Array {
 export const scaffold = averaging({
   id: 'scaffold',
   summary: 'Control variates against client drift.',
-  capabilities: { gives: ['global'], mutable: true },
+  capabilities: { gives: ['global'], aligned: true, mutable: true },
   options: {},
 
   server({ layout, clients }) {

@@ -33,6 +33,8 @@ export interface SearchPhase {
   /** Examples whose mean gradient scores the entries. */
   readonly importanceSamples: number;
   readonly stages: number;
+  /** What entries are ranked by: |theta * gradient|, size, or (a control) chance. */
+  readonly score: 'taylor' | 'magnitude' | 'random';
   readonly prune: 'element' | 'rank';
   readonly scope: 'module' | 'global';
   /** r_i: the budget a module is r_i * (inDim + outDim) entries. */
@@ -43,7 +45,17 @@ export interface SearchPhase {
 
 export type Phase = TrainPhase | SearchPhase;
 
-/** One stream of local work: phases one after the other on one adapter, optimizer fresh at each phase. */
+/** AdamW's moments (in the order of the trained adapter's entries) and step count. */
+export interface OptimizerState {
+  readonly step: number;
+  readonly m: Float32Array;
+  readonly v: Float32Array;
+}
+
+/**
+ * One stream of local work: phases one after the other on one adapter. The optimizer is fresh at each phase, or goes on from
+ * the track's last phase, of an earlier round too (`optimizer_state: keep`); after a search it is always fresh.
+ */
 export interface Track {
   /** `main` is what a method uploads; others (ditto's `personal`) never leave the owner. */
   readonly name: string;
@@ -58,6 +70,8 @@ export interface TrackResult {
   /** Mean NLL of each optimizer step, in order. */
   readonly losses: readonly number[];
   readonly meanGradient: Float32Array | null;
+  /** What the optimizer ended with, where it is kept. */
+  readonly optimizer?: OptimizerState;
   /** Tokens (all, and targets only) that passed through training and through search. */
   readonly tokens: { readonly train: number; readonly search: number; readonly targets: number };
 }

@@ -9,6 +9,7 @@ const LABELS: Readonly<Record<Which, string>> = {
   local: 'local',
   global: 'global',
   personalized: 'own',
+  unmerged: 'unmerged',
   tuned: 'tuned',
 };
 

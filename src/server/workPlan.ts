@@ -54,14 +54,16 @@ export function planWork(federation: Federation): WorkPlan {
     return taken * config.batch_size * config.gradient_accumulation_steps * lengthOf(client);
   };
   const tuned = tunes ? 1 : 0;
+  // What the owner's training left is scored at the end alone.
+  const atEnd = tuned + (capabilities.silent ? 0 : 1);
   // What the last evaluation scored is known then.
-  const unscored = split === 'test' ? tuned : 1 + adapters + tuned;
+  const unscored = split === 'test' ? atEnd : 1 + adapters + atEnd;
   return {
     train: trainPlan(federation),
     score: Array.from({ length: config.num_rounds + 1 }, (_, round) =>
       isDue(round, federation) ? examples(split) * (round === 0 ? 1 : adapters) : 0,
     ),
     tune: tunes ? total(clients, tuneOf) : 0,
-    finalScore: examples('test') * unscored + examples('valid') * tuned,
+    finalScore: examples('test') * unscored + examples('valid') * atEnd,
   };
 }

@@ -11,15 +11,21 @@ const OWN: Partial<Record<MethodId, Which>> = {
 };
 const MUTATIONS = ['none', 'fedmut', 'fedqp'] as const;
 
-const cases = METHODS.flatMap((method) =>
+const plain = METHODS.flatMap((method) =>
   MUTATIONS.filter((mutation) => mutation === 'none' || methodsWith('mutable').includes(method)).map((mutation) => ({
     method,
     mutation,
   })),
 );
 
-describe.each(cases)('$method with mutation $mutation on the embedded data', ({ method, mutation }) => {
-  const settings = { method, mutation };
+/** What clients keep at home as well. */
+const kept = (['fedavg', 'ditto', 'perfit'] as const).map((method) => ({
+  ...{ method, mutation: 'fedqp' as const },
+  ...{ optimizer_state: 'keep' },
+}));
+
+describe.each([...plain, ...kept])('%o on the embedded data', (settings) => {
+  const { method, mutation } = settings;
 
   it('learns, and goes on from a saved state to the same bits', async () => {
     const run = await runInline(settings);

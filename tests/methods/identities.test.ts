@@ -51,6 +51,34 @@ describe('equal to the bit on the embedded data', () => {
   });
 });
 
+describe('an optimizer that is kept', () => {
+  // One owner with one example: every step sees the same, so that rounds are but a way to count steps.
+  const ALONE = { ...SHORT, partition: 'iid', num_clients: 1, max_train_examples: 1, min_examples: 1, batch_size: 1 };
+  const lossesOf = async (settings: Record<string, unknown>): Promise<readonly number[]> => {
+    const { events } = await runInline({ ...ALONE, ...settings });
+    return events.flatMap((event) => (event.type === 'client' ? event.losses : []));
+  };
+  const CASES = [
+    { method: 'local' },
+    { method: 'centralized' },
+    ...['fedavg', 'ditto', 'ffa-lora'].map((method) => ({ method, optimizer_state: 'keep' })),
+    { method: 'perfit', expansion: 1, optimizer_state: 'keep' },
+  ];
+
+  it.each(CASES)('%o: three rounds of two steps are one of six, to the bit', async (settings) => {
+    const whole = await lossesOf({ ...settings, num_rounds: 1, local_steps: 6 });
+    expect(await lossesOf({ ...settings, num_rounds: 3, local_steps: 2 })).toEqual(whole);
+    const fresh = await lossesOf({ ...settings, num_rounds: 3, local_steps: 2, optimizer_state: 'fresh' });
+    expect(fresh).not.toEqual(whole);
+  });
+
+  it('is refused where an entry means something else in the next round', async () => {
+    for (const method of ['flora', 'flexlora', 'rolora', 'fedex-lora']) {
+      await expect(lossesOf({ method, optimizer_state: 'keep' })).rejects.toMatchObject({ code: 'CONFIG_CONFLICT' });
+    }
+  });
+});
+
 describe('perfit', () => {
   it('fails with a reason where nothing tells entries apart: no warm-up, so B = 0', async () => {
     const run = runInline({ ...SHORT, method: 'perfit', warmup_steps: 0, retries: 0 });
@@ -102,7 +130,7 @@ describe('perfit', () => {
     const client = { id, numTrain: examples.count, numTargets: 1, rank: config.lora_r };
     const work = (steps: number) => {
       const trainPhase = (overrides = {}) => makeTrainPhase(config, 1, client.numTrain, { steps, ...overrides });
-      return setup.halves.main.work(sending, undefined, { client, round: 1, trainPhase });
+      return setup.arms.main.half.work(sending, undefined, { client, round: 1, trainPhase });
     };
     try {
       for (const steps of [1, 2, 3]) {

@@ -75,6 +75,7 @@ describe('docs/methods.md', () => {
     ['averages factors from one round to the next', methodsWith('mutable')],
     ['stand in for the weighted mean', methodsWith('robust')],
     ['Late and asynchronous updates work with', methodsWith('rebasable')],
+    ['Moments can be kept by', methodsWith('aligned')],
   ])('names exactly the methods of: %s', (start, methods) => {
     const after = page.slice(page.indexOf(start) + start.length);
     const sentence = after.slice(0, after.search(/[.;](\s|$)|, whose/));

@@ -70,7 +70,7 @@ export const federationKeys = {
     .describe('Local epochs of every client after the last round (`tuned`).'),
   finetune_steps: z.int().min(0).default(0).describe('Local optimizer steps after the last round, instead of epochs.'),
   take_home: z
-    .enum(['best_on_validation', 'base', 'local', 'global', 'personalized', 'tuned'])
+    .enum(['best_on_validation', 'base', 'local', 'global', 'personalized', 'unmerged', 'tuned'])
     .default('best_on_validation')
     .describe('Which adapter an owner goes home with.'),
   dropout_rate: z.number().min(0).max(1).default(0).describe('Chance that a sampled client drops out of a round.'),

@@ -26,6 +26,11 @@ export const trainingKeys = {
     .default('constant')
     .describe('Course of the learning rate over all rounds.'),
   warmup_ratio: z.number().min(0).max(1).default(0).describe('Share of all steps over which the learning rate rises.'),
+  optimizer_state: z
+    .enum(['fresh', 'keep'])
+    .nullable()
+    .default(null)
+    .describe("AdamW's moments at a client's next round: fresh, or kept; null: kept by `local` and `centralized`."),
   weight_decay: z.number().min(0).max(1).default(0).describe('Decoupled weight decay.'),
   max_grad_norm: z.number().min(0).default(1).describe('Clip the gradient to this norm; 0: never.'),
   lora_r: count.max(1024).default(8).describe('LoRA rank.'),

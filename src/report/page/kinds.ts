@@ -6,6 +6,7 @@ export const MEANING: Readonly<Record<Which, string>> = {
   local: 'trained alone on the owner’s own examples',
   global: 'the shared adapter that the server merged',
   personalized: 'the owner’s own adapter as it leaves the federation',
+  unmerged: 'the owner’s own adapter as its last round of training left it, before the merge',
   tuned: 'that, after more training on the owner’s own examples',
 };
 

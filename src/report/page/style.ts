@@ -4,10 +4,10 @@
  */
 export const STYLE = `
 :root{color-scheme:light dark;--paper:#f6f6f3;--card:#fff;--ink:#1b1f24;--muted:#59616b;--rule:#e2e4e1;--accent:#0072b2;
---base:#6b7280;--local:#c26a00;--global:#0072b2;--personalized:#00805d;--tuned:#b0508a;
+--base:#6b7280;--local:#c26a00;--global:#0072b2;--personalized:#00805d;--unmerged:#8a7a00;--tuned:#b0508a;
 --c0:#0072b2;--c1:#e69f00;--c2:#009e73;--c3:#cc79a7;--c4:#56b4e9;--c5:#d55e00;--c6:#8a7a00;--c7:#8b9099;--none:#ecedea;--warn:#fff4d6;--warnink:#5f4700;--shade:#1b1f2433}
 @media (prefers-color-scheme:dark){:root{--paper:#121417;--card:#1a1d21;--ink:#e7eaee;--muted:#9aa4af;--rule:#2d3238;--accent:#6cbdf0;
---base:#9aa3ad;--local:#f0a92e;--global:#5ab6ee;--personalized:#2cc799;--tuned:#e79bc8;
+--base:#9aa3ad;--local:#f0a92e;--global:#5ab6ee;--personalized:#2cc799;--unmerged:#c9b83a;--tuned:#e79bc8;
 --c0:#3d9bd8;--c1:#e69f00;--c2:#1fb98c;--c3:#dc94ba;--c4:#8fd0f7;--c5:#ea7a2c;--c6:#c9b83a;--c7:#8b929b;--none:#262a2f;--warn:#3a2f10;--warnink:#f6dc95;--shade:#000b}}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%}
@@ -48,7 +48,7 @@ svg text{fill:var(--muted);font-size:11px;font-family:inherit;font-variant-numer
 .hit{fill:transparent}
 .ring{fill:none;stroke:var(--c);stroke-width:1.6}
 g:hover>.mark{stroke:var(--ink)}
-.k-base{--c:var(--base)}.k-local{--c:var(--local)}.k-global,.k-loss,.k-down{--c:var(--global)}.k-personalized,.k-up{--c:var(--personalized)}.k-tuned{--c:var(--tuned)}
+.k-base{--c:var(--base)}.k-local{--c:var(--local)}.k-global,.k-loss,.k-down{--c:var(--global)}.k-personalized,.k-up{--c:var(--personalized)}.k-unmerged{--c:var(--unmerged)}.k-tuned{--c:var(--tuned)}
 .c-0{fill:var(--c0)}.c-1{fill:var(--c1)}.c-2{fill:var(--c2)}.c-3{fill:var(--c3)}.c-4{fill:var(--c4)}.c-5{fill:var(--c5)}.c-6{fill:var(--c6)}.c-7{fill:var(--c7)}
 .p-merged{fill:var(--c2)}.p-joined{fill:var(--c4)}.p-late{fill:var(--c1)}.p-dropped{fill:var(--c7)}.p-failed{fill:var(--c5)}.p-none{fill:var(--none)}
 .legend{list-style:none;padding:0;display:flex;flex-wrap:wrap;gap:4px 16px;margin-top:8px;font-size:.85rem;color:var(--muted)}

@@ -16,6 +16,7 @@ import { chooseTakeHome } from '../../../src/client/finishing.js';
 import { Owner } from '../../../src/client/owner.js';
 import type { Description, Finished, Reply, Request, Scored, Update } from '../../../src/contracts/messages.js';
 import { EngineError, InterruptedError } from '../../../src/errors.js';
+import { readPeftAdapter } from '../../../src/export/index.js';
 import { StateStore } from '../../../src/store/index.js';
 import {
   dealRows,
@@ -243,10 +244,48 @@ describe('an owner trains', () => {
     expect(statesOf(home)).toEqual([3, 4, 7]);
   });
 
-  it('writes no file a round for a method that keeps nothing', async () => {
-    const { federation, owner, id, home } = await open({ method: 'fedavg' });
+  it('keeps its adapter as its training left it, to score and take home at the end beside the merged one', async () => {
+    const settings = { method: 'fedavg', take_home: 'unmerged' };
+    const { federation, owner, id, takeHome } = await open(settings);
+    await ask(owner, turn(federation, id, 1));
+    const update = await ask<Update>(owner, turn(federation, id, 2));
+    const states = { main: 2, local: 0 };
+    const scored = await ask<Scored>(owner, scoreRequest(federation, { which: ['global', 'unmerged'], states }));
+    // The fresh adapter stands for the merged one here.
+    expect(scored.scores.unmerged!.nll).not.toBe(scored.scores.global!.nll);
+    const reply = await ask<Finished>(owner, { ...finishRequest(federation, id), states });
+    expect(Object.keys(reply.test)).toEqual(['base', 'global', 'unmerged']);
+    expect(reply.takeHome).toBe('unmerged');
+    const taken = await readPeftAdapter(takeHome, federation.model);
+    expect(taken.values.toSorted()).toEqual(update.parts.adapter!.values.toSorted());
+  });
+
+  it.each([
+    [{ method: 'fedavg', optimizer_state: 'keep' }, [0, 2, 4]],
+    [{ method: 'fedavg' }, [0, 0, 0]],
+    [{ method: 'local' }, [0, 2, 4]],
+    [{ method: 'local', optimizer_state: 'fresh' }, [0, 0, 0]],
+    [{ method: 'ditto', optimizer_state: 'keep' }, [0, 0, 2, 2, 4, 4]],
+  ] as const)('%o: rounds of 2 steps begin after %o steps of their optimizer', async (settings, expected) => {
+    const engine: ToyEngine = { steps: 0, evaluations: 0, begun: [] };
+    const { federation, owner, id } = await open({ ...settings, local_steps: 2 }, engine);
     for (let number = 1; number <= 3; number++) await ask(owner, turn(federation, id, number));
-    expect(readdirSync(home)).not.toContain('state');
+    expect(engine.begun).toEqual(expected);
+    // Again, from the state before it, in another process.
+    const again: ToyEngine = { steps: 0, evaluations: 0, begun: [] };
+    await ask(new Owner(federation.homes[0]!, toyHost(again)), turn(federation, id, 3));
+    expect(again.begun).toEqual(expected.slice(-expected.length / 3));
+  });
+
+  it('beside a method with the optimizer of one who trains alone, whatever that of the method', async () => {
+    const engine: ToyEngine = { steps: 0, evaluations: 0, begun: [] };
+    const settings = { also_local: true, optimizer_state: 'fresh', local_steps: 2 };
+    const { federation, owner, id } = await open(settings, engine);
+    for (let number = 1; number <= 3; number++) {
+      await ask(owner, turn(federation, id, number));
+      await ask(owner, { ...turn(federation, id, number), arm: 'local' });
+    }
+    expect(engine.begun).toEqual([0, 0, 0, 2, 0, 4]);
   });
 
   it('writes nothing where the run ended in the middle', async () => {
@@ -368,5 +407,15 @@ describe('what is taken home', () => {
     expect(chooseTakeHome('best_on_validation', { global: score(1) }, all)).toBe('global');
     expect(chooseTakeHome('global', valid, all)).toBe('global');
     expect(chooseTakeHome('personalized', valid, all)).toBe('tuned');
+  });
+
+  it('is what the owner trained in its last round only where validation prefers it, or the run file says so', () => {
+    const all = ['base', 'global', 'personalized', 'unmerged'] as const;
+    const valid = { base: score(3), global: score(2), personalized: score(1.5), unmerged: score(1.4) };
+    expect(chooseTakeHome('best_on_validation', valid, all)).toBe('unmerged');
+    expect(chooseTakeHome('best_on_validation', { ...valid, unmerged: score(1.5) }, all)).toBe('personalized');
+    expect(chooseTakeHome('best_on_validation', {}, all)).toBe('personalized');
+    expect(chooseTakeHome('unmerged', {}, all)).toBe('unmerged');
+    expect(chooseTakeHome('tuned', {}, all)).toBe('personalized');
   });
 });

@@ -10,6 +10,8 @@ export interface ToyEngine {
   evaluations: number;
   /** Entry of every trained adapter that is NaN. */
   ruins?: number;
+  /** Steps that the optimizer had taken, at the beginning of each training. */
+  begun?: number[];
   /** Called before each step, counted from 1. */
   beforeStep?: (step: number) => void;
 }
@@ -17,6 +19,11 @@ export interface ToyEngine {
 /** Each step adds the mean token id (so that values tell which examples were seen, in which order); a target costs its id by 1000. */
 function toyTrainer(layout: AdapterLayout, engine: ToyEngine): NativeTrainer {
   let values = new Float32Array(layout.size);
+  let taken = 0;
+  const begin = (steps: number): void => {
+    taken = steps;
+    engine.begun?.push(steps);
+  };
   return {
     setValues: (next: Float32Array) => {
       values = next.slice();
@@ -25,9 +32,12 @@ function toyTrainer(layout: AdapterLayout, engine: ToyEngine): NativeTrainer {
     setTrainable: () => {},
     setAnchor: () => {},
     setGradientOffset: () => {},
-    resetOptimizer: () => {},
+    resetOptimizer: () => begin(0),
+    getOptimizerState: () => ({ step: taken, m: new Float32Array(layout.size), v: new Float32Array(layout.size) }),
+    setOptimizerState: ({ step }: { step: number }) => begin(step),
     step(batches: readonly PackedBatch[]) {
       engine.steps++;
+      taken++;
       engine.beforeStep?.(engine.steps);
       const tokens = batches.flatMap((batch) => [...batch.tokens]);
       const mean = tokens.reduce((sum, id) => sum + id, 0) / tokens.length;

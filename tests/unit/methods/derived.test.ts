@@ -42,6 +42,7 @@ describe('what can be combined comes from the methods’ capabilities', () => {
     ['robust', { robust: 'median' }],
     ['mutable', { mutation: 'fedmut' }],
     ['mixedRanks', { rank_per_client: 4 }],
+    ['aligned', { optimizer_state: 'keep' }],
     ['rebasable', { async_buffer: 2, devices: [{ name: 'a', tokens_per_second: 1 }] }],
   ];
 

@@ -41,7 +41,7 @@ const CASES = [
     { name: `perfit+${mutation}`, set: { method: 'perfit', mutation } },
   ]),
   { name: 'fedqp-clients', set: { method: 'fedavg', mutation: 'fedqp', qp_constraints: 'clients', mutate: 'both' } },
-  { name: 'fedqp-cone', set: { method: 'rolora', mutation: 'fedqp', cone_degrees: 60, centered: true, beta_0: 0.5 } },
+  { name: 'fedqp-cone', set: { method: 'ffa-lora', mutation: 'fedqp', cone_degrees: 60, centered: true, beta_0: 0.5 } },
   { name: 'ditto+fedmut', set: { method: 'ditto', mutation: 'fedmut', also_local: true } },
   { name: 'hetlora+fedqp', set: { method: 'hetlora', mutation: 'fedqp', rank_per_client: RANKS } },
   { name: 'fedex+fedmut', set: { method: 'fedex-lora', mutation: 'fedmut' } },

@@ -1,4 +1,5 @@
 import { ConfigError } from '../errors.js';
+import { isKrum, krumLeast, krumProblem } from '../merge/robust.js';
 import { methodOf, methodsWith } from '../methods/index.js';
 import type { Method } from '../methods/method.js';
 import type { RunConfig } from './schema.js';
@@ -56,11 +57,23 @@ const RULES: readonly Rule[] = [
     c.mutation !== 'none' &&
     `mutation: ${c.mutation} needs synchronous rounds; leave async_buffer out.`,
   (c) =>
-    (c.robust === 'krum' || c.robust === 'multi_krum') &&
+    c.robust !== 'none' &&
+    c.mutation !== 'none' &&
+    `robust: ${c.robust} looks at what clients return, which mutation: ${c.mutation} moves apart; take one of the two.`,
+  (c) => {
+    const most = Math.min(c.clients_per_round ?? Number.POSITIVE_INFINITY, c.num_clients ?? Number.POSITIVE_INFINITY);
+    return isKrum(c) && most < krumLeast(c) && krumProblem(c, most);
+  },
+  (c) =>
+    c.sampling === 'size' &&
+    (c.merge_weights === 'size' || c.merge_weights === 'tokens') &&
+    `sampling: size with merge_weights: ${c.merge_weights} counts a client's size twice; leave merge_weights out, which is uniform there.`,
+  (c) =>
+    isKrum(c) &&
     c.method === 'perfit' &&
     `robust: ${c.robust} compares whole adapters and needs equal masks; take median or trimmed_mean with perfit.`,
   (c) => {
-    const team = c.mutate === 'both' ? 4 : 2;
+    const team = c.mutate === 'both' && c.mutation !== 'fedmut-released' ? 4 : 2;
     const most = Math.min(c.clients_per_round ?? team, c.num_clients ?? team);
     return (
       c.mutation !== 'none' &&

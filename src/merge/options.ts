@@ -4,7 +4,11 @@ const count = z.int().positive();
 
 /** Keys of the run file on how updates are merged, whatever the method. */
 export const mergeKeys = {
-  merge_weights: z.enum(['size', 'tokens', 'uniform']).default('size').describe('Weights of the clients in a merge.'),
+  merge_weights: z
+    .enum(['size', 'tokens', 'uniform'])
+    .nullable()
+    .default(null)
+    .describe('Weights of the clients in a merge; null: `uniform` with a mutation or `sampling: size`, else `size`.'),
   robust: z
     .enum(['none', 'median', 'trimmed_mean', 'krum', 'multi_krum', 'norm_clip'])
     .default('none')

@@ -11,6 +11,19 @@ export interface RobustResult {
 /** Fewer covering clients than this: a median or trimmed mean says nothing, the weighted mean stands. */
 const MIN_ROWS = 3;
 
+/** Share of the merged entries that too few clients have for a robust merge of them. */
+function shareOfFew(rows: readonly MergeRow[], size: number): number {
+  if (rows.every(({ mask }) => mask === null)) return rows.length < MIN_ROWS ? 1 : 0;
+  const covering = new Uint32Array(size);
+  for (const { mask } of rows) for (let p = 0; p < size; p++) covering[p]! += mask?.[p] ?? 1;
+  let [merged, few] = [0, 0];
+  for (const count of covering) {
+    merged += Number(count > 0);
+    few += Number(count > 0 && count < MIN_ROWS);
+  }
+  return few / merged;
+}
+
 /** Entries cut off at each end of `count` sorted values: all but the middle one or two for the median; -1: the mean. */
 function cutOf(options: RobustOptions, count: number): number {
   if (count < MIN_ROWS) return -1;
@@ -32,6 +45,21 @@ function requireEqualMasks(rows: readonly MergeRow[]): void {
   }
 }
 
+type KrumOptions = Pick<RobustOptions, 'robust' | 'byzantine'>;
+
+export const isKrum = ({ robust }: KrumOptions): boolean => robust === 'krum' || robust === 'multi_krum';
+
+/** Clients that krum needs to withstand `byzantine` of them: 2 f + 3. */
+export const krumLeast = ({ byzantine }: KrumOptions): number => 2 * byzantine + 3;
+
+export function krumProblem(options: KrumOptions, clients: number): string {
+  const { robust, byzantine } = options;
+  return (
+    `robust: ${robust} needs ${krumLeast(options)} clients a round or more to withstand byzantine: ${byzantine}, but there are ${clients}; ` +
+    'lower byzantine, take more clients, or robust: median.'
+  );
+}
+
 /** Blanchard et al., 2017 (arXiv 1703.02757): the row(s) with the smallest sum of distances to their n - f - 2 nearest others. */
 function krum(
   rows: readonly MergeRow[],
@@ -39,8 +67,9 @@ function krum(
   options: RobustOptions,
   { mean, squaredDistances }: Arithmetic,
 ): RobustResult {
+  if (rows.length < krumLeast(options)) throw new FedtuneError('TOO_FEW_FOR_KRUM', krumProblem(options, rows.length));
   requireEqualMasks(rows);
-  const near = Math.max(1, rows.length - options.byzantine - 2);
+  const near = rows.length - options.byzantine - 2;
   const all = squaredDistances(rows.map(({ values }) => values));
   const scores = rows.map((_, i) => {
     const others = all.slice(i * rows.length, (i + 1) * rows.length).filter((_d, j) => j !== i);
@@ -109,9 +138,9 @@ function normClip(
 
 /**
  * Merges rows as `options.robust` says; `none` is the weighted mean. `fallback` is the adapter before the round (the
- * reference of norm_clip). With fewer than three rows everything but norm_clip is the weighted mean. Median and trimmed
- * mean (Yin et al., 2018, arXiv 1803.01498) are taken entry by entry over the clients that have it and do not weigh.
- * Throws FedtuneError ROBUST_MASKS.
+ * reference of norm_clip). Median and trimmed mean (Yin et al., 2018, arXiv 1803.01498) are taken entry by entry over the
+ * clients that have it and do not weigh; entries of fewer than three are the weighted mean, and their share is logged.
+ * Throws FedtuneError TOO_FEW_FOR_KRUM, ROBUST_MASKS.
  */
 export function robustMerge(
   rows: readonly MergeRow[],
@@ -120,9 +149,8 @@ export function robustMerge(
   arithmetic: Arithmetic = plainArithmetic,
 ): RobustResult {
   if (options.robust === 'norm_clip' && rows.length > 0) return normClip(rows, fallback, options, arithmetic);
-  if (options.robust === 'none' || rows.length < MIN_ROWS) {
-    return { merged: arithmetic.mean(rows, fallback), metrics: {} };
-  }
-  if (options.robust === 'krum' || options.robust === 'multi_krum') return krum(rows, fallback, options, arithmetic);
-  return { merged: arithmetic.sortedMean(rows, fallback, (count) => cutOf(options, count)), metrics: {} };
+  if (options.robust === 'none' || rows.length === 0) return { merged: arithmetic.mean(rows, fallback), metrics: {} };
+  if (isKrum(options)) return krum(rows, fallback, options, arithmetic);
+  const merged = arithmetic.sortedMean(rows, fallback, (count) => cutOf(options, count));
+  return { merged, metrics: { unprotected: shareOfFew(rows, fallback.length) } };
 }

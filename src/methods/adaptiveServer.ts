@@ -34,10 +34,13 @@ interface Moments {
   readonly second: Float32Array;
 }
 
-/** theta += server_lr * m / (sqrt(v) + server_tau), entry by entry. */
+/** theta += server_lr * m / (sqrt(v) + server_tau), entry by entry; m starts at 0 and v at server_tau^2. */
 export function adaptiveServer(rule: ServerRule): (init: ServerInit<Options>) => ServerHooks {
   return ({ layout, options: { server_lr: rate = null, server_tau: tau } }) => {
-    let moments: Moments = { first: new Float32Array(layout.size), second: new Float32Array(layout.size) };
+    let moments: Moments = {
+      first: new Float32Array(layout.size),
+      second: new Float32Array(layout.size).fill(tau * tau),
+    };
     return {
       step(theta, mean) {
         const delta = mean.map((value, p) => value - theta[p]!);

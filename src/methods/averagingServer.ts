@@ -5,6 +5,7 @@ import { type Part, packPart } from '../adapter/part.js';
 import { aggregationError } from '../merge/aggregationError.js';
 import type { MergeRow } from '../merge/mean.js';
 import { type RobustResult, robustMerge } from '../merge/robust.js';
+import { isMutated } from '../mutation/options.js';
 import type {
   ClientInfo,
   ClientUpdate,
@@ -82,6 +83,12 @@ export interface ServerHooks {
   restore?(state: StateDocument): void;
 }
 
+/** What each client weighs in the merge, out of 1. */
+function sharesOf(ids: readonly string[], rows: readonly MergeRow[]): Record<string, number> {
+  const total = rows.reduce((sum, { weight }) => sum + weight, 0);
+  return Object.fromEntries(rows.map(({ weight }, i) => [ids[i]!, weight / total]));
+}
+
 function sharing(): Share {
   const made = new Map<string, Part>();
   return (name, make) => {
@@ -123,8 +130,7 @@ export class AveragingServer implements ServerHalf {
     this.#layout = start.layout;
     this.#theta = start.values;
     const { merge, arithmetic } = init;
-    const isOn = merge.mutation !== 'none' && merge.alpha > 0;
-    this.#mutating = isOn ? mutating(start.layout, merge, arithmetic, this.#averages) : null;
+    this.#mutating = isMutated(merge) ? mutating(start.layout, merge, arithmetic, this.#averages) : null;
     if (isRebasable) this.rebase = (...late) => this.#rebase(...late);
   }
 
@@ -189,10 +195,12 @@ export class AveragingServer implements ServerHalf {
     this.#theta = after;
     this.#offered = sharing();
     // Where a factor stays with its client, there is no product of the merged factors to compare with.
+    const { robust: robustly } = this.#init.merge;
     const error = averaged === this.#trains(round) ? aggregationError(this.#layout, rows, mean) : null;
     return {
       metrics: {
         ...(error === null ? {} : { aggregationError: error.relative, errorModules: error.modules }),
+        ...(robustly === 'none' ? { weights: sharesOf(ids, rows) } : {}),
         ...robust,
         ...learned,
         ...this.#mutating?.end({ ids, rows, before, after, only, round }),

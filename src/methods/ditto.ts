@@ -13,7 +13,7 @@ interface Own {
 
 /**
  * Ditto (arXiv 2012.04221): fedavg, and beside it a personal adapter v_i trained with ditto_lambda / 2 * |v_i -
- * received|^2. Its tokens count.
+ * theta|^2. Its tokens count. A mutant does not show the merged adapter theta, which then travels beside it.
  */
 export const ditto = averaging({
   id: 'ditto',
@@ -24,33 +24,21 @@ export const ditto = averaging({
   },
 
   server({ layout }) {
-    /** Clients that have a personal adapter. */
-    let begun: ReadonlySet<string> = new Set();
+    const pack = (vector: Float32Array) => packPart({ layout, values: vector, mask: null });
     return {
-      send({ client, values, theta, isMutant, share }) {
-        const pack = (vector: Float32Array) => packPart({ layout, values: vector, mask: null });
-        const merged = () => share('adapter', () => pack(theta));
-        if (!isMutant) return { parts: { adapter: merged() }, note: null };
-        // A client's first personal adapter is the merged one, which a mutant does not show.
-        const start: Parts = begun.has(client.id) ? {} : { merged: merged() };
-        return { parts: { adapter: pack(values), ...start }, note: null };
-      },
-      learn({ updates }) {
-        begun = new Set([...begun, ...updates.map(({ client }) => client.id)]);
-        return {};
-      },
-      state: () => [...begun],
-      restore(state) {
-        begun = new Set(state as string[]);
+      send({ values, theta, isMutant, share }) {
+        const merged = share('adapter', () => pack(theta));
+        const parts: Parts = isMutant ? { adapter: pack(values), merged } : { adapter: merged };
+        return { parts, note: null };
       },
     };
   },
 
   client: ({ layout, options }) => ({
     beside({ received, state, adapter, context }: Turn<Own>): Track[] {
-      const merged = received.parts.merged === undefined ? adapter : unpackPart(received.parts.merged, layout);
-      const phase = context.trainPhase({ proxMu: options.ditto_lambda, anchor: adapter.values });
-      const personal = { ...adapter, values: state?.personal ?? merged.values };
+      const { values } = received.parts.merged === undefined ? adapter : unpackPart(received.parts.merged, layout);
+      const phase = context.trainPhase({ proxMu: options.ditto_lambda, anchor: values });
+      const personal = { ...adapter, values: state?.personal ?? values };
       return [{ name: 'personal', adapter: personal, phases: [phase] }];
     },
     keep: ({ results }: DoneTurn<Own>): Own => ({ personal: trackOf(results, 'personal').adapter.values }),

@@ -4,7 +4,8 @@ import { mixedRanks } from './mixedRanks.js';
 
 /**
  * HetLoRA (arXiv 2401.06432): clients of unlike ranks; updates are padded with zeros to the largest rank, weigh
- * ||B_i A_i||_F, and are truncated on the way down.
+ * ||B_i A_i||_F, and are truncated on the way down. Ranks stay as they are given: the paper's pruning of ranks by the
+ * clients themselves, and the regulariser that goes with it, are not here.
  */
 export const hetlora = averaging({
   id: 'hetlora',

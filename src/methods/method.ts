@@ -4,6 +4,7 @@ import type { Parts } from '../adapter/part.js';
 import type { Arithmetic } from '../merge/arithmetic.js';
 import type { MergeOptions } from '../merge/options.js';
 import type { MutationOptions } from '../mutation/options.js';
+import type { WeightOptions } from './weights.js';
 import type { Track, TrackResult, TrainPhase } from './work.js';
 
 /** What the server knows of an owner, from what the owner told. */
@@ -57,7 +58,7 @@ export interface MethodInit<Options> {
 
 export interface ServerInit<Options> extends MethodInit<Options> {
   /** The run file's keys on merging and mutation, which belong to no method. */
-  readonly merge: MergeOptions & MutationOptions;
+  readonly merge: MergeOptions & MutationOptions & WeightOptions;
   /** Every client of the run, sorted by id. */
   readonly clients: readonly ClientInfo[];
   /** Sums over many adapters: the engine's, or the plain ones, equal to the bit. */

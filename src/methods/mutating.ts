@@ -2,7 +2,7 @@ import type { Factors } from '../adapter/factors.js';
 import type { AdapterLayout } from '../adapter/layout.js';
 import type { Arithmetic } from '../merge/arithmetic.js';
 import type { MergeRow } from '../merge/mean.js';
-import type { MutationOptions } from '../mutation/options.js';
+import { firstMutatedRound, type MutationOptions } from '../mutation/options.js';
 import { type MutationPlan, mutatedFactors, planMutation } from '../mutation/plan.js';
 import type { MutableClient } from '../mutation/teams.js';
 import type { RoundContext, StateDocument } from './method.js';
@@ -71,7 +71,7 @@ export function mutating(
     begin(context, clients, theta) {
       const { step, directions, merged } = memory;
       plan =
-        step === null
+        step === null || context.round < firstMutatedRound(options)
           ? null
           : planMutation({
               layout,
@@ -84,7 +84,7 @@ export function mutating(
               theta,
               step,
               directions,
-              factors: mutatedFactors(options.mutate, averages(merged), context.round),
+              factors: mutatedFactors(options, averages(merged), context.round),
               random: context.random('mutation'),
             });
       return (client) => plan?.mutantOf(client, theta);

@@ -12,38 +12,32 @@ const otherOf = (factor: 'A' | 'B'): 'A' | 'B' => (factor === 'A' ? 'B' : 'A');
  * RoLoRA (arXiv 2409.02346): one factor a round is trained and averaged, so the mean of the factors is exact; B first (A
  * has no gradient while B = 0), then A, then B ...
  *
- * Down travels what the client does not have: the factor of the last merge where it took part in the round of that merge
- * and got the merged adapter itself, else both. A mutant hides the factor that stood still, so after one both travel.
+ * Down travels what the client does not have: the factor of the last merge where it took part in the round of that merge, else
+ * both. The only factor with a global step is the one that stands still next, so there is nothing to mutate along.
  */
 export const rolora = averaging({
   id: 'rolora',
   summary: 'One factor a round, in turns, so that each merge is exact.',
-  capabilities: { gives: ['global'], robust: true, mutable: true },
+  capabilities: { gives: ['global'], robust: true },
   options: {},
   factors: { trains: factorOf },
 
   server({ layout }) {
     /** Round before whose merge each client has the whole merged adapter; absent: 0, the fresh one. */
     let known: ReadonlyMap<string, number> = new Map();
-    /** Who got a mutant in the running round. */
-    let mutants = new Set<string>();
     return {
-      send({ client, round, values, isMutant, share }) {
-        if (isMutant) mutants.add(client.id);
+      send({ client, round, values, share }) {
         const factors: Factors = (known.get(client.id) ?? 0) >= round - 1 ? factorOf(round - 1) : 'both';
         const pack = () => packPart({ layout, values, mask: null }, { factors });
-        return { parts: { adapter: isMutant ? pack() : share(factors, pack) }, note: null };
+        return { parts: { adapter: share(factors, pack) }, note: null };
       },
       learn({ updates, context }) {
-        const seen = updates.map(({ client: { id } }) => [id, mutants.has(id) ? -1 : context.round] as const);
-        known = new Map([...known, ...seen]);
-        mutants = new Set();
+        known = new Map([...known, ...updates.map(({ client: { id } }) => [id, context.round] as const)]);
         return {};
       },
       state: () => Object.fromEntries(known),
       restore(state) {
         known = new Map(Object.entries(state as Record<string, number>));
-        mutants = new Set();
       },
     };
   },

@@ -3,6 +3,7 @@ import { FedtuneError } from '../errors.js';
 import { averaging } from './averaging.js';
 import type { DoneTurn } from './averagingClient.js';
 import { partOf, readPart } from './updates.js';
+import { clientWeight } from './weights.js';
 
 /** The client's control variate c_i: the mean of the raw gradients of its last round. */
 interface Own {
@@ -16,7 +17,7 @@ function meanGradientOf({ main, context }: DoneTurn<Own>): Float32Array {
 
 /**
  * SCAFFOLD (arXiv 1910.06378) for any local optimizer: clients see g + c - c_i; c_i becomes the mean of the raw gradients
- * of the round (option II where the optimizer is plain SGD) and c moves by the sum of the changes over all N clients.
+ * of the round (option II where the optimizer is plain SGD) and c is their mean over all N clients, weighed as the merge is.
  * c travels down beside the adapter, the change of c_i up; c_i itself stays with its client.
  */
 export const scaffold = averaging({
@@ -25,7 +26,8 @@ export const scaffold = averaging({
   capabilities: { gives: ['global'], aligned: true, mutable: true },
   options: {},
 
-  server({ layout, clients }) {
+  server({ layout, clients, merge }) {
+    const total = clients.reduce((sum, client) => sum + clientWeight(client, merge), 0);
     let control = new Float32Array(layout.size);
     return {
       send({ values, isMutant, share }) {
@@ -38,9 +40,10 @@ export const scaffold = averaging({
         for (const { client, update } of updates) {
           const what = `the control variate of client ${client.id}`;
           const { values } = readPart(partOf(update.parts, 'control', `client ${client.id}`), { layout }, what);
-          for (let p = 0; p < change.length; p++) change[p]! += values[p]!;
+          const share = clientWeight(client, merge) / total;
+          for (let p = 0; p < change.length; p++) change[p]! += share * values[p]!;
         }
-        control = control.map((c, p) => c + change[p]! / clients.length);
+        control = control.map((c, p) => c + change[p]!);
         return { controlNorm: Math.sqrt(control.reduce((sum, c) => sum + c * c, 0)) };
       },
       state: () => control,

@@ -2,10 +2,12 @@ import { type Factors, factorMask } from '../adapter/factors.js';
 import type { AdapterLayout } from '../adapter/layout.js';
 import { maskValues } from '../adapter/masks.js';
 import { type Arithmetic, plainArithmetic } from '../merge/arithmetic.js';
+import { boundStep } from './bound.js';
 import { describeMutant, measureFan } from './fan.js';
 import { signGroups } from './groups.js';
 import { type GlobalStep, type Mutation, makeMutation, mutationTerms, stepProducts } from './mutant.js';
-import type { MutationOptions } from './options.js';
+import { betaAt, type MutationOptions } from './options.js';
+import { planReleased } from './released.js';
 import { drawSigns, type SignTable } from './signs.js';
 import { formTeams, type MutableClient, type Team } from './teams.js';
 
@@ -44,14 +46,13 @@ export interface MutationPlan {
 const NEGLIGIBLE = 1e-12;
 
 /** The factor that is mutated: one a round (B on even rounds, A on odd ones) unless the method averages only one. */
-export function mutatedFactors(mutate: 'alternate' | 'both', averaged: Factors, round: number): Factors {
-  if (averaged !== 'both' || mutate === 'both') return averaged;
+export function mutatedFactors(
+  { mutation, mutate }: Pick<MutationOptions, 'mutation' | 'mutate'>,
+  averaged: Factors,
+  round: number,
+): Factors {
+  if (averaged !== 'both' || mutate === 'both' || mutation === 'fedmut-released') return averaged;
   return round % 2 === 0 ? 'B' : 'A';
-}
-
-/** beta_t = beta_0 * max(0, 1 - t / T_b). */
-export function betaAt(options: MutationOptions, t: number, numRounds: number): number {
-  return (options.beta_0 ?? 0) * Math.max(0, 1 - t / (options.mutation_decay ?? numRounds));
 }
 
 /** Each client's mutation, of those who are in a team. */
@@ -80,15 +81,21 @@ function makeMutations(
  */
 export function planMutation(input: MutationInput): MutationPlan | null {
   const { layout, options, theta, factors, random, clients, arithmetic = plainArithmetic } = input;
-  const only = factorMask(layout, factors);
-  const g = only === null ? input.step : maskValues(input.step, only);
-  const squaredNorm = (values: Float32Array): number => arithmetic.gram([values])[0]!;
-  const gg = squaredNorm(g);
-  if (Math.sqrt(gg) <= NEGLIGIBLE * Math.sqrt(squaredNorm(theta))) return null;
-  const groups = signGroups(layout, options.mutation_groups, factors);
   const size = options.mutate === 'both' && factors === 'both' ? 4 : 2;
-  const teams = formTeams(clients, size, random, arithmetic);
+  const formed = (): Team[] => formTeams(clients, size, random, arithmetic);
+  // The weights of a mutated round without the mutation.
+  if (options.mutation === 'pairs') return { teams: formed(), metrics: {}, mutantOf: () => undefined };
+  const only = factorMask(layout, factors);
+  const whole = only === null ? input.step : maskValues(input.step, only);
+  const squaredNorm = (values: Float32Array): number => arithmetic.gram([values])[0]!;
+  if (Math.sqrt(squaredNorm(whole)) <= NEGLIGIBLE * Math.sqrt(squaredNorm(theta))) return null;
+  if (options.mutation === 'fedmut-released') return planReleased({ ...input, arithmetic });
+  const teams = formed();
   if (teams.length === 0) return null;
+  const groups = signGroups(layout, options.mutation_groups, factors);
+  const { g, bounded } = boundStep(whole, theta, groups.ranges, options, arithmetic);
+  const gg = squaredNorm(g);
+  if (gg === 0) return null;
   const beta = betaAt(options, input.round - 1, input.numRounds);
   const signs = drawSigns(teams, groups, beta, random);
   const step: GlobalStep = { g, directions: input.directions, only, groups };
@@ -103,6 +110,7 @@ export function planMutation(input: MutationInput): MutationPlan | null {
       factors,
       beta,
       alpha,
+      bounded,
       c,
       meanAngle: angle,
       remainder,

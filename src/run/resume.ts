@@ -11,7 +11,10 @@ function growthProblem(saved: RunConfig, wanted: RunConfig): string | undefined 
   if (saved.lr_scheduler !== 'constant' || saved.warmup_ratio > 0) {
     return `the learning rates of the rounds done depend on it (lr_scheduler ${saved.lr_scheduler}, warmup_ratio ${saved.warmup_ratio})`;
   }
-  if (saved.mutation !== 'none' && saved.mutation_decay === null) return 'mutation_decay depends on it; set that';
+  const isUnbalanced = saved.mutation !== 'fedmut-released' && (saved.beta_0 ?? 0) > 0;
+  if (saved.mutation !== 'none' && isUnbalanced && saved.mutation_decay === null) {
+    return 'mutation_decay depends on it; set that';
+  }
   return undefined;
 }
 

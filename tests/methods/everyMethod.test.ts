@@ -24,8 +24,9 @@ const kept = (['fedavg', 'ditto', 'perfit'] as const).map((method) => ({
   ...{ optimizer_state: 'keep' },
 }));
 
-describe.each([...plain, ...kept])('%o on the embedded data', (settings) => {
-  const { method, mutation } = settings;
+describe.each([...plain, ...kept])('%o on the embedded data', (given) => {
+  const { method, mutation } = given;
+  const settings = { ...given, mutation_start: 2 };
 
   it('learns, and goes on from a saved state to the same bits', async () => {
     const run = await runInline(settings);

@@ -88,7 +88,7 @@ describe('perfit', () => {
   it('sends mutants that stay inside the mask of their client', async () => {
     const exchanged: { client: string; round: number; sent: Part; back: Part }[] = [];
     const run = await runInline(
-      { ...SHORT, method: 'perfit', mutation: 'fedqp', rank_per_client: [1, 2, 3, 4, 5, 6, 7, 8] },
+      { ...SHORT, method: 'perfit', mutation: 'fedqp', mutation_start: 2, rank_per_client: [1, 2, 3, 4, 5, 6, 7, 8] },
       {
         tamper: (update, { round, parts }, client) => {
           exchanged.push({ client, round, sent: parts.adapter!, back: update.parts.adapter! });

@@ -93,6 +93,10 @@ describe('keys that do not go together', () => {
     [{ robust: 'median', method: 'flora' }, 'not of flora'],
     [{ robust: 'krum', method: 'perfit' }, 'needs equal masks'],
     [{ mutation: 'fedmut', method: 'flora' }, 'not with flora'],
+    [{ mutation: 'fedmut', method: 'rolora' }, 'not with rolora'],
+    [{ mutation: 'fedqp', robust: 'median' }, 'take one of the two'],
+    [{ robust: 'multi_krum', byzantine: 2, num_clients: 6 }, 'needs 7 clients a round'],
+    [{ sampling: 'size', merge_weights: 'tokens' }, "counts a client's size twice"],
     [{ rank_per_client: 4, method: 'fedavg' }, 'not with fedavg'],
     [{ memory_budget_mb: 4, method: 'scaffold' }, 'not with scaffold'],
     [{ use_rslora: true, lora_alpha: 1e6 }, 'out of proportion'],
@@ -110,7 +114,10 @@ describe('keys that do not go together', () => {
     [{ deadline: 3, devices: [device] }],
     [{ rank_per_client: 4, method: 'perfit' }],
     // A strategy of one's own answers for itself.
-    [{ robust: 'median', mutation: 'fedqp', strategy: 'mine.mjs', method: 'flora' }],
+    [{ mutation: 'fedqp', strategy: 'mine.mjs', method: 'flora' }],
+    [{ robust: 'krum', num_clients: 5 }],
+    [{ sampling: 'size', merge_weights: 'uniform' }],
+    [{ mutation: 'fedmut-released', mutate: 'both', num_clients: 2 }],
   ])('%j goes', (input) => {
     expect(() => parseConfig(input)).not.toThrow();
   });

@@ -100,8 +100,18 @@ describe('krum', () => {
 
   it('refuses unlike masks', () => {
     const unlike = [row([1, 0], 1, [1, 0]), row([0, 1], 1, [0, 1]), row([1, 1])];
-    expect(() => robustMerge(unlike, zeros(2), options('krum'))).toThrow('equal masks');
+    expect(() => robustMerge(unlike, zeros(2), options('krum', { byzantine: 0 }))).toThrow('equal masks');
   });
+
+  it.each(['krum', 'multi_krum'] as const)(
+    '%s refuses fewer clients than 2 f + 3, who could not outvote f',
+    (robust) => {
+      const near4 = () => robustMerge(near, zeros(2), options(robust));
+      expect(near4).toThrow('needs 5 clients');
+      expect(() => robustMerge([...near, far], zeros(2), options(robust))).not.toThrow();
+      expect(() => robustMerge([], zeros(2), options(robust))).not.toThrow();
+    },
+  );
 });
 
 describe('norm_clip', () => {
@@ -131,10 +141,22 @@ describe('norm_clip', () => {
   });
 });
 
-it.each(['median', 'trimmed_mean', 'krum', 'multi_krum'] as const)(
-  '%s of two rows is their weighted mean',
-  (robust) => {
-    const two = [row([1, 2], 3), row([5, 6], 1)];
-    expect(robustMerge(two, zeros(2), options(robust)).merged).toEqual(mergeMean(two, zeros(2)));
-  },
-);
+it.each(['median', 'trimmed_mean'] as const)('%s of two rows is their weighted mean, and says so', (robust) => {
+  const two = [row([1, 2], 3), row([5, 6], 1)];
+  const { merged, metrics } = robustMerge(two, zeros(2), options(robust));
+  expect(merged).toEqual(mergeMean(two, zeros(2)));
+  expect(metrics).toEqual({ unprotected: 1 });
+});
+
+it('logs the share of the merged entries that fewer than three clients have', () => {
+  const masks = [
+    [1, 1, 1, 0],
+    [1, 1, 0, 0],
+    [1, 0, 0, 0],
+  ];
+  const input = masks.map((mask) => row([1, 2, 3, 4], 1, mask));
+  // Three clients have the first entry, two the second, one the third, nobody the last.
+  expect(robustMerge(input, zeros(4), options('median')).metrics).toEqual({ unprotected: 2 / 3 });
+  const dense = [row([1]), row([2]), row([4])];
+  expect(robustMerge(dense, zeros(1), options('median')).metrics).toEqual({ unprotected: 0 });
+});

@@ -55,14 +55,20 @@ describe('fixed points on two quadratic clients', () => {
     expect(maxDistance(globalOf({ method: 'fedprox', prox_mu: mu }), mixture(weights))).toBeLessThan(CLOSE);
   });
 
-  it('scaffold: the optimum of the mean loss, whatever the number of local steps; fedavg drifts', () => {
-    const optimum = mixture(TWO.map(({ h }, i) => EQUAL[i]! * h));
-    const settings = { method: 'scaffold', merge_weights: 'uniform', learning_rate: 0.05 };
-    const drifting = globalOf({ ...settings, method: 'fedavg' }, 600);
-    expect(maxDistance(drifting, optimum)).toBeGreaterThan(1e-3);
-    expect(maxDistance(globalOf(settings, 600), optimum)).toBeLessThan(1e-5);
-    expect(maxDistance(globalOf({ ...settings, local_steps: 1 }, 600), optimum)).toBeLessThan(1e-5);
-  });
+  it.each([
+    ['uniform', EQUAL],
+    ['size', SHARES],
+  ])(
+    'scaffold, %s: the optimum of the loss that the merge weighs, whatever the local steps; fedavg drifts',
+    (weights, shares) => {
+      const optimum = mixture(TWO.map(({ h }, i) => shares[i]! * h));
+      const settings = { method: 'scaffold', merge_weights: weights, learning_rate: 0.05 };
+      const drifting = globalOf({ ...settings, method: 'fedavg' }, 600);
+      expect(maxDistance(drifting, optimum)).toBeGreaterThan(1e-3);
+      expect(maxDistance(globalOf(settings, 600), optimum)).toBeLessThan(1e-5);
+      expect(maxDistance(globalOf({ ...settings, local_steps: 1 }, 600), optimum)).toBeLessThan(1e-5);
+    },
+  );
 
   it('local: every client at its own optimum', () => {
     const toy = runToy({ method: 'local', num_rounds: 200 }, TWO);
@@ -136,8 +142,8 @@ describe('fixed points on two quadratic clients', () => {
   });
 
   it.each(
-    ['fedavg', 'fedprox', 'ffa-lora', 'rolora', 'scaffold', 'ditto'].flatMap((method) =>
-      ['fedmut', 'fedqp'].map((mutation) => [method, mutation]),
+    ['fedavg', 'fedprox', 'ffa-lora', 'scaffold', 'ditto'].flatMap((method) =>
+      ['fedmut', 'fedqp', 'fedmut-released'].map((mutation) => [method, mutation]),
     ),
   )('%s with %s settles where it does without: the step that mutations are made of dies out', (method, mutation) => {
     const settings = { method, merge_weights: 'uniform' };
@@ -148,6 +154,23 @@ describe('fixed points on two quadratic clients', () => {
   it('a mutated pair weighs alike, so that its mutations cancel: the fixed point is that of uniform weights', () => {
     const uniform = globalOf({ method: 'fedavg', merge_weights: 'uniform' });
     expect(maxDistance(globalOf({ method: 'fedavg', mutation: 'fedmut' }, 400), uniform)).toBeLessThan(1e-5);
+  });
+
+  it('mutation: pairs gives the plain method the weights of a mutated round, and nothing else', () => {
+    const uniform = globalOf({ method: 'fedavg', merge_weights: 'uniform' });
+    expect(maxDistance(globalOf({ method: 'fedavg', mutation: 'pairs' }, 400), uniform)).toBeLessThan(1e-5);
+    const { rounds } = runToy({ method: 'fedavg', mutation: 'pairs', num_rounds: 3 }, TWO);
+    expect(rounds.map(({ metrics }) => Object.values(metrics.weights as object))).toEqual([SHARES, SHARES, EQUAL]);
+  });
+
+  it.each([
+    [{ mutation: 'fedqp' }, EQUAL],
+    [{ sampling: 'size' }, EQUAL],
+    [{ mutation: 'fedqp', alpha: 0 }, SHARES],
+    [{}, SHARES],
+  ])('merge_weights left out with %o: what is in effect is logged', (settings, shares) => {
+    const { rounds } = runToy({ merge_weights: null, num_rounds: 1, ...settings }, TWO);
+    expect(Object.values(rounds[0]!.metrics.weights as object)).toEqual(shares);
   });
 });
 

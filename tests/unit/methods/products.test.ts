@@ -193,7 +193,7 @@ describe('hetlora', () => {
   it('mutates a client inside its own ranks, and there never against the global step', () => {
     fc.assert(
       fc.property(noise, (random) => {
-        const settings = { mutation: 'fedqp', momentum_cap: null };
+        const settings = { mutation: 'fedqp', mutation_start: 2, cone_degrees: 90, momentum_cap: null };
         const toy = makeFederation('hetlora', [1, 3, 3], random, settings);
         const before = toy.global().values.slice();
         runRounds(toy, random.slice(0, 1));

@@ -57,9 +57,9 @@ describe('bytes on the wire, by hand', () => {
     ['perfit', { prune: 'rank' }, [320, 480], [162, 324]],
     // Dense again where a client searches again.
     ['perfit', { search_every: 1 }, [320, 640], [170, 340]],
-    ['fedavg', { mutation: 'fedqp' }, [160, 320], [160, 320]],
-    // A client's first personal adapter is the merged one, which a mutant would hide; here all began before the first mutant.
-    ['ditto', { mutation: 'fedmut' }, [160, 320], [160, 320]],
+    ['fedavg', { mutation: 'fedqp', mutation_start: 2 }, [160, 320], [160, 320]],
+    // A personal adapter is pulled to the merged one, which a mutant hides.
+    ['ditto', { mutation: 'fedmut', mutation_start: 2 }, [160, 480], [160, 320]],
   ])('%s %o over two rounds', (method, settings, down, up) => {
     expect(traffic(runToy({ method, num_rounds: 2, ...settings }, clients(2, 2)))).toEqual({ down, up });
   });

@@ -3,13 +3,8 @@ import { describe, expect, it } from 'vitest';
 import type { AdapterLayout } from '../../../src/adapter/layout.js';
 import { intersectMasks, maskValues } from '../../../src/adapter/masks.js';
 import { parseConfig } from '../../../src/config/parse.js';
-import {
-  betaAt,
-  type MutationInput,
-  type MutationPlan,
-  mutatedFactors,
-  planMutation,
-} from '../../../src/mutation/plan.js';
+import { betaAt } from '../../../src/mutation/options.js';
+import { type MutationInput, type MutationPlan, mutatedFactors, planMutation } from '../../../src/mutation/plan.js';
 import { randomStream } from '../../../src/random.js';
 import { denseProducts, frobenius, maskOf, vector } from '../methods/arbitraries.js';
 import { toyLayout } from '../methods/quadratic.js';
@@ -40,7 +35,8 @@ function plan(
   const clients = masks.map((mask, i) => ({ id: `c${i}`, mask }));
   const made = planMutation({
     layout,
-    options: parseConfig({ mutation: 'fedqp', ...settings }),
+    // The half-space and steps of any length, where a test does not say otherwise.
+    options: parseConfig({ mutation: 'fedqp', cone_degrees: 90, mutation_bound: null, ...settings }),
     round: 2,
     numRounds: 10,
     clients,
@@ -117,7 +113,115 @@ describe('FedMut', () => {
   });
 });
 
+describe('FedMut as its authors released it', () => {
+  const released = { mutation: 'fedmut-released' };
+
+  it.each([4, 5])('of %i clients: half +1 and half -1 + beta in every tensor, the odd one out unmutated', (count) => {
+    fc.assert(
+      fc.property(cases(count, false), (input) => {
+        const { moves } = plan(input, { ...released, alpha: 0.5 });
+        const ranges = layout.modules.flatMap(({ offsetA, offsetB, outDim, rank }) => [
+          [offsetA, offsetB],
+          [offsetB, offsetB + outDim * rank],
+        ]);
+        for (const [start, end] of ranges as [number, number][]) {
+          // Round 2 is the authors' iteration 0: beta is 0.3.
+          const factors = moves.map((move) => move[start]! / (0.5 * input.step[start]!));
+          const rounded = factors.map((factor) => Number(factor.toFixed(1))).sort((a, b) => a - b);
+          expect(rounded).toEqual([-0.7, -0.7, ...(count === 5 ? [0] : []), 1, 1]);
+          for (let p = start; p < end; p++) {
+            for (const [i, move] of moves.entries()) expect(move[p]).toBeCloseTo(factors[i]! * 0.5 * input.step[p]!, 3);
+          }
+        }
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('shuffles the signs over all clients, tensor by tensor: no pair is bound, and A and B of a module part', () => {
+    const input: Case = {
+      masks: [null, null, null, null],
+      theta: new Float32Array(layout.size),
+      step: new Float32Array(layout.size).fill(1),
+      seed: 5,
+    };
+    const { moves } = plan(input, { ...released, beta_0: 0 });
+    const signsOf = (move: Float64Array) =>
+      layout.modules.flatMap(({ offsetA, offsetB }) => [move[offsetA], move[offsetB]]);
+    const signs = moves.map(signsOf);
+    for (const [i, a] of signs.entries()) {
+      for (const b of signs.slice(i + 1)) expect(a).not.toEqual(b.map((sign) => -sign!));
+    }
+    expect(layout.modules.some((_, m) => signs[0]![2 * m] !== signs[0]![2 * m + 1])).toBe(true);
+  });
+
+  it('lets beta fall from 0.3 over 50 rounds', () => {
+    const options = parseConfig(released);
+    expect([0, 25, 50, 60].map((t) => betaAt(options, t, 10))).toEqual([0.3, 0.15, 0, 0]);
+  });
+
+  it('stays inside masks', () => {
+    fc.assert(
+      fc.property(cases(4, true), (input) => {
+        plan(input, released).moves.forEach((move, i) => {
+          for (let p = 0; p < layout.size; p++) if (input.masks[i]![p] === 0) expect(move[p]).toBe(0);
+        });
+      }),
+      { numRuns: 30 },
+    );
+  });
+});
+
+describe('mutation_bound', () => {
+  const ranges = layout.modules.flatMap(({ offsetA, offsetB, outDim, rank }) => [
+    [offsetA, offsetB] as const,
+    [offsetB, offsetB + outDim * rank] as const,
+  ]);
+  const normOf = (values: ArrayLike<number>, [start, end]: readonly [number, number]) =>
+    Math.hypot(...Array.from({ length: end - start }, (_, i) => values[start + i]!));
+
+  it('moves no factor of a module by more than its share of that factor, and pairs still cancel', () => {
+    fc.assert(
+      fc.property(cases(4, false), fc.constantFrom(0.5, 4), (input, alpha) => {
+        const { made, moves } = plan(input, { mutation: 'fedmut', mutation_bound: 0.3, alpha, ...UNCAPPED });
+        if (made === null) return;
+        for (const range of ranges) {
+          const [step, norm] = [normOf(input.step, range), normOf(input.theta, range)];
+          for (const move of moves) expect(normOf(move, range)).toBeCloseTo(Math.min(alpha * step, 0.3 * norm), 4);
+        }
+        for (let p = 0; p < layout.size; p++) expect(sumOf(moves, p)).toBeCloseTo(0, 4);
+      }),
+    );
+  });
+
+  it('leaves a step alone that is short enough, to the bit', () => {
+    fc.assert(
+      fc.property(cases(4, false), (input) => {
+        const theta = input.theta.map((value) => 1e3 + value);
+        const free = plan({ ...input, theta }, UNCAPPED);
+        const bounded = plan({ ...input, theta }, { mutation_bound: 0.3, ...UNCAPPED });
+        expect(bounded.moves).toEqual(free.moves);
+        expect(bounded.made!.metrics.bounded).toBe(0);
+      }),
+    );
+  });
+});
+
 describe('FedQP', () => {
+  it('by default stays within 45 degrees of the global step, where the half-space hardly binds', () => {
+    fc.assert(
+      fc.property(cases(4, false), (input) => {
+        const { moves } = plan(input, { cone_degrees: parseConfig({}).cone_degrees, ...UNCAPPED });
+        for (const move of moves) {
+          const norm = Math.sqrt(dot(move, move));
+          if (norm < 1e-2) continue;
+          const cosine = dot(move, input.step) / (norm * Math.sqrt(dot(input.step, input.step)));
+          expect(cosine).toBeGreaterThan(Math.cos(Math.PI / 4) - 1e-3);
+        }
+      }),
+    );
+  });
+
   it('never points a client against the global step, masks or not', () => {
     fc.assert(
       fc.property(
@@ -242,9 +346,11 @@ describe('under unlike masks', () => {
 
 describe('factors', () => {
   it('alternate: B on even rounds, A on odd ones; a method that averages one factor mutates that', () => {
-    expect([2, 3, 4].map((round) => mutatedFactors('alternate', 'both', round))).toEqual(['B', 'A', 'B']);
-    expect(mutatedFactors('both', 'both', 2)).toBe('both');
-    expect(mutatedFactors('alternate', 'B', 3)).toBe('B');
+    const alternate = { mutation: 'fedqp', mutate: 'alternate' } as const;
+    expect([2, 3, 4].map((round) => mutatedFactors(alternate, 'both', round))).toEqual(['B', 'A', 'B']);
+    expect(mutatedFactors({ ...alternate, mutate: 'both' }, 'both', 2)).toBe('both');
+    expect(mutatedFactors(alternate, 'B', 3)).toBe('B');
+    expect(mutatedFactors({ ...alternate, mutation: 'fedmut-released' }, 'both', 2)).toBe('both');
   });
 
   /** Mean of the mutants' products minus the product of theta, over its largest product. */

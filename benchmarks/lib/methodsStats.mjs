@@ -1,3 +1,7 @@
+import { library } from './paths.mjs';
+
+const { holm } = await library('holm.js');
+
 /** Uniform numbers in [0, 1) from a 32-bit seed (mulberry32). */
 export function uniform(seed) {
   let state = seed >>> 0;
@@ -79,18 +83,6 @@ export function hierarchicalBootstrap(pairs, { resamples = 4000, seed = 1 } = {}
     high: at(0.975),
     p: Math.min(1, (2 * (tail + 1)) / (resamples + 1)),
   };
-}
-
-/** Holm's step-down correction: p values such that all below a level hold together at that level. */
-export function holm(values) {
-  const order = [...values.keys()].sort((i, j) => values[i] - values[j]);
-  const adjusted = new Array(values.length);
-  let least = 0;
-  order.forEach((index, rank) => {
-    least = Math.max(least, Math.min(1, (values.length - rank) * values[index]));
-    adjusted[index] = least;
-  });
-  return adjusted;
 }
 
 /** Seeds from which on a difference can be called more than chance. */

@@ -1,6 +1,7 @@
-import { asTheyStand, bootstrap, type Pick as PickExample } from '../bootstrap.js';
+import { asTheyStand, boundsOf, type Pick as PickExample, resampled } from '../bootstrap.js';
 import type { Which } from '../contracts/evaluation.js';
 import type { ExampleScores } from '../contracts/exampleScores.js';
+import { holm } from '../holm.js';
 
 /** A test example under the adapters of its owner. */
 export type TestExample = Pick<ExampleScores, 'targets' | 'nll'>;
@@ -16,10 +17,22 @@ export interface Difference {
   readonly against: Which;
   readonly examples: number;
   readonly owners: number;
+  /** Owners whose own perplexity is the lower one under `which`. */
+  readonly better: number;
   /** Mean perplexity of the owners, relative: a / b - 1; the bounds hold 95 % of the resamples. */
   readonly difference: number;
   readonly low: number;
   readonly high: number;
+  /** Two-sided: how much of the draws lies beyond 0. */
+  readonly p: number;
+}
+
+/** A difference among all those of a table. */
+export interface JudgedDifference extends Difference {
+  /** p, corrected after Holm over the table. */
+  readonly corrected: number;
+  /** What these examples tell of the perplexity; nothing of other seeds. */
+  readonly verdict: 'lower' | 'higher' | 'not told apart';
 }
 
 /** An example under both: NLL under a, NLL under b, target tokens. */
@@ -54,6 +67,14 @@ function ratio(owners: readonly (readonly Pair[])[], pick: PickExample): number 
   return sumA / sumB - 1;
 }
 
+const isBetter = (pairs: readonly Pair[]): boolean => pairs.reduce((sum, [a, b]) => sum + a - b, 0) < 0;
+
+/** Two-sided p value of draws of a difference; never 0, as no number of draws shows that. */
+function pValue(draws: Float64Array): number {
+  const tail = Math.min(draws.filter((draw) => draw <= 0).length, draws.filter((draw) => draw >= 0).length);
+  return Math.min(1, (2 * (tail + 1)) / (draws.length + 1));
+}
+
 /**
  * Paired bootstrap over test examples: they are drawn with replacement within each owner, the same for both kinds, over the
  * owners that have both. Undefined where nobody has.
@@ -62,21 +83,35 @@ export function pairedDifference(scores: readonly OwnerScores[], which: Which, a
   const owners = pairUp(scores, which, against);
   const examples = owners.reduce((sum, pairs) => sum + pairs.length, 0);
   if (examples === 0) return undefined;
+  const draws = resampled(examples, (pick) => ratio(owners, pick));
   return {
     which,
     against,
     examples,
     owners: owners.length,
+    better: owners.filter(isBetter).length,
     difference: ratio(owners, asTheyStand),
-    ...bootstrap(examples, (pick) => ratio(owners, pick)),
+    ...boundsOf(draws),
+    p: pValue(draws),
   };
 }
 
-/** The shared adapter (else the base) against the base, and everything else against it. */
-export function pairedDifferences(scores: readonly OwnerScores[]): Difference[] {
-  const shared = scores.some(({ examples }) => examples.some(({ nll }) => nll.global !== undefined));
-  const reference = shared ? 'global' : 'base';
-  const pairs: [Which, Which][] = (['local', 'personalized', 'tuned'] as const).map((which) => [which, reference]);
-  if (shared) pairs.unshift(['global', 'base']);
-  return pairs.flatMap(([which, against]) => pairedDifference(scores, which, against) ?? []);
+/** What an owner could have had without anybody else: training alone where there is that, else the base. */
+function referenceOf(scores: readonly OwnerScores[]): 'local' | 'base' {
+  return scores.some(({ examples }) => examples.some(({ nll }) => nll.local !== undefined)) ? 'local' : 'base';
+}
+
+/** Everything an owner may have against what it could have had alone, which is itself held against the base; judged together. */
+export function pairedDifferences(scores: readonly OwnerScores[]): JudgedDifference[] {
+  const reference = referenceOf(scores);
+  const pairs: [Which, Which][] = (['global', 'personalized', 'tuned'] as const).map((which) => [which, reference]);
+  if (reference === 'local') pairs.unshift(['local', 'base']);
+  const found = pairs.flatMap(([which, against]) => pairedDifference(scores, which, against) ?? []);
+  const corrected = holm(found.map(({ p }) => p));
+  return found.map((one, i) => ({ ...one, corrected: corrected[i]!, verdict: verdictOf(one, corrected[i]!) }));
+}
+
+function verdictOf({ low, high }: Difference, corrected: number): JudgedDifference['verdict'] {
+  if (corrected > 0.05 || (low <= 0 && high >= 0)) return 'not told apart';
+  return high < 0 ? 'lower' : 'higher';
 }

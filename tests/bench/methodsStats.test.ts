@@ -1,8 +1,7 @@
-import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 /** Benchmarks are plain JavaScript without types. */
-const { hierarchicalBootstrap, holm, judge, uniform } = await import(
+const { hierarchicalBootstrap, judge, uniform } = await import(
   new URL('../../benchmarks/lib/methodsStats.mjs', import.meta.url).href
 );
 
@@ -83,36 +82,6 @@ describe('the hierarchical bootstrap', () => {
     ];
     expect((1 + there.difference) * (1 + back.difference)).toBeCloseTo(1, 12);
     expect((1 + there.low) * (1 + back.high)).toBeCloseTo(1, 1);
-  });
-});
-
-describe("Holm's correction", () => {
-  /** The procedure as it is defined: the smallest against level / m, the next against level / (m - 1), until one fails. */
-  function rejected(values: readonly number[], level: number): boolean[] {
-    const result = values.map(() => false);
-    const order = [...values.keys()].sort((i, j) => values[i]! - values[j]!);
-    for (const [rank, index] of order.entries()) {
-      if (values[index]! * (values.length - rank) > level) break;
-      result[index] = true;
-    }
-    return result;
-  }
-
-  it('rejects what the step-down procedure rejects, at every level', () => {
-    const p = fc.double({ min: 0, max: 1, noNaN: true });
-    fc.assert(
-      fc.property(
-        fc.array(p, { minLength: 1, maxLength: 12 }),
-        fc.double({ min: 0.001, max: 0.999, noNaN: true }),
-        (values, level) => {
-          expect(holm(values).map((one: number) => one <= level)).toEqual(rejected(values, level));
-        },
-      ),
-    );
-  });
-
-  it('gives the values of the textbook', () => {
-    expect(holm([0.01, 0.04, 0.03, 0.005])).toEqual([0.03, 0.06, 0.06, 0.02].map((x) => expect.closeTo(x, 12)));
   });
 });
 

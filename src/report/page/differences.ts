@@ -1,20 +1,16 @@
 import { html, type Markup } from '../escape.js';
 import { plural } from '../format.js';
-import { type Difference, pairedDifferences } from '../paired.js';
+import { pairedDifferences } from '../paired.js';
 import type { RunRecord } from '../record.js';
 import { section } from './parts.js';
 
 const percent = (share: number): string => `${share > 0 ? '+' : ''}${(100 * share).toFixed(1)} %`.replace('-', '−');
 
-function verdict({ low, high }: Difference): string {
-  if (high < 0) return 'lower';
-  return low > 0 ? 'higher' : 'not told apart';
-}
-
 const INTRO =
-  'Mean perplexity of the owners, one kind of adapter against another on the same test examples. The interval holds 95 % of ' +
-  'many draws of the examples (paired bootstrap, within each owner): where 0 is inside, these examples do not tell the two ' +
-  'apart. It says nothing about other seeds.';
+  'Mean perplexity of the owners under one kind of adapter against what each could have had alone, on the same test examples. The ' +
+  'interval holds 95 % of many draws of the examples (paired bootstrap, within each owner); the p value is corrected for the rows of ' +
+  'the table together (Holm). Where 0 is inside, or the p value above 0.05, these examples do not tell the two apart. All of it is about ' +
+  'this run: another seed may give another answer.';
 
 const TITLE = 'More than chance?';
 
@@ -36,9 +32,9 @@ export function differencesSection({ metrics, scores }: RunRecord): Markup | und
   if (found.length === 0) return missing.length === 0 ? undefined : section('differences', TITLE, without, []);
   const rows = found.map(
     (one) =>
-      html`<tr><th scope="row">${one.which} against ${one.against}</th><td>${percent(one.difference)}</td><td>${percent(one.low)} to ${percent(one.high)}</td><td>${verdict(one)}</td><td class="aside">${one.owners}</td><td class="aside">${one.examples}</td></tr>`,
+      html`<tr><th scope="row">${one.which} against ${one.against}</th><td>${percent(one.difference)}</td><td>${percent(one.low)} to ${percent(one.high)}</td><td>${Number(one.corrected.toPrecision(2))}</td><td>${one.verdict}</td><td>${one.better} of ${one.owners}</td><td class="aside">${one.examples}</td></tr>`,
   );
   return section('differences', TITLE, `${INTRO} ${without}`.trim(), [
-    html`<div class="scroll" tabindex="0" role="region" aria-label="Differences"><table><thead><tr><th scope="col">compared</th><th scope="col">difference</th><th scope="col">95 % interval</th><th scope="col">perplexity is</th><th scope="col" class="aside">owners</th><th scope="col" class="aside">examples</th></tr></thead><tbody>${rows}</tbody></table></div>`,
+    html`<div class="scroll" tabindex="0" role="region" aria-label="Differences"><table><thead><tr><th scope="col">compared</th><th scope="col">difference</th><th scope="col">95 % interval</th><th scope="col">p</th><th scope="col">perplexity is</th><th scope="col">owners better off</th><th scope="col" class="aside">examples</th></tr></thead><tbody>${rows}</tbody></table></div>`,
   ]);
 }

@@ -104,18 +104,23 @@ describe('the report of a finished run', () => {
   });
 
   it('compares kinds of adapters on the same test examples', async () => {
-    const { macro } = JSON.parse(await readFile(join(dir, 'metrics.json'), 'utf8'));
+    const metrics: { macro: Record<string, { ppl: number }>; clients: Record<string, { ppl: number }>[] } = JSON.parse(
+      await readFile(join(dir, 'metrics.json'), 'utf8'),
+    );
+    const { macro } = metrics;
     const differences = sectionOf(page, 'differences');
     for (const [which, against] of [
-      ['global', 'base'],
-      ['local', 'global'],
-      ['tuned', 'global'],
+      ['local', 'base'],
+      ['global', 'local'],
+      ['tuned', 'local'],
     ]) {
       // Every owner has these, so the difference is that of the means in metrics.json.
-      const percent = (100 * (macro[which!].ppl / macro[against!].ppl - 1)).toFixed(1).replace('-', '−');
+      const percent = (100 * (macro[which!]!.ppl / macro[against!]!.ppl - 1)).toFixed(1).replace('-', '−');
       const row = differences.split('<tr>').find((text) => text.includes(`${which} against ${against}<`))!;
       expect(row.replace('>+', '>')).toContain(`<td>${percent} %</td>`);
-      expect(row).toMatch(/<td class="aside">8<\/td><td class="aside">16<\/td>/);
+      const { clients } = metrics;
+      const better = clients.filter((client) => client[which!]!.ppl < client[against!]!.ppl).length;
+      expect(row).toContain(`<td>${better} of 8</td><td class="aside">16</td>`);
     }
   });
 
@@ -126,7 +131,7 @@ describe('the report of a finished run', () => {
     await rm(scores('city-library'));
     const some = sectionOf(reportHtml(await readRecord(without)), 'differences');
     expect(some).toContain('1 owner of 8 left no scores of single test examples');
-    expect(some).toMatch(/<td class="aside">7<\/td><td class="aside">14<\/td>/);
+    expect(some).toMatch(/<td>\d of 7<\/td><td class="aside">14<\/td>/);
     await rm(join(without, 'owners'), { recursive: true });
     const none = sectionOf(reportHtml(await readRecord(without)), 'differences');
     expect(none).toContain('No owner left scores of single test examples');

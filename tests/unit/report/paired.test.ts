@@ -38,12 +38,44 @@ describe('a paired difference', () => {
   });
 });
 
-it('compares with the shared adapter, or with the base where there is none', () => {
+it('compares with what an owner could have had alone: its own training, or the base', () => {
   const kinds = (...all: Which[]) =>
     pairedDifferences([owner('a', example(Object.fromEntries(all.map((which) => [which, 10]))))]).map(
       ({ which, against }) => `${which}/${against}`,
     );
-  expect(kinds('base', 'local', 'global', 'tuned')).toEqual(['global/base', 'local/global', 'tuned/global']);
+  expect(kinds('base', 'local', 'global', 'tuned')).toEqual(['local/base', 'global/local', 'tuned/local']);
+  expect(kinds('base', 'global', 'personalized')).toEqual(['global/base', 'personalized/base']);
   expect(kinds('base', 'local')).toEqual(['local/base']);
   expect(kinds('base')).toEqual([]);
+});
+
+describe('a table of differences', () => {
+  /** 60 examples of ten tokens, `gain` nats better under the shared adapter, with a spread of 1 either way. */
+  const gains = (client: string, gain: number) =>
+    owner(client, ...Array.from({ length: 60 }, (_, i) => example({ base: 20, global: 20 - gain + (i % 2 ? 1 : -1) })));
+
+  it('counts the owners that are better off', () => {
+    const [found] = pairedDifferences([gains('a', 1), gains('b', 0.5), gains('c', -0.2)]);
+    expect(found).toMatchObject({ better: 2, owners: 3, verdict: 'lower' });
+  });
+
+  it('has the p value of a normal test on the mean', () => {
+    // The standard error of the mean gain is 1 / sqrt(60) = 0.129: 0.2 is 1.549 of it, whose two-sided p value is 0.121.
+    const [found] = pairedDifferences([gains('a', 0.2)]);
+    expect(found!.p).toBeGreaterThan(0.09);
+    expect(found!.p).toBeLessThan(0.15);
+    expect(found!.verdict).toBe('not told apart');
+  });
+
+  it('corrects over its rows', () => {
+    const both = gains('a', 0.29).examples.map(({ nll, targets }) => ({
+      targets,
+      nll: { ...nll, tuned: nll.global! },
+    }));
+    const alone = pairedDifferences([gains('a', 0.29)]);
+    const together = pairedDifferences([{ client: 'a', examples: both }]);
+    expect(alone.map(({ verdict }) => verdict)).toEqual(['lower']);
+    expect(together.map(({ p, corrected }) => corrected / p)).toEqual([2, 2]);
+    expect(together.map(({ verdict }) => verdict)).toEqual(['not told apart', 'not told apart']);
+  });
 });

@@ -115,6 +115,13 @@ function* jsonLines(lines: Iterable<unknown>): Generator<string> {
   for (const line of lines) yield `${JSON.stringify(line)}\n`;
 }
 
+const EXAMPLES = `
+Examples:
+  fedtune eval --model m.gguf --data 'owners/*.jsonl'
+  fedtune eval --adapter runs/mine --data runs/mine --out scores.jsonl
+  fedtune eval --model m.gguf --adapter adapters/north other.gguf --text wiki.test.txt --window 1024 --stride 512
+  fedtune eval --adapter runs/mine:north --choices questions.jsonl --json`;
+
 /** `fedtune eval`. */
 export function addEvalCommand(program: Command, context: CliContext): void {
   const command = program
@@ -144,5 +151,6 @@ export function addEvalCommand(program: Command, context: CliContext): void {
     .option('--limit <n>', 'at most this many examples of each owner, questions of each file: the first ones', count)
     .option('--out <file>', 'write the scores of single examples, one JSON a line')
     .option('--json', 'print one JSON document');
+  command.addHelpText('after', EXAMPLES);
   addConfigFlags(command, { keys: KEYS }).action((flags: EvalFlags) => runEval(flags, context));
 }

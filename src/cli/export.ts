@@ -44,6 +44,10 @@ export function addExportCommand(program: Command, context: CliContext): void {
     )
     .requiredOption('--out <dir>', 'folder to write to')
     .option('--base-model <name>', 'base_model_name_or_path of a PEFT folder, instead of what is known of the base')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  fedtune export runs/mine --client north --format gguf --out adapters/north\n  fedtune export runs/mine --client global --format peft --out adapters/shared',
+    )
     .action(async (run: string, flags: ExportFlags) => {
       context.stdout.write(`${await exportAdapter(run, flags)}\n`);
     });

@@ -1,6 +1,6 @@
 import { type Command, Option } from 'commander';
 import { parseAssignment, valueFromText } from '../config/load.js';
-import { CONFIG_KEYS, type ConfigKey, runConfigSchema } from '../config/schema.js';
+import { CONFIG_KEYS, type ConfigKey, KEY_GROUPS, runConfigSchema } from '../config/schema.js';
 
 /** Keys whose flags the help lists; every other key has its flag too. */
 const SHOWN: ReadonlySet<ConfigKey> = new Set([
@@ -21,6 +21,7 @@ const SHOWN: ReadonlySet<ConfigKey> = new Set([
   'output_dir',
 ]);
 
+const groupOf = (key: ConfigKey): string => Object.entries(KEY_GROUPS).find(([, keys]) => Object.hasOwn(keys, key))![0];
 const flagOf = (key: ConfigKey): string => `--${key.replaceAll('_', '-')}`;
 const propertyOf = (key: ConfigKey): string => key.replace(/_(\w)/g, (_, letter: string) => letter.toUpperCase());
 
@@ -30,6 +31,7 @@ export function addConfigFlags(command: Command, { keys }: { readonly keys?: rea
     const field = runConfigSchema.shape[key];
     const value = field.safeParse(true).success && !field.safeParse('x').success ? '[value]' : '<value>';
     const option = new Option(`${flagOf(key)} ${value}`, field.description);
+    option.helpGroup(groupOf(key));
     command.addOption(keys || SHOWN.has(key) ? option : option.hideHelp());
   }
   if (keys) return command;

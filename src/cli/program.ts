@@ -3,15 +3,38 @@ import { nearest } from '../config/nearest.js';
 import { CONFIG_KEYS } from '../config/schema.js';
 import { FedtuneError, InterruptedError } from '../errors.js';
 import { version } from '../version.js';
+import { addCompletionCommand } from './completion.js';
 import type { CliContext } from './context.js';
 import { addDataCommand } from './data.js';
+import { addDoctorCommand } from './doctor.js';
 import { addEvalCommand } from './eval.js';
 import { addExportCommand } from './export.js';
 import { addInspectCommand } from './inspect.js';
 import { addKeysCommand } from './keys.js';
+import { addModelsCommand } from './models.js';
 import { addReportCommand } from './report.js';
 import { addRunCommand } from './run.js';
 import { addStartCommand } from './start.js';
+
+const OTHER = 'Other:';
+const GROUPS: readonly [string, readonly ((program: Command, context: CliContext) => void)[]][] = [
+  ['Begin:', [addStartCommand, addDoctorCommand, addModelsCommand]],
+  ['Look before:', [addDataCommand, addInspectCommand, addKeysCommand]],
+  ['Train:', [addRunCommand]],
+  ['Look after:', [addReportCommand, addEvalCommand]],
+  ['Take home:', [addExportCommand]],
+  [OTHER, [addCompletionCommand]],
+];
+
+const EXAMPLES = `
+Examples:
+  fedtune start                                                   a federation of eight owners, nothing to download
+  fedtune data inspect 'owners/*.jsonl'                           what is in your data
+  fedtune run --model m.gguf --data 'owners/*.jsonl' --output-dir runs/mine
+  fedtune eval --adapter runs/mine --data runs/mine               everybody's adapter on everybody's test examples
+  fedtune export runs/mine --client north --format gguf --out adapters/north
+
+fedtune COMMAND --help has more of each.`;
 
 /** The command line, without running it. */
 export function makeProgram(context: CliContext): Command {
@@ -23,14 +46,14 @@ export function makeProgram(context: CliContext): Command {
       writeOut: (text) => context.stdout.write(text),
       writeErr: (text) => context.stderr.write(text),
     });
-  addRunCommand(program, context);
-  addStartCommand(program, context);
-  addReportCommand(program, context);
-  addEvalCommand(program, context);
-  addExportCommand(program, context);
-  addDataCommand(program, context);
-  addInspectCommand(program, context);
-  addKeysCommand(program, context);
+  for (const [group, commands] of GROUPS) {
+    program.commandsGroup(group);
+    for (const add of commands) add(program, context);
+  }
+  program.addHelpCommand(
+    new Command('help').argument('[command]').description('the same as COMMAND --help').helpGroup(OTHER),
+  );
+  program.addHelpText('after', EXAMPLES);
   return program;
 }
 

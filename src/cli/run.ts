@@ -1,12 +1,12 @@
 import { relative } from 'node:path';
 import type { Command } from 'commander';
 import { loadConfig } from '../config/load.js';
-import { readRunConfig } from '../config/ofRun.js';
 import { parseConfig } from '../config/parse.js';
 import type { RunConfig } from '../config/schema.js';
 import { formatBytes, formatSeconds } from '../report/format.js';
 import { ProgressDisplay } from '../report/progress.js';
 import { scoreTable } from '../report/table.js';
+import { configFromHere } from '../run/content.js';
 import { type RunResult, runFederation } from '../run/runFederation.js';
 import type { CliContext } from './context.js';
 import { addConfigFlags, configOverrides } from './flags.js';
@@ -23,7 +23,7 @@ async function configOf(file: string | undefined, flags: RunFlags): Promise<RunC
   if (flags.resume === undefined) return loadConfig({ file, overrides });
   const output = { output_dir: flags.resume };
   if (file !== undefined) return loadConfig({ file, overrides: { ...overrides, ...output } });
-  return parseConfig({ ...(await readRunConfig(flags.resume)), ...overrides, ...output });
+  return parseConfig({ ...(await configFromHere(flags.resume)), ...overrides, ...output });
 }
 
 /** Prints the table of scores and what they cost. */
@@ -48,6 +48,13 @@ export function printWhere({ dir, metrics }: RunResult, { stdout }: CliContext):
   stdout.write(`export:   npx fedtune export ${folder} --client ${owner} --format gguf --out adapters/${owner}\n`);
 }
 
+const EXAMPLES = `
+Examples:
+  fedtune run run.yaml --set lora_r=16
+  fedtune run --model m.gguf --data 'owners/*.jsonl' --method perfit --num-rounds 6 --output-dir runs/mine
+  fedtune run --model hf:HuggingFaceTB/SmolLM2-135M-Instruct --data hf:databricks/databricks-dolly-15k --partition category
+  fedtune run --resume runs/mine`;
+
 /** `fedtune run`. */
 export function addRunCommand(program: Command, context: CliContext): void {
   const command = program
@@ -55,6 +62,7 @@ export function addRunCommand(program: Command, context: CliContext): void {
     .description('run a federation: from a run file, from flags, or both')
     .argument('[config.yaml]', 'run file; flags and --set come on top of it');
   addConfigFlags(command)
+    .addHelpText('after', EXAMPLES)
     .option('--json', 'print the content of metrics.json to stdout, everything else to stderr')
     .option('--resume <dir>', 'go on with the run in this folder')
     .option('--overwrite', 'replace a run that is in the output folder')

@@ -1,4 +1,5 @@
 import type { z } from 'zod';
+import { nearest } from './nearest.js';
 
 /** A value in a message, in at most 80 characters. */
 export function shown(value: unknown): string {
@@ -21,7 +22,15 @@ function expectation(issue: z.core.$ZodIssue): string {
   return `expected ${[...new Set(kinds)].join(' or ')}`;
 }
 
-/** One wrong value: where it stands, what was expected, what came. */
+/** Names in a list that is still read at a glance. */
+const SHORT_LIST = 6;
+
+/** One wrong value: where it stands, what was expected (of a long list the nearest name, where one is near), what came. */
 export function describeIssue(issue: z.core.$ZodIssue, input: unknown): string {
-  return `${issue.path.map(String).join('.')}: ${expectation(issue)}, received ${shown(valueAt(input, issue.path))}.`;
+  const value = valueAt(input, issue.path);
+  const names = issue.code === 'invalid_value' ? issue.values.map(String) : [];
+  const near = typeof value === 'string' ? nearest(value, names) : undefined;
+  const expected = near !== undefined && names.length > SHORT_LIST ? 'expected a known name' : expectation(issue);
+  const question = near === undefined ? '' : ` Did you mean "${near}"?`;
+  return `${issue.path.map(String).join('.')}: ${expected}, received ${shown(value)}.${question}`;
 }

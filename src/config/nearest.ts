@@ -14,15 +14,17 @@ export function editDistance(a: string, b: string): number {
   return rows[a.length]![b.length]!;
 }
 
+const plainOf = (name: string): string => name.toLowerCase().replaceAll('-', '_');
+
 /** Begins like the name, or is its last word: `batch`, `rounds`. */
 const isPart = (plain: string, name: string): boolean =>
   plain.length > 3 && (name.startsWith(plain) || name.endsWith(`_${plain}`));
 
 /** The name nearest to what was written, where one is near enough to be meant. */
 export function nearest(written: string, names: readonly string[]): string | undefined {
-  const plain = written.toLowerCase().replaceAll('-', '_');
+  const plain = plainOf(written);
   const ranked = names
-    .map((name) => ({ name, distance: isPart(plain, name) ? 1 : editDistance(plain, name) }))
+    .map((name) => ({ name, distance: isPart(plain, plainOf(name)) ? 1 : editDistance(plain, plainOf(name)) }))
     .sort((a, b) => a.distance - b.distance || a.name.length - b.name.length);
   const best = ranked[0];
   return best && best.distance <= Math.max(2, plain.length / 3) ? best.name : undefined;

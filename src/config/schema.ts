@@ -4,6 +4,14 @@ import { federationKeys } from './keys/federation.js';
 import { methodKeys } from './keys/method.js';
 import { trainingKeys } from './keys/training.js';
 
+/** The keys by what they are about. */
+export const KEY_GROUPS = {
+  'Model and data:': dataKeys,
+  'Owners and rounds:': federationKeys,
+  'Method:': methodKeys,
+  'Training and machine:': trainingKeys,
+} as const;
+
 /** The run file: every key, its default and what it means. Keys are snake_case, as PEFT's and Axolotl's. */
 export const runConfigSchema = z.strictObject({ ...dataKeys, ...federationKeys, ...methodKeys, ...trainingKeys });
 

@@ -1,5 +1,8 @@
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { absolutePaths } from '../config/localPaths.js';
+import { readRunConfig } from '../config/ofRun.js';
+import type { RunConfig } from '../config/schema.js';
 import { RunError } from '../errors.js';
 import { StateStore } from '../store/index.js';
 
@@ -41,6 +44,22 @@ export async function markedVersion(dir: string): Promise<number | undefined> {
   } catch {
     return undefined;
   }
+}
+
+/** The folder in which a run was started, where it is still there: relative paths of its configuration count from it. */
+export async function startedIn(dir: string): Promise<string | undefined> {
+  try {
+    const from: unknown = JSON.parse(await readFile(join(dir, MARKER), 'utf8')).started_in;
+    return typeof from === 'string' && (await stat(from)).isDirectory() ? from : undefined;
+  } catch {
+    return undefined;
+  }
+}
+
+/** The configuration of a run with the paths in it as they are from here. Throws RunError NOT_A_RUN, ConfigError. */
+export async function configFromHere(dir: string): Promise<RunConfig> {
+  const [config, from] = [await readRunConfig(dir), await startedIn(dir)];
+  return from === undefined || from === process.cwd() ? config : absolutePaths(config, from);
 }
 
 /** Whether a run wrote this folder, of this version or, as its states say, of version 1. */

@@ -139,7 +139,10 @@ export class RunFolder {
   }
 
   #mark(): Promise<void> {
-    return writeAtomic(join(this.dir, MARKER), `${JSON.stringify({ fedtune_run: FOLDER_VERSION })}\n`);
+    return writeAtomic(
+      join(this.dir, MARKER),
+      `${JSON.stringify({ fedtune_run: FOLDER_VERSION, started_in: process.cwd() })}\n`,
+    );
   }
 
   /** Brings back the owners of the run before, where the new ones have no run. */

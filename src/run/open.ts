@@ -1,6 +1,5 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import { readRunConfig } from '../config/ofRun.js';
 import type { Description } from '../contracts/messages.js';
 import type { PartitionRecord } from '../contracts/partition.js';
 import { resolveTemplate, showExample, tokenizeExample, tokenizeOptionsOf } from '../data/index.js';
@@ -11,6 +10,7 @@ import { Base } from '../native/engine.js';
 import { orInterrupted } from '../server/train.js';
 import type { Federation } from '../server/types.js';
 import { sha256 } from '../sha256.js';
+import { configFromHere } from './content.js';
 import { type Deal, deal, writeHomes } from './deal.js';
 import { makeFederation } from './federation.js';
 import { RunFolder } from './folder.js';
@@ -119,7 +119,7 @@ async function openAgain(prepared: Prepared, dir: string, { signal, tap }: OpenO
   let link: Link | undefined;
   try {
     // Before any owner is asked: with other settings it would prepare its data anew.
-    checkSameConfig(await readRunConfig(dir), prepared.config);
+    checkSameConfig(await configFromHere(dir), prepared.config);
     const partition = await readPartition(dir);
     const { clients, left_out, given_splits } = partition;
     link = linkOwners(prepared, dir, clients, tap);

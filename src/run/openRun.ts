@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Adapter } from '../adapter/layout.js';
-import { readRunConfig } from '../config/ofRun.js';
+import { nearest } from '../config/nearest.js';
 import type { RunConfig } from '../config/schema.js';
 import type { RunMetrics } from '../contracts/metrics.js';
 import { ConfigError, RunError } from '../errors.js';
@@ -9,7 +9,7 @@ import { readPeftAdapter } from '../export/index.js';
 import { type BaseModel, loadModel } from '../model/index.js';
 import { shown } from '../text.js';
 import { adapterFolder } from './adapters.js';
-import { runFile } from './content.js';
+import { configFromHere, runFile } from './content.js';
 
 interface PartitionFile {
   readonly clients: readonly { readonly id: string; readonly folder: string }[];
@@ -67,7 +67,7 @@ async function loadBase(dir: string, config: RunConfig): Promise<BaseModel> {
 
 /** Opens a run folder. Throws RunError NOT_A_RUN, INPUT_CHANGED, ModelError. */
 export async function openRun(dir: string): Promise<OpenedRun> {
-  const config = await readRunConfig(dir);
+  const config = await configFromHere(dir);
   const path = runFile(dir, 'partition.json');
   const text = await readFile(path, 'utf8').catch((cause: unknown) => {
     throw new RunError('NOT_A_RUN', `Expected ${path} but it cannot be read; the run did not get that far.`, { cause });
@@ -85,8 +85,10 @@ export async function openRun(dir: string): Promise<OpenedRun> {
     }
     const folder = client === SHARED ? SHARED : owner?.folder;
     if (folder !== undefined) return resolve(adapterFolder(dir, folder));
+    const near = nearest(client, [SHARED, ...clients.map(({ id }) => id)]);
     throw new ConfigError(
-      `Expected "${SHARED}" (the shared adapter) or one of this run's owners (${namesOf(clients)}) but received "${shown(client)}".`,
+      `Expected "${SHARED}" (the shared adapter) or one of this run's owners (${namesOf(clients)}) but received "${shown(client)}".` +
+        (near === undefined ? '' : ` Did you mean "${shown(near)}"?`),
       { code: 'UNKNOWN_CLIENT' },
     );
   };

@@ -1,6 +1,8 @@
 import { diffConfig, dumpConfig } from '../config/dump.js';
+import { absolutePaths } from '../config/localPaths.js';
 import type { ConfigKey, RunConfig } from '../config/schema.js';
 import { ConfigError, RunError } from '../errors.js';
+import { startedIn } from './content.js';
 import type { RunFolder, SavedRun } from './folder.js';
 
 /** Keys that change nothing about the result, or (`kernels`) are checked by what they lead to. */
@@ -19,12 +21,14 @@ function growthProblem(saved: RunConfig, wanted: RunConfig): string | undefined 
 }
 
 /**
- * Checks that a run may go on with this configuration. Workers, threads, retries and the folder are free, `num_rounds` may grow.
- * Throws ConfigError CONFIG_CHANGED that shows every difference.
+ * Checks that a run may go on with this configuration. Workers, threads, retries and the folder are free, `num_rounds` may grow;
+ * relative paths of `saved` count from `savedIn`, those of `wanted` from here. Throws ConfigError CONFIG_CHANGED that shows every
+ * difference.
  */
-export function checkSameConfig(saved: RunConfig, wanted: RunConfig): void {
+export function checkSameConfig(saved: RunConfig, wanted: RunConfig, savedIn = process.cwd()): void {
+  const changed = diffConfig(absolutePaths(saved, savedIn), absolutePaths(wanted, process.cwd())).map(({ key }) => key);
   const problems = diffConfig(saved, wanted).flatMap(({ key, before, after }) => {
-    if (FREE.includes(key)) return [];
+    if (FREE.includes(key) || !changed.includes(key)) return [];
     const why = key === 'num_rounds' ? growthProblem(saved, wanted) : '';
     if (why === undefined) return [];
     return [`  ${key}: ${JSON.stringify(before)} -> ${JSON.stringify(after)}${why ? ` (${why})` : ''}`];
@@ -91,7 +95,7 @@ export async function resumeState(
     await folder.dropEvents();
     return undefined;
   }
-  checkSameConfig(newest.config, config);
+  checkSameConfig(newest.config, config, await startedIn(folder.dir));
   checkSameInputs(newest, inputs, config.kernels);
   await folder.checkFile('partition.json', newest.partitionSha256);
   const saved = await stateFor(folder, newest, config);

@@ -42,7 +42,20 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     ...['report', 'server', 'store'],
   ],
   eval: ['adapter', 'client', 'config', 'data', 'export', 'model', 'native', 'run'],
-  cli: ['config', 'contracts', 'data', 'eval', 'export', 'methods', 'model', 'native', 'partition', 'report', 'run'],
+  cli: [
+    'adapter',
+    'config',
+    'contracts',
+    'data',
+    'eval',
+    'export',
+    'methods',
+    'model',
+    'native',
+    'partition',
+    'report',
+    'run',
+  ],
 };
 
 // These run, and are tested, where no addon was built.

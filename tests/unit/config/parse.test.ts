@@ -55,7 +55,11 @@ describe('a wrong value says what was expected and what came', () => {
     [{ data: 3 }, 'data: expected string or array, received 3.'],
     [{ rank_per_client: 'x' }, 'rank_per_client: expected number or array or record, received "x".'],
     [{ rank_per_client: [4, 0] }, 'rank_per_client.1: Too small: expected number to be >0, received 0.'],
-    [{ precision: 'int2' }, 'precision: expected one of "int8"|"f32"|"int4", received "int2".'],
+    [{ precision: 'bf16' }, 'precision: expected one of "int8"|"f32"|"int4", received "bf16".'],
+    [{ precision: 'in8' }, 'expected one of "int8"|"f32"|"int4", received "in8". Did you mean "int8"?'],
+    [{ method: 'fedvag' }, 'method: expected a known name, received "fedvag". Did you mean "fedavg"?'],
+    [{ method: 'FFA_LoRA' }, 'received "FFA_LoRA". Did you mean "ffa-lora"?'],
+    [{ method: 'perfect-lora' }, 'method: expected one of "fedavg"|"local"|'],
     [{ devices: [{ name: 'phone' }] }, 'devices.0.tokens_per_second: expected number, received nothing.'],
     [{ num_rounds: null }, 'num_rounds: expected number, received null.'],
   ])('%j', (input, line) => {

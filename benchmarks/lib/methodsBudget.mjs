@@ -4,15 +4,18 @@ const STAGES = 2;
 const SCORED_BATCHES = 2;
 
 /** Batches that a search costs a client: warm-up, and those that score (forward and backward, as training) at each stage. */
-function searchCost({ settings }, batch) {
+function searchCost({ settings, spend }, batch) {
   if (settings.method !== 'perfit') return { batches: 0, settings: {} };
   const search = {
     warmup_steps: settings.warmup_steps ?? WARMUP,
     stages: settings.stages ?? STAGES,
     importance_samples: settings.importance_samples ?? SCORED_BATCHES * batch,
   };
-  const scored = settings.prune_score === 'random' ? 0 : search.stages * Math.ceil(search.importance_samples / batch);
-  return { batches: search.warmup_steps + scored, settings: search };
+  const score = spend === 'as perfit' ? 'taylor' : (settings.prune_score ?? 'taylor');
+  const scored = score === 'taylor' ? search.stages * Math.ceil(search.importance_samples / batch) : 0;
+  // Chance needs no warmed values, unless they are kept.
+  const warmup = score === 'random' && settings.rewind !== false ? 0 : search.warmup_steps;
+  return { batches: warmup + scored, settings: search };
 }
 
 /**

@@ -54,8 +54,9 @@ export function cellKey(part, config, probe) {
   };
 }
 
-const cellFile = (part, entry, key) =>
-  join(cellsFolder(part), `${entry.id}-${sha256(JSON.stringify(key)).slice(0, 12)}.json`);
+/** Rows that differ in the adapter that counts have their cells in common. */
+const cellFile = (part, key) =>
+  join(cellsFolder(part), `${key.config.method}-${sha256(JSON.stringify(key)).slice(0, 16)}.json`);
 
 /** Lines of a file of the run folder. */
 const readLines = (...path) =>
@@ -119,20 +120,20 @@ async function measure(part, config, options) {
 
 /** Whether a cell is there already. */
 export function hasCell(part, entry, what, probe) {
-  return existsSync(cellFile(part, entry, cellKey(part, cellConfig(part, entry, what), probe)));
+  return existsSync(cellFile(part, cellKey(part, cellConfig(part, entry, what), probe)));
 }
 
 /** The result of a cell, from its file or by running it; `null` where it has no file and `run` is false. */
 export async function getCell(part, entry, what, options) {
   const config = cellConfig(part, entry, what);
   const key = cellKey(part, config, options.probe);
-  const file = cellFile(part, entry, key);
+  const file = cellFile(part, key);
   if (existsSync(file)) return JSON.parse(readFileSync(file, 'utf8'));
   if (!options.run) return null;
   options.begin(part, entry, what);
   const began = performance.now();
   const result = await measure(part, config, options);
-  const cell = { part: part.name, row: entry.id, ...what, key, cpu: cpus()[0]?.model.trim(), ...result };
+  const cell = { part: part.name, ...what, key, cpu: cpus()[0]?.model.trim(), ...result };
   options.end((performance.now() - began) / 1000);
   mkdirSync(cellsFolder(part), { recursive: true });
   writeFileSync(`${file}.tmp`, JSON.stringify(cell));

@@ -8,9 +8,10 @@ const adaptersOf = ({ settings }) => (['perfit', 'ditto', 'fedsa-lora'].includes
 export function cellWork(part, entry, config, { owners, valid, test }) {
   const { rounds, steps, batch } = part.plan;
   const adapters = adaptersOf(entry);
-  const atEnd = 1 + adapters + (entry.finetune ? 1 : 0);
+  // The base, what the owner had before the last merge, and what fine-tuning made.
+  const atEnd = 1 + adapters + (entry.continuous ? 0 : 1) + (entry.finetune ? 1 : 0);
   // What the last round scored on validation is known at the end.
-  const scored = config.eval_every > 0 ? config.num_rounds * adapters + atEnd - adapters : atEnd;
+  const scored = config.eval_every > 0 ? (config.num_rounds - 1) * adapters + atEnd : atEnd;
   return {
     train: owners * rounds * steps * batch,
     score: valid * scored + (config.eval_every > 0 ? owners : test) * atEnd,
@@ -51,7 +52,7 @@ export async function calibrate(part, entry, options) {
     open: seconds(at.begin, at.prepared),
     train: seconds(at.train, at.trained) / (counts.owners * steps * part.plan.batch),
     score:
-      (seconds(at.prepared, at.train) + seconds(at.trained, performance.now())) / (2 * (counts.valid + counts.test)),
+      (seconds(at.prepared, at.train) + seconds(at.trained, performance.now())) / (3 * (counts.valid + counts.test)),
     tokensPerSecond: metrics.tokens.train / seconds(at.train, at.trained),
   };
 }

@@ -1,7 +1,8 @@
 /**
  * A row of the table: settings of the run file, which adapter counts (`report`), how many tracks a client trains side by
  * side, and what is tuned on validation besides the learning rate (`grid`). `continuous`: one round of all steps, so that the
- * optimizer is that of one training; its number of steps is tuned in place of the rounds.
+ * optimizer is that of one training; its number of steps is tuned in place of the rounds. `spend`: a control that is given no
+ * more steps than the method that it is held against.
  */
 const row = (id, report, settings, more = {}) => ({
   id,
@@ -10,6 +11,7 @@ const row = (id, report, settings, more = {}) => ({
   tracks: 1,
   finetune: false,
   continuous: false,
+  spend: 'all',
   grid: {},
   ...more,
 });
@@ -19,8 +21,7 @@ const FINETUNE = { finetune: true };
 const CONTINUOUS = { continuous: true };
 /** The strength of mutation, where it is tuned; elsewhere the middle one. */
 const ALPHAS = { alpha: [0.25, 0.5, 1] };
-/** FedQP as it binds: with one sign for each of many modules the half-space alone hardly does. */
-const FEDQP = { mutation: 'fedqp', cone_degrees: 45, alpha: 0.5 };
+const FEDQP = { mutation: 'fedqp', alpha: 0.5 };
 const FEDMUT = { mutation: 'fedmut', alpha: 0.5 };
 const perfit = (id, settings = {}, more = {}) => row(id, 'personalized', { method: 'perfit', ...settings }, more);
 const tunedPerfit = (id, settings = {}, more = {}) =>
@@ -51,6 +52,7 @@ export const ROWS = [
   perfit('perfit-rank', { prune: 'rank' }),
   tunedPerfit('perfit+finetune'),
   fedavg('fedavg+fedmut', FEDMUT, { grid: ALPHAS }),
+  fedavg('fedavg+fedmut-released', { mutation: 'fedmut-released', alpha: 1 }, { grid: { alpha: [1, 2, 4] } }),
   fedavg('fedavg+fedqp', FEDQP, { grid: ALPHAS }),
   perfit('perfit+fedqp', FEDQP, { grid: ALPHAS }),
   tunedPerfit('perfit+fedqp+finetune', FEDQP, { grid: ALPHAS }),
@@ -58,8 +60,15 @@ export const ROWS = [
 
 /** What says where a gain comes from. */
 export const CONTROLS = [
-  // Teams and weights of a mutated round, and no mutation worth the name.
-  fedavg('fedavg-pair-weights', { mutation: 'fedmut', alpha: 1e-9 }),
+  // Masks by chance: at the same cost, and with as many steps of training as a client has that searches.
+  perfit('perfit-random', { prune_score: 'random' }),
+  perfit('perfit-random-steps', { prune_score: 'random' }, { spend: 'as perfit' }),
+  perfit('perfit-magnitude', { prune_score: 'magnitude' }),
+  // PerFIT before its last merge.
+  row('perfit-unmerged', 'unmerged', { method: 'perfit' }),
+  // Where weights follow sizes, what a mutated round's weights do without a mutation.
+  fedavg('fedavg-size', { merge_weights: 'size' }),
+  fedavg('fedavg-size-pairs', { merge_weights: 'size', mutation: 'pairs' }),
 ];
 
 /** Variations of PerFIT and FedQP, each against its plain form. */
@@ -91,7 +100,7 @@ const CORE = [
   'perfit+finetune',
   'fedavg+fedqp',
   'perfit+fedqp+finetune',
-  'fedavg-pair-weights',
+  'perfit-random',
 ];
 
 /** The least that answers what PerFIT and FedQP are worth. */
@@ -103,6 +112,7 @@ const SMALL = [
   'perfit+finetune',
   'ditto',
   'perfit+fedqp+finetune',
+  'perfit-random',
   'fedavg+fedqp',
 ];
 
@@ -119,10 +129,14 @@ export const PAIRS = [
   ['perfit+fedqp+finetune', 'fedavg+finetune'],
   ['perfit+fedqp+finetune', 'perfit+finetune'],
   ['perfit+fedqp+finetune', 'ditto'],
+  ['perfit', 'perfit-random'],
+  ['perfit', 'perfit-random-steps'],
+  ['perfit-magnitude', 'perfit-random'],
+  ['perfit-unmerged', 'perfit'],
   ['perfit-rank', 'perfit'],
   ['fedavg+fedqp', 'fedavg'],
-  ['fedavg+fedqp', 'fedavg-pair-weights'],
   ['fedavg+fedqp', 'fedavg+fedmut'],
+  ['fedavg-size-pairs', 'fedavg-size'],
   ['fedsa-lora', 'fedavg+finetune'],
   ...ABLATIONS.map(({ id }) => [id, id.startsWith('perfit') ? 'perfit' : 'fedavg+fedqp']),
 ];

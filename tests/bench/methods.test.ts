@@ -134,11 +134,10 @@ describe('the budget of a row', () => {
         const budget = equalBudget(entry, plan);
         const settings = { ...budget, ...entry.settings };
         const trained = entry.tracks * budget.num_rounds * budget.local_steps + (budget.finetune_steps ?? 0);
-        const scored =
-          settings.prune_score === 'random'
-            ? 0
-            : (settings.stages ?? 0) * Math.ceil((settings.importance_samples ?? 0) / plan.batch);
-        const spent = trained + (settings.warmup_steps ?? 0) + scored;
+        const { prune_score: score = 'taylor' } = entry.spend === 'as perfit' ? {} : settings;
+        const batches = (settings.stages ?? 0) * Math.ceil((settings.importance_samples ?? 0) / plan.batch);
+        const warmup = score === 'random' ? 0 : (settings.warmup_steps ?? 0);
+        const spent = trained + warmup + (score === 'taylor' ? batches : 0);
         expect(spent).toBeLessThanOrEqual(plan.rounds * plan.steps);
         // What is left over is less than one more step in each round and track.
         expect(spent + entry.tracks * budget.num_rounds).toBeGreaterThan(plan.rounds * plan.steps - entry.tracks);
@@ -204,7 +203,7 @@ describe('a kept cell', () => {
     const counts = { owners: 4, valid: 64, test: 240 };
     expect(cellWork(part, fedavg, cellConfig(part, fedavg, what), counts)).toEqual({
       train: 96,
-      score: 2 * (64 + 240),
+      score: 3 * (64 + 240),
     });
   });
 });

@@ -1,5 +1,5 @@
 /**
- * A row of the table: settings of the run file, which adapter counts (`report`), how many tracks a client trains side by
+ * A row of the table: settings of the run file, which adapter counts (`report`; `home`: what each owner takes home), how many tracks a client trains side by
  * side, and what is tuned on validation besides the learning rate (`grid`). `continuous`: one round of all steps, so that the
  * optimizer is that of one training; its number of steps is tuned in place of the rounds. `spend`: a control that is given no
  * more steps than the method that it is held against.
@@ -56,6 +56,9 @@ export const ROWS = [
   fedavg('fedavg+fedqp', FEDQP, { grid: ALPHAS }),
   perfit('perfit+fedqp', FEDQP, { grid: ALPHAS }),
   tunedPerfit('perfit+fedqp+finetune', FEDQP, { grid: ALPHAS }),
+  row('fedavg+finetune@home', 'home', { method: 'fedavg' }, FINETUNE),
+  row('perfit+finetune@home', 'home', { method: 'perfit' }, FINETUNE),
+  row('perfit+fedqp+finetune@home', 'home', { method: 'perfit', ...FEDQP }, { ...FINETUNE, grid: ALPHAS }),
 ];
 
 /** What says where a gain comes from. */
@@ -101,6 +104,8 @@ const CORE = [
   'fedavg+fedqp',
   'perfit+fedqp+finetune',
   'perfit-random',
+  'perfit+finetune@home',
+  'perfit+fedqp+finetune@home',
 ];
 
 /** The least that answers what PerFIT and FedQP are worth. */
@@ -129,6 +134,10 @@ export const PAIRS = [
   ['perfit+fedqp+finetune', 'fedavg+finetune'],
   ['perfit+fedqp+finetune', 'perfit+finetune'],
   ['perfit+fedqp+finetune', 'ditto'],
+  ['perfit+finetune@home', 'fedavg+finetune@home'],
+  ['perfit+fedqp+finetune@home', 'local'],
+  ['perfit+fedqp+finetune@home', 'fedavg+finetune@home'],
+  ['perfit+fedqp+finetune@home', 'ditto'],
   ['perfit', 'perfit-random'],
   ['perfit', 'perfit-random-steps'],
   ['perfit-magnitude', 'perfit-random'],

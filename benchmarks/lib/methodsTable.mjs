@@ -1,6 +1,6 @@
 import { PAIRS } from './methodsRows.mjs';
 import { hierarchicalBootstrap, judge, mean, spread } from './methodsStats.mjs';
-import { bestRound } from './methodsTune.mjs';
+import { bestRound, countedOf } from './methodsTune.mjs';
 
 const summary = (values) => {
   const known = values.filter((value) => value !== undefined);
@@ -8,7 +8,8 @@ const summary = (values) => {
 };
 
 const good = (row) => row.cells.filter(({ error }) => !error);
-const clientPpl = (cell, entry) => cell.metrics.clients.map((client) => client[entry.report]?.ppl ?? Number.NaN);
+const clientPpl = (cell, entry) =>
+  cell.metrics.clients.map((client) => client[countedOf(client, entry)]?.ppl ?? Number.NaN);
 
 /** Share of the owners for whom the row is better than the same seed's training alone. */
 function betterThanAlone(row, local) {
@@ -42,6 +43,7 @@ export function costToReach(row, local) {
 /** Means and spreads over the seeds of one row. */
 function summariseRow(row, local) {
   const { entry } = row;
+  const kind = entry.report === 'home' ? 'take_home' : entry.report;
   const of = (pick) => summary(good(row).map(pick));
   return {
     row: entry.id,
@@ -49,8 +51,8 @@ function summariseRow(row, local) {
     settings: row.tuned,
     seeds: good(row).map(({ seed }) => seed),
     failed: row.cells.filter(({ error }) => error).map(({ seed, error }) => ({ seed, error })),
-    macro: of(({ metrics }) => metrics.macro[entry.report]?.ppl),
-    weighted: of(({ metrics }) => metrics.weighted[entry.report]?.ppl),
+    macro: of(({ metrics }) => metrics.macro[kind]?.ppl),
+    weighted: of(({ metrics }) => metrics.weighted[kind]?.ppl),
     worst: of((cell) => Math.max(...clientPpl(cell, entry))),
     better: betterThanAlone(row, local),
     take_home: of(({ metrics }) => metrics.macro.take_home?.ppl),
@@ -64,9 +66,10 @@ function summariseRow(row, local) {
 
 /** The scores of a cell as the bootstrap wants them. */
 const scoresOf = (cell, entry) =>
-  Object.keys(cell.test)
-    .sort()
-    .map((client) => cell.test[client][entry.report]);
+  cell.metrics.clients
+    .map((client) => [client.id, cell.test[client.id][countedOf(client, entry)]])
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([, scores]) => scores);
 
 function comparePair(rows, [a, b]) {
   const [left, right] = [a, b].map((id) => rows.find(({ entry }) => entry.id === id));
@@ -198,7 +201,7 @@ const INTRO = `# Methods compared
 
 Made by \`npm run bench:methods\`. Perplexities are those of the owners' own test examples: macro is the mean over owners, weighted the one over
 all target tokens, each with its standard deviation over seeds. "counts" is the adapter that the row is about; "taken home" is what each owner's
-validation examples choose. Every row merges with equal weights of the owners and has the same budget of training examples; search, second tracks
+validation examples choose, and of "home" rows it is what counts. Every row merges with equal weights of the owners and has the same budget of training examples; search, second tracks
 and fine-tuning are part of it. Learning rate and number of rounds (or steps) are chosen on validation at the first seed, for every row alike.
 
 Differences are of macro perplexity. The interval is that of a hierarchical bootstrap: seeds (Student's t), and test examples that all seeds share.

@@ -4,7 +4,11 @@ import { mean } from './methodsStats.mjs';
 /** How often a grid whose best value lies at its edge is extended by its own ratio. */
 const EXTENSIONS = 3;
 
-const macroOf = (cell, entry) => mean(cell.metrics.clients.map(({ valid }) => valid[entry.report]?.ppl ?? Number.NaN));
+/** The kind of adapter of an owner that counts in a row: the same for all, or what each takes home. */
+export const countedOf = (client, { report }) => (report === 'home' ? client.take_home.which : report);
+
+const macroOf = (cell, entry) =>
+  mean(cell.metrics.clients.map((client) => client.valid[countedOf(client, entry)]?.ppl ?? Number.NaN));
 
 /** The round whose adapter is the best on validation, and its macro perplexity there; the last for adapters that exist at the end alone. */
 export function bestRound(cell, entry) {

@@ -345,6 +345,24 @@ describe('the table', () => {
     expect(summary.rows[0].better).toBeNull();
   });
 
+  it('can be about what each owner takes home', () => {
+    const [home] = selectRows('perfit+fedqp+finetune@home');
+    const both = cell('tuned', { test: [3, 9] });
+    const [first, second] = both.metrics.clients;
+    Object.assign(first!, { take_home: { which: 'tuned' } });
+    Object.assign(second!, { take_home: { which: 'global' }, global: { ppl: 7 } });
+    Object.assign(second!.valid!, { global: { ppl: 6 } });
+    Object.assign(both.test.owner1!, { global: { nll: [10 * Math.log(7)], tokens: [10] } });
+    Object.assign(both.metrics.macro, { take_home: { ppl: 5 } });
+    Object.assign(both.metrics.weighted, { take_home: { ppl: 5 } });
+    expect(bestRound(both, home).ppl).toBe((4 + 6) / 2);
+    const other = { ...cell('local', { test: [3, 7] }) };
+    const table = summarisePart(part, [row(home, [both]), row(local, [other])]);
+    expect(table.rows[0]).toMatchObject({ macro: { mean: 5 }, worst: { mean: 7 } });
+    expect(table.comparisons).toHaveLength(1);
+    expect(table.comparisons[0].difference).toBeCloseTo(0, 12);
+  });
+
   it('has what it cost until it was as good as alone', () => {
     expect(ours.to_local).toEqual({ bytes: 20, tokens: 200 });
     expect(costToReach({ ...shared, best: cell('global', { rounds: [[8, 8]] }) }, alone)).toBeNull();

@@ -1,4 +1,4 @@
-import type { DenseAdapter } from '../adapter/components.js';
+import { type DenseAdapter, gatherComponents, selectComponents } from '../adapter/components.js';
 import { type AdapterLayout, type LayoutModule, withRanks } from '../adapter/layout.js';
 import type { Arithmetic } from './arithmetic.js';
 import { orthogonalize, topEigenvectors } from './eigen.js';
@@ -120,4 +120,31 @@ export function sumOfAdapters(
       else stackComponents(summands, result, to);
     },
   );
+}
+
+/** Squared singular values of a module of a truncated sum, which are in the columns of its B. */
+function energiesOf(values: Float32Array, { offsetB, outDim, rank }: LayoutModule): number[] {
+  const energies = Array.from({ length: rank }, () => 0);
+  for (let row = 0; row < outDim; row++) {
+    for (let c = 0; c < rank; c++) energies[c]! += values[offsetB + row * rank + c]! ** 2;
+  }
+  return energies;
+}
+
+/** Of a truncated sum, the first components of each module that hold a share of its squared singular values; one at least. */
+export function keepEnergy({ layout, values }: DenseAdapter, share: number): { adapter: DenseAdapter; kept: number } {
+  let [kept, all] = [0, 0];
+  const selection = selectComponents(layout, (module) => {
+    const energies = energiesOf(values, module);
+    const total = energies.reduce((sum, energy) => sum + energy, 0);
+    let [held, count] = [energies[0]!, 1];
+    while (count < energies.length && held < share * total) held += energies[count++]!;
+    kept += held;
+    all += total;
+    return Array.from({ length: count }, (_, c) => c);
+  });
+  return {
+    adapter: { layout: selection.to, values: gatherComponents(selection, values) },
+    kept: all > 0 ? kept / all : 1,
+  };
 }

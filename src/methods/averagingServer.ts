@@ -194,9 +194,10 @@ export class AveragingServer implements ServerHalf {
     const after = rows.length === 0 ? before : (this.#hooks.step?.(before, mean) ?? mean);
     this.#theta = after;
     this.#offered = sharing();
-    // Where a factor stays with its client, there is no product of the merged factors to compare with.
     const { robust: robustly } = this.#init.merge;
-    const error = averaged === this.#trains(round) ? aggregationError(this.#layout, rows, mean) : null;
+    // Where a factor stays with its client, or nobody uses the merged adapter whole, there is no product to compare with.
+    const hasProduct = averaged === this.#trains(round) && rows.every(({ mask }) => mask === null);
+    const error = hasProduct ? aggregationError(this.#layout, rows, mean) : null;
     return {
       metrics: {
         ...(error === null ? {} : { aggregationError: error.relative, errorModules: error.modules }),

@@ -1,6 +1,6 @@
 import { adapterProductNorm } from '../merge/gram.js';
 import { averaging } from './averaging.js';
-import { mixedRanks } from './mixedRanks.js';
+import { mixedRanks, rank_aware } from './mixedRanks.js';
 
 /**
  * HetLoRA (arXiv 2401.06432): clients of unlike ranks; updates are padded with zeros to the largest rank, weigh
@@ -11,7 +11,7 @@ export const hetlora = averaging({
   id: 'hetlora',
   summary: 'Clients of unlike ranks, padded with zeros and weighed by the norm of their product.',
   capabilities: { gives: ['global'], aligned: true, mixedRanks: true, mutable: true },
-  options: {},
+  options: { rank_aware },
   server(init) {
     const { hooks, pad } = mixedRanks(init);
     return {
@@ -20,7 +20,7 @@ export const hetlora = averaging({
         const { layout, values } = update.adapter;
         return {
           values: pad(update),
-          mask: null,
+          mask: init.options.rank_aware ? hooks.maskOf!(update.client) : null,
           weight: adapterProductNorm(values, layout.modules, init.arithmetic.productNorms),
         };
       },

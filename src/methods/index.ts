@@ -1,5 +1,6 @@
 import { ConfigError } from '../errors.js';
 import { centralized } from './centralized.js';
+import { clustered } from './clustered.js';
 import { ditto } from './ditto.js';
 import { fedadagrad } from './fedadagrad.js';
 import { fedadam } from './fedadam.js';
@@ -7,13 +8,16 @@ import { fedavg } from './fedavg.js';
 import { fedavgm } from './fedavgm.js';
 import { fedexLora } from './fedexLora.js';
 import { fedprox } from './fedprox.js';
+import { fedrotLora } from './fedrotLora.js';
 import { fedsaLora } from './fedsaLora.js';
 import { fedyogi } from './fedyogi.js';
 import { ffaLora } from './ffaLora.js';
 import { flexlora } from './flexlora.js';
 import { flora } from './flora.js';
+import { florist } from './florist.js';
 import { hetlora } from './hetlora.js';
 import { local } from './local.js';
+import { loraFair } from './loraFair.js';
 import type { Capabilities, Method } from './method.js';
 import { perfit } from './perfit.js';
 import { rolora } from './rolora.js';
@@ -38,6 +42,10 @@ const BUILT_IN = [
   flexlora,
   flora,
   fedexLora,
+  florist,
+  fedrotLora,
+  loraFair,
+  clustered,
   perfit,
 ] as const;
 

@@ -1,3 +1,4 @@
+import { z } from 'zod';
 import {
   type ComponentSelection,
   firstComponents,
@@ -17,6 +18,15 @@ export interface MixedRanks {
   /** A client's update padded with zeros to the layout of the merge. */
   pad(update: CheckedUpdate): Float32Array;
 }
+
+/**
+ * The repair of raFLoRA (arXiv 2602.13486), after its abstract: a component is averaged over the clients that have it. Zeros in
+ * the place of missing ones would take energy from higher components in every round.
+ */
+export const rank_aware = z
+  .boolean()
+  .default(false)
+  .describe('hetlora, flexlora: average each component over the clients that have it.');
 
 export function mixedRanks({ layout: base, initial, seed, clients }: ServerInit<unknown>): MixedRanks {
   const rank = clients.reduce((most, client) => Math.max(most, client.rank), base.modules[0]?.rank ?? 0);

@@ -7,6 +7,7 @@ const OWN: Partial<Record<MethodId, Which>> = {
   local: 'local',
   ditto: 'personalized',
   'fedsa-lora': 'personalized',
+  clustered: 'personalized',
   perfit: 'personalized',
 };
 const MUTATIONS = ['none', 'fedmut', 'fedqp'] as const;

@@ -65,6 +65,6 @@ describe('the keys of the run file', () => {
 
   it('take every method by its id', () => {
     for (const method of METHODS) expect(parseConfig({ method }).method).toBe(method);
-    expect(METHODS).toHaveLength(18);
+    expect(METHODS).toHaveLength(22);
   });
 });

@@ -75,7 +75,7 @@ describe('states', () => {
 
 describe('sendings', () => {
   it.each(METHODS)('of %s are packed once for all who get the same', (method) => {
-    const toy = runToy({ method, num_rounds: 2, search_round: 9 }, clients);
+    const toy = runToy({ method, num_rounds: 2, search_round: 9, cluster_round: 9 }, clients);
     const sent = [...toy.server.send(toy.context(3)).values()];
     const names = Object.keys(sent[0]!.parts);
     for (const name of names) expect(new Set(sent.map(({ parts }) => parts[name])).size, name).toBe(1);
@@ -85,7 +85,9 @@ describe('sendings', () => {
     }
   });
 
-  it.each(CASES.filter(([method]) => methodOf(method).capabilities.gives.includes('global') && method !== 'flora'))(
+  it.each(
+    CASES.filter(([method]) => methodOf(method).capabilities.gives.includes('global') && !method.startsWith('flor')),
+  )(
     'of %s %o give a client the merged adapter, or a mutant in one factor, whatever rounds it missed',
     (method, settings) => {
       const toy = quadraticToy({ method, num_rounds: 8, search_round: 99, ...settings }, clients);

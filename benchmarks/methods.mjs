@@ -19,7 +19,7 @@ const USAGE = `npm run bench:methods -- [options]
   --seeds LIST      default 1,2,3; the first one tunes
   --grid LIST       learning rates to try, the same for every row; extended where the best lies at the edge
   --tune-all        tune each row's own keys as well (alpha, the server's rate)
-  --model PATH      base model of the parts that are not embedded: a GGUF file or hf:ID
+  --model PATH      base of the parts that are not embedded: a GGUF file, hf:ID or embedded
   --data PATTERN    Dolly's JSON files, or of natural a folder with a file or folder an owner
   --owners N        owners (default: 8, of topics and mixed as many as there are categories, of natural all)
   --train N --valid N --test N   examples of an owner (default 40, 16, 60)
@@ -32,7 +32,8 @@ const USAGE = `npm run bench:methods -- [options]
   --quick           tiny budget, one seed: shows that it works, says nothing
   --report          run no cell, write the tables of what is finished
 The tables go to DIR and, where DIR is the default, into docs/methods.md. Finished cells lie in benchmarks/results/methods-cells
-and are not run again, unless data, base, kernels or what engine and methods compute have changed since.`;
+and are not run again, unless data, base, kernels or what engine and methods compute have changed since. Long sweeps run in the
+background: nohup npm run bench:methods -- ... > sweep.log &`;
 
 const COUNTS = ['owners', 'train', 'valid', 'test', 'characters', 'rounds', 'steps', 'batch', 'workers', 'threads'];
 

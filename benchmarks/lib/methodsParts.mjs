@@ -64,8 +64,9 @@ export const PART_IDS = Object.keys(PARTS);
 export function partSettings(name, options) {
   const make = PARTS[name];
   if (!make) throw new Error(`Expected --part out of ${PART_IDS.join(', ')} but received "${name}".`);
-  if (options.model && !options.model.startsWith('hf:') && !existsSync(options.model)) {
-    throw new Error(`Expected a model at ${options.model} but there is none.`);
+  const { model } = options;
+  if (model && model !== 'embedded' && !model.startsWith('hf:') && !existsSync(model)) {
+    throw new Error(`Expected a model at ${model} but there is none.`);
   }
   const part = make(options);
   const { data } = part.config;

@@ -45,3 +45,20 @@ it('sweeps, says how long before it starts, and runs no cell twice', () => {
   expect(cells(sweep('--report', '--steps', '2'))).toEqual([]);
   expect(readFileSync(join(out, 'methods-quick.md'), 'utf8')).toBe(table);
 });
+
+it('sweeps any folder of owners', () => {
+  const data = [
+    '--part',
+    'natural',
+    '--model',
+    'embedded',
+    '--data',
+    join(root, 'datasets', 'owners'),
+    '--owners',
+    '2',
+  ];
+  sweep(...data);
+  expect(readFileSync(join(out, 'methods-quick.md'), 'utf8')).toMatch(
+    /## natural[\s\S]* 2 owners with 8 training, 2 validation and 3 test examples each/,
+  );
+});

@@ -18,20 +18,18 @@ export function cellWork(part, entry, config, { owners, valid, test }) {
   };
 }
 
+/** Of the short federation that measures the speed. */
+const SAMPLE = { steps: 2, examples: 4 };
+
 /**
  * How fast this machine is at the part, from one short federation: seconds before the first round, of training on an example
- * and of scoring one; and how many examples there are.
+ * and of scoring one; and how many examples all owners have.
  */
 export async function calibrate(part, entry, options) {
-  const steps = 2;
-  const settings = cellConfig(part, entry, { seed: 1, tuned: {}, phase: 'test' });
   const config = {
-    ...settings,
-    method: 'fedavg',
-    mutation: 'none',
-    num_rounds: 1,
-    local_steps: steps,
-    finetune_steps: 0,
+    ...cellConfig(part, entry, { seed: 1, tuned: {}, phase: 'test' }),
+    ...{ method: 'fedavg', mutation: 'none', num_rounds: 1, local_steps: SAMPLE.steps, finetune_steps: 0 },
+    ...{ max_valid_examples: SAMPLE.examples, max_test_examples: SAMPLE.examples },
   };
   const at = { begin: performance.now() };
   const onProgress = ({ kind, round }) => {
@@ -40,19 +38,17 @@ export async function calibrate(part, entry, options) {
     if (kind === 'evaluating' && round === 1) at.trained = performance.now();
   };
   const { metrics } = await runConfig(part, config, { ...options, onProgress });
-  const sum = (of) => metrics.clients.reduce((total, client) => total + of(client), 0);
-  const counts = {
-    owners: metrics.clients.length,
-    valid: sum(({ num_val }) => num_val),
-    test: sum(({ num_test }) => num_test),
-  };
+  const owners = metrics.clients.length;
+  const scored = metrics.clients.reduce((sum, { num_val, num_test }) => sum + num_val + num_test, 0);
   const seconds = (from, to) => (to - from) / 1000;
   return {
-    ...counts,
+    owners,
+    valid: part.counts.valid,
+    test: part.counts.test,
     open: seconds(at.begin, at.prepared),
-    train: seconds(at.train, at.trained) / (counts.owners * steps * part.plan.batch),
-    score:
-      (seconds(at.prepared, at.train) + seconds(at.trained, performance.now())) / (3 * (counts.valid + counts.test)),
+    train: seconds(at.train, at.trained) / (owners * SAMPLE.steps * part.plan.batch),
+    // The base, the shared adapter, and each owner's own before the merge.
+    score: (seconds(at.prepared, at.train) + seconds(at.trained, performance.now())) / (3 * scored),
     tokensPerSecond: metrics.tokens.train / seconds(at.train, at.trained),
   };
 }

@@ -1,6 +1,6 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { folderDigest, makeOwners } from './methodsData.mjs';
+import { countExamples, folderDigest, makeOwners } from './methodsData.mjs';
 import { ROOT } from './paths.mjs';
 
 /** Small enough to see in seconds that everything works. */
@@ -69,14 +69,15 @@ export function partSettings(name, options) {
     throw new Error(`Expected a model at ${model} but there is none.`);
   }
   const part = make(options);
-  const { data } = part.config;
+  const folder = part.config.data === 'embedded' ? join(ROOT, 'datasets/owners') : part.config.data;
   const caps = options.quick ? { max_train_examples: 8, max_valid_examples: 2, max_test_examples: 3 } : {};
   return {
     name,
     quick: options.quick,
     plan: { ...(options.quick ? QUICK : part.plan), ...options.plan },
     grid: options.grid ?? (options.quick ? part.grid.slice(1, 2) : part.grid),
-    dataSha256: folderDigest(data === 'embedded' ? join(ROOT, 'datasets/owners') : data),
+    dataSha256: folderDigest(folder),
+    counts: countExamples(folder, { valid: caps.max_valid_examples, test: caps.max_test_examples }),
     // Rows that are compared differ in the method alone: all merge every owner with the same weight.
     config: { ...part.config, ...caps, merge_weights: 'uniform' },
   };

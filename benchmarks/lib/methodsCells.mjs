@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { basename, join } from 'node:path';
+import { recallScores, rememberScores } from './methodsBase.mjs';
 import { equalBudget } from './methodsBudget.mjs';
 import { CACHE, library, RESULTS } from './paths.mjs';
 
@@ -98,13 +99,24 @@ function roundCosts({ dir }) {
     }));
 }
 
-/** Runs a run file of the sweep, in a folder that the next one takes over. */
+/** Runs a run file of the sweep, in a folder that the next one takes over. The base is scored once for equal examples. */
 export async function runConfig(part, config, { workers, threads, signal, onProgress }) {
   const { parseConfig } = await library('config/parse.js');
   const { runFederation } = await library('run/runFederation.js');
   const output = join(CACHE, 'methods', `run-${part.name}-${process.pid}`);
-  const parsed = parseConfig({ ...config, workers, threads, output_dir: output });
-  return runFederation({ config: parsed, overwrite: true, signal, onProgress });
+  const { seed, max_train_examples: train, max_valid_examples: valid, max_test_examples: test } = config;
+  const examples = JSON.stringify([part.name, seed, train, valid, test]);
+  const result = await runFederation({
+    config: parseConfig({ ...config, workers, threads, output_dir: output }),
+    overwrite: true,
+    signal,
+    onProgress(progress) {
+      if (progress.kind === 'prepared') recallScores(output, examples);
+      onProgress?.(progress);
+    },
+  });
+  rememberScores(output, examples);
+  return result;
 }
 
 /** What a run of the sweep gave, or the error that is its result: a setting that diverges is named in the table. */

@@ -8,8 +8,8 @@ const adaptersOf = ({ settings }) => (['perfit', 'ditto', 'fedsa-lora'].includes
 export function cellWork(part, entry, config, { owners, valid, test }) {
   const { rounds, steps, batch } = part.plan;
   const adapters = adaptersOf(entry);
-  // The base, what the owner had before the last merge, and what fine-tuning made.
-  const atEnd = 1 + adapters + (entry.continuous ? 0 : 1) + (entry.finetune ? 1 : 0);
+  // What the owner had before the last merge, and what fine-tuning made. The base is scored once for all rows.
+  const atEnd = adapters + (entry.continuous ? 0 : 1) + (entry.finetune ? 1 : 0);
   // What the last round scored on validation is known at the end.
   const scored = config.eval_every > 0 ? (config.num_rounds - 1) * adapters + atEnd : atEnd;
   return {

@@ -203,7 +203,7 @@ describe('a kept cell', () => {
     const counts = { owners: 4, valid: 64, test: 240 };
     expect(cellWork(part, fedavg, cellConfig(part, fedavg, what), counts)).toEqual({
       train: 96,
-      score: 3 * (64 + 240),
+      score: 2 * (64 + 240),
     });
   });
 });

@@ -1,9 +1,10 @@
 import { execFileSync } from 'node:child_process';
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, expect, it } from 'vitest';
+import { sha256 } from '../../src/sha256.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const out = mkdtempSync(join(tmpdir(), 'fedtune-sweep-'));
@@ -61,4 +62,32 @@ it('sweeps any folder of owners', () => {
   expect(readFileSync(join(out, 'methods-quick.md'), 'utf8')).toMatch(
     /## natural[\s\S]* 2 owners with 8 training, 2 validation and 3 test examples each/,
   );
+});
+
+it('scores the base once for all rows', async () => {
+  const load = (name: string) => import(new URL(`../../benchmarks/lib/${name}`, import.meta.url).href);
+  const { runConfig } = await load('methodsCells.mjs');
+  const { rememberScores } = await load('methodsBase.mjs');
+  const caps = { max_train_examples: 2, max_valid_examples: 1, max_test_examples: 1 };
+  const config = { method: 'local', num_rounds: 1, local_steps: 1, batch_size: 1, seed: 5, eval_every: 0, ...caps };
+  const part = { name: 'once' };
+  const { dir, metrics } = await runConfig(part, config, {});
+  const again = await runConfig(part, { ...config, method: 'fedavg' }, {});
+  expect(again.metrics.macro.base).toEqual(metrics.macro.base);
+
+  // Scores that no base gives are believed where they stand for the same examples, and only there.
+  for (const owner of readdirSync(join(dir, 'owners'))) {
+    const file = join(dir, 'owners', owner, 'scored');
+    const content = JSON.parse(readFileSync(file, 'utf8').split('\n')[1]!);
+    for (const entry of content.splits.test) if (entry[0] === 'base') entry[1] = entry[1].map(() => 0);
+    const body = JSON.stringify(content);
+    writeFileSync(file, `${sha256(body)}\n${body}`);
+  }
+  rememberScores(dir, JSON.stringify(['once', 5, 2, 1, 1]));
+  rememberScores(dir, JSON.stringify(['once', 6, 2, 1, 1]));
+  const told = await runConfig(part, config, {});
+  expect(told.metrics.macro.base.ppl).toBe(1);
+  const other = await runConfig(part, { ...config, seed: 6 }, {});
+  expect(other.metrics.macro.base.ppl).toBeGreaterThan(1);
+  rmSync(dir, { recursive: true, force: true });
 });

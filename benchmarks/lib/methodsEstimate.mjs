@@ -2,7 +2,7 @@ import { cellConfig, getCell, hasCell, runConfig } from './methodsCells.mjs';
 import { tuneRow } from './methodsTune.mjs';
 
 /** Adapters that exist for an owner besides the base, before fine-tuning. */
-const adaptersOf = ({ settings }) => (['perfit', 'ditto', 'fedsa-lora'].includes(settings.method) ? 2 : 1);
+const adaptersOf = ({ settings }) => (['perfit', 'ditto'].includes(settings.method) ? 2 : 1);
 
 /** Examples of all owners that a cell trains on and scores. */
 export function cellWork(part, entry, config, { owners, valid, test }) {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, describe, expect, it } from 'vitest';
+import { METHODS } from '../../src/methods/index.js';
 
 /** Benchmarks are plain JavaScript without types. */
 const load = (name: string) => import(new URL(`../../benchmarks/lib/${name}`, import.meta.url).href);
@@ -160,6 +161,11 @@ describe('the budget of a row', () => {
       stages: 1,
     });
   });
+});
+
+it('has a row for every method', () => {
+  const methods = new Set(ROWS.map(({ settings }: { settings: { method: string } }) => settings.method));
+  expect([...METHODS].filter((method) => !methods.has(method))).toEqual([]);
 });
 
 it('compares rows that exist', () => {

@@ -12,6 +12,7 @@ import { addExportCommand } from './export.js';
 import { addInspectCommand } from './inspect.js';
 import { addKeysCommand } from './keys.js';
 import { addModelsCommand } from './models.js';
+import { addPlanCommand } from './plan.js';
 import { addReportCommand } from './report.js';
 import { addRunCommand } from './run.js';
 import { addStartCommand } from './start.js';
@@ -20,7 +21,7 @@ const OTHER = 'Other:';
 const GROUPS: readonly [string, readonly ((program: Command, context: CliContext) => void)[]][] = [
   ['Begin:', [addStartCommand, addDoctorCommand, addModelsCommand]],
   ['Look before:', [addDataCommand, addInspectCommand, addKeysCommand]],
-  ['Train:', [addRunCommand]],
+  ['Train:', [addPlanCommand, addRunCommand]],
   ['Look after:', [addReportCommand, addEvalCommand]],
   ['Take home:', [addExportCommand]],
   [OTHER, [addCompletionCommand]],

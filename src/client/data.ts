@@ -32,7 +32,7 @@ export interface OwnerData extends OwnerExamples {
 }
 
 /** Form of OwnerData: what is kept in another one is made anew. */
-const FORM = 2;
+const FORM = 3;
 
 /** There is one state of the tokens, written anew where rows or settings change. */
 const TURN = 1;

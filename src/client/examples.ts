@@ -27,9 +27,13 @@ export interface LabelledExample {
 }
 
 function countsOf(examples: readonly LabelledExample[]): SplitCounts {
+  let tokens = 0;
   let targets = 0;
-  for (const { example } of examples) for (const bit of example.lossMask) targets += bit;
-  return { examples: examples.length, targets };
+  for (const { example } of examples) {
+    tokens += example.tokens.length;
+    for (const bit of example.lossMask) targets += bit;
+  }
+  return { examples: examples.length, tokens, targets };
 }
 
 /** Puts tokenised examples one after the other. */

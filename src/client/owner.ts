@@ -58,6 +58,7 @@ function categoriesOf({ categories, counts }: OwnerData): Record<string, number>
 function sumCounts(counts: readonly SplitCounts[]): SplitCounts {
   return {
     examples: counts.reduce((sum, { examples }) => sum + examples, 0),
+    tokens: counts.reduce((sum, { tokens }) => sum + tokens, 0),
     targets: counts.reduce((sum, { targets }) => sum + targets, 0),
   };
 }

@@ -57,7 +57,8 @@ export interface DroppedCounts {
 
 export interface SplitCounts {
   readonly examples: number;
-  /** Target tokens. */
+  readonly tokens: number;
+  /** Those of them that are targets. */
   readonly targets: number;
 }
 

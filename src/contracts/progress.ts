@@ -49,6 +49,37 @@ export type Progress =
   | { readonly kind: 'evaluated'; readonly evaluation: Evaluation }
   | { readonly kind: 'tuning'; readonly clients: number };
 
+/** What a run is expected to take. Bytes and seconds. */
+export interface RunEstimate {
+  readonly seconds: {
+    readonly train: number;
+    readonly score: number;
+    /** Opening the run (where that is still to come), sending, merging. */
+    readonly rest: number;
+    readonly total: number;
+  };
+  readonly memory: {
+    readonly base: number;
+    /** Activations, optimizer and scratch of all workers. */
+    readonly training: number;
+    /** Adapters on their way and in the merge. */
+    readonly adapters: number;
+    /** The program itself, data and tokens. */
+    readonly rest: number;
+    readonly total: number;
+  };
+  readonly bytes: { readonly down: number; readonly up: number };
+  /** Examples by split; optimizer steps and tokens of one round. */
+  readonly owners: readonly {
+    readonly id: string;
+    readonly train: number;
+    readonly valid: number;
+    readonly test: number;
+    readonly steps: number;
+    readonly tokens: number;
+  }[];
+}
+
 /** Live progress of a run, for a display. */
 export type RunProgress =
   | {
@@ -78,6 +109,8 @@ export type RunProgress =
       readonly threads: number;
       readonly kernels: string;
     }
+  /** Before the first round, where somebody watches. */
+  | { readonly kind: 'estimate'; readonly estimate: RunEstimate }
   | { readonly kind: 'downloading'; readonly file: string; readonly bytes: number; readonly totalBytes: number }
   | { readonly kind: 'resumed'; readonly round: number }
   | { readonly kind: 'writing'; readonly dir: string }

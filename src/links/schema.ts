@@ -21,7 +21,7 @@ const part = z.strictObject({
 });
 const sending = { parts: z.record(z.string().max(64), part), note: z.unknown() };
 
-const splitCounts = z.strictObject({ examples: count, targets: count });
+const splitCounts = z.strictObject({ examples: count, tokens: count, targets: count });
 const nllSums = z.partialRecord(which, z.strictObject({ nll: anyNumber, tokens: count }));
 const tokens = z.strictObject({ train: count, search: count, targets: count });
 

@@ -1,6 +1,6 @@
 import type { Evaluation } from '../contracts/evaluation.js';
 import { WHICH } from '../contracts/evaluation.js';
-import type { RunProgress } from '../contracts/progress.js';
+import type { RunEstimate, RunProgress } from '../contracts/progress.js';
 import { shown } from '../text.js';
 import { droppedReasons, formatBytes, formatSeconds, plural, shareLost } from './format.js';
 import { TimeLeft } from './timeLeft.js';
@@ -15,6 +15,15 @@ export interface Screen {
 function means({ macro, split }: Evaluation): string {
   const parts = WHICH.filter((which) => macro[which]).map((which) => `${which} ${macro[which]!.ppl.toFixed(3)}`);
   return `${split} perplexity: ${parts.join(', ')}`;
+}
+
+/** What a run takes, in one line. */
+export function estimateLine({ seconds, memory, bytes }: RunEstimate): string {
+  const traffic = bytes.up + bytes.down;
+  return (
+    `about ${formatSeconds(seconds.total)}, ${formatBytes(memory.total)} of memory` +
+    (traffic > 0 ? `, ${formatBytes(bytes.up)} up and ${formatBytes(bytes.down)} down` : '')
+  );
 }
 
 type Prepared = Extract<RunProgress, { kind: 'prepared' }>;
@@ -101,6 +110,9 @@ export class ProgressDisplay {
     switch (progress.kind) {
       case 'prepared':
         this.#prepared(progress);
+        return;
+      case 'estimate':
+        this.line(`plan: ${estimateLine(progress.estimate)}`);
         return;
       case 'plan':
         this.#timeLeft.begin(progress.plan, this.#round);

@@ -1,6 +1,5 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Description } from '../contracts/messages.js';
 import type { PartitionRecord } from '../contracts/partition.js';
 import { resolveTemplate, showExample, tokenizeExample, tokenizeOptionsOf } from '../data/index.js';
 import { makeFolder } from '../files.js';
@@ -35,8 +34,8 @@ export interface OpenedFederation {
   readonly partition: PartitionRecord;
   readonly inputs: RunInputs;
   readonly federation: Federation;
-  /** What the owners in the run say of their data. */
-  readonly descriptions: readonly Description[];
+  /** The owners in the run, with what they say of their data. */
+  readonly owners: readonly DescribedOwner[];
   readonly link: Link;
   /** The first example as it will be trained, for the screen alone; a run that goes on has none. */
   readonly firstExample: string | undefined;
@@ -75,9 +74,7 @@ async function showFirst({ config, model }: Prepared, { owners }: Deal): Promise
 }
 
 /** What is the same of a new run and of one that goes on. */
-type Opened = Pick<OpenedFederation, 'folder' | 'link' | 'partition' | 'federation' | 'firstExample'> & {
-  readonly owners: readonly DescribedOwner[];
-};
+type Opened = Pick<OpenedFederation, 'folder' | 'link' | 'owners' | 'partition' | 'federation' | 'firstExample'>;
 
 /** Deals the data out into a new run folder; what an earlier run left there goes when all owners have answered. */
 async function openNew(prepared: Prepared, dir: string, { overwrite, signal, tap, hub }: OpenOptions): Promise<Opened> {
@@ -148,8 +145,8 @@ export async function openFederation(prepared: Prepared, dir: string, options: O
       ? new Base({ description: model.description, precision: config.precision, kernels: config.kernels })
       : undefined;
   try {
-    const { owners, ...opened } = await (options.resume ? openAgain : openNew)(prepared, dir, options);
-    const { folder, link, partition } = opened;
+    const opened = await (options.resume ? openAgain : openNew)(prepared, dir, options);
+    const { folder, link, owners, partition } = opened;
     return {
       ...opened,
       ...cpusOf(config, owners.length),
@@ -159,7 +156,6 @@ export async function openFederation(prepared: Prepared, dir: string, options: O
         dataSha256: dataDigest(owners),
         kernels: owners[0]!.description.kernels,
       },
-      descriptions: owners.map(({ description }) => description),
       close: async () => {
         await link.close();
         base?.dispose();

@@ -6,12 +6,15 @@ import { describeSummary } from '../data/index.js';
 import { InterruptedError } from '../errors.js';
 import type { Tap } from '../links/index.js';
 import type { BaseModel, HubOptions } from '../model/index.js';
+import { formatBytes } from '../report/format.js';
 import { makeReportObserver } from '../report/observer.js';
 import { type FinishedRun, finishRun } from '../server/finish.js';
 import { runRounds } from '../server/loop.js';
 import type { LoopHost } from '../server/types.js';
 import { publishAdapters, withTakeHomes } from './adapters.js';
+import { estimateRun } from './estimate.js';
 import type { SavedRun } from './folder.js';
+import { memoryLimit, requireRoomForBase } from './memory.js';
 import { makeMetrics } from './metrics.js';
 import { type OpenedFederation, openFederation } from './open.js';
 import type { OwnerFolder } from './owners.js';
@@ -70,7 +73,8 @@ function makeSession(prepared: Prepared, opened: OpenedFederation, watch: Stopwa
 /** Says what begins, or what is gone on with. */
 async function begin({ prepared, opened, watch, show }: Session, resume: boolean): Promise<SavedRun | undefined> {
   const { config, model } = prepared;
-  const { folder, partition, inputs, federation, descriptions } = opened;
+  const { folder, partition, inputs, federation } = opened;
+  const descriptions = opened.owners.map(({ description }) => description);
   const saved = resume ? await resumeState(folder, inputs, config) : undefined;
   if (saved) {
     watch.goOn(saved);
@@ -107,6 +111,24 @@ async function begin({ prepared, opened, watch, show }: Session, resume: boolean
     kernels: inputs.kernels,
   });
   return saved;
+}
+
+/** The part of a calibration's two seconds that is worth it before a run. */
+const SHARE = 0.2;
+
+/** Says what the run will take, where somebody watches: whatever is wrong with that ends no run. */
+async function foretell({ prepared, opened, observer, show }: Session): Promise<void> {
+  await observer.attempt('Estimating', async () => {
+    const { federation, owners, workers, threads } = opened;
+    const estimate = await estimateRun({ prepared, federation, owners, workers, threads, share: SHARE });
+    show({ kind: 'estimate', estimate });
+    const limit = memoryLimit();
+    const { total } = estimate.memory;
+    if (total > limit) {
+      const message = `about ${formatBytes(total)} of memory are needed but this machine has ${formatBytes(limit)}; fedtune plan says what helps`;
+      show({ kind: 'warning', message });
+    }
+  });
 }
 
 function hostOf({ prepared, opened, watch, show, observer }: Session, signal: AbortSignal): LoopHost {
@@ -176,10 +198,13 @@ export async function runFederation(options: RunOptions): Promise<RunResult> {
   try {
     const hub = watchDownloads(options);
     const prepared = await prepare(config, hub);
+    requireRoomForBase(prepared.model.description, config.precision);
     const how = { resume, overwrite, signal, hub, ...(tap ? { tap } : {}) };
     opened = await openFederation(prepared, resolve(config.output_dir), how);
     const session = makeSession(prepared, opened, watch, options);
     const saved = await begin(session, resume);
+    // Owners in processes of their own share no base with this one.
+    if (options.onProgress && !saved && config.runtime === 'threads') await foretell(session);
     const host = hostOf(session, signal);
     const { federation, folder } = opened;
     const state = await runRounds(federation, host, saved?.loop);

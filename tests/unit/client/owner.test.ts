@@ -112,9 +112,10 @@ describe('an owner describes its data', () => {
     expect(targets0(cut.description) + cut.description.numTargetsLost).toBe(targets0(whole.description));
     const data = loadData(whole.home);
     const list = examplesOf(data, 'train');
-    let targets = 0;
+    let [targets, tokens] = [0, 0];
+    for (let i = 0; i < list.count; i++) tokens += list.example(i).tokens.length;
     for (let i = 0; i < list.count; i++) targets += list.example(i).lossMask.reduce((sum, bit) => sum + bit, 0);
-    expect(whole.description.train).toEqual({ examples: 8, targets });
+    expect(whole.description.train).toEqual({ examples: 8, tokens, targets });
     const perCategory = Object.values(whole.description.categories);
     expect(perCategory.reduce((sum, count) => sum + count, 0)).toBe(8);
   });
@@ -203,7 +204,7 @@ describe('an owner describes its data', () => {
     const federation = await makeFederation({}, { owners: 1 });
     const [home] = dealRows(temporaryFolder(), new Map([['empty', []]]));
     const reply = await ask<Description>(new Owner(home!, toyHost()), describeRequest(federation));
-    expect(reply.train).toEqual({ examples: 0, targets: 0 });
+    expect(reply.train).toEqual({ examples: 0, tokens: 0, targets: 0 });
   });
 });
 

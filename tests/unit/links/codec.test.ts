@@ -70,7 +70,7 @@ const wireError: fc.Arbitrary<WireError> = fc.letrec<{ error: WireError }>((tie)
   }),
 })).error;
 const sums = fc.dictionary(fc.constantFrom(...WHICH), fc.record({ nll: fc.double(), tokens: count }));
-const counts = fc.record({ examples: count, targets: count });
+const counts = fc.record({ examples: count, tokens: count, targets: count });
 
 const reply: fc.Arbitrary<Reply> = fc.oneof(
   fc.record({

@@ -10,9 +10,9 @@ const OWNERS = ['north', 'south'].map((id) => ({ id, folder: id }));
 
 const description = (train: number, long = 0): Description => ({
   kind: 'description',
-  train: { examples: train, targets: 9 * train },
-  valid: { examples: 1, targets: 9 },
-  test: { examples: 1, targets: 9 },
+  train: { examples: train, tokens: 20 * train, targets: 9 * train },
+  valid: { examples: 1, tokens: 20, targets: 9 },
+  test: { examples: 1, tokens: 20, targets: 9 },
   categories: {},
   dropped: { long, empty: 0, refused: 0, repeated: 0 },
   numCut: 0,

@@ -1,6 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { openTrainer, packed, plainLayout, randomValues } from './engine.mjs';
 import { residentNow } from './memory.mjs';
+import { ownersRun } from './ownersRun.mjs';
 import { library } from './paths.mjs';
 import { makeRandom } from './random.mjs';
 import { median, sum } from './stats.mjs';
@@ -107,42 +108,5 @@ async function javascript({ model: path, threads, steps, ...options }) {
   };
 }
 
-/** What a round costs beside training: merging, events, checkpoints; from the last job of a round to the start of the next. */
-async function bookkeeping({ model, rounds, localSteps, workers, folder, data, tokenizerModel }) {
-  const { parseConfig } = await library('config/parse.js');
-  const { runFederation } = await library('run/runFederation.js');
-  const config = parseConfig({
-    model: tokenizerModel ?? model,
-    data: data ?? 'embedded',
-    partition: data === undefined ? 'natural' : 'iid',
-    method: 'fedavg',
-    num_rounds: rounds,
-    local_steps: localSteps,
-    batch_size: 8,
-    seq_length: 160,
-    on_long: 'truncate',
-    eval_every: 0,
-    also_local: false,
-    max_test_examples: 1,
-    workers,
-    output_dir: folder,
-    ...(data === undefined ? {} : { num_clients: 8 }),
-  });
-  const starts = [];
-  const lastJobs = [];
-  const onProgress = ({ kind, round }) => {
-    if (kind === 'round') starts[round] = now();
-    if (kind === 'job') lastJobs[round] = now();
-  };
-  await runFederation({ config, overwrite: true, onProgress });
-  const between = Array.from({ length: rounds - 1 }, (_, i) => starts[i + 2] - lastJobs[i + 1]);
-  const training = Array.from({ length: rounds }, (_, i) => lastJobs[i + 1] - starts[i + 1]);
-  return {
-    training_seconds: median(training),
-    bookkeeping_seconds: median(between),
-    share: median(between) / median(training),
-  };
-}
-
 /** Measurements that need a process of their own; run by probeRun.mjs. */
-export const PROBES = { load, merge, javascript, bookkeeping };
+export const PROBES = { load, merge, javascript, owners: ownersRun };

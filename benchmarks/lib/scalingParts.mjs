@@ -1,6 +1,3 @@
-import { mkdtempSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { runJson } from '../peers/python.mjs';
 import { makeCase } from './cases.mjs';
@@ -20,7 +17,17 @@ const say = (text) => console.error(`  ${text}`);
  * on the engine alone.
  */
 async function federation(settings) {
-  const { clients, rounds, localSteps, batch = 4, workers = 2, threads, warmRounds = 0, alone = false } = settings;
+  const {
+    clients,
+    rounds,
+    localSteps,
+    batch = 4,
+    workers = 2,
+    threads,
+    warmRounds = 0,
+    alone = false,
+    model,
+  } = settings;
   const testCase = await makeCase('federation', {
     clients,
     rounds: rounds + warmRounds,
@@ -28,7 +35,7 @@ async function federation(settings) {
     batch,
     length: 128,
   });
-  const result = await runOurs(testCase, { workers, threads, alone });
+  const result = await runOurs(testCase, { workers, threads, alone, ...(model === undefined ? {} : { model }) });
   const timed = result.round_seconds.slice(warmRounds);
   say(`${clients} clients, ${rounds} rounds, ${localSteps} steps${alone ? ', alone' : ''}: ${sum(timed).toFixed(2)} s`);
   return { clients, rounds, localSteps, seconds: sum(timed), roundSeconds: timed, ...result };
@@ -199,18 +206,32 @@ async function javascript({ threads, quick, data, model }) {
   return probe('javascript', { model: path, threads, steps: quick ? 2 : 12, data, tokenizerModel: model });
 }
 
-/** Share of a round that is not training. */
-async function bookkeeping({ quick, data, model }) {
-  return probe('bookkeeping', {
-    model: await randomModel('smollm2-135m'),
-    tokenizerModel: model,
-    data,
-    rounds: quick ? 2 : 4,
-    localSteps: quick ? 1 : 10,
-    workers: 2,
-    folder: join(mkdtempSync(join(tmpdir(), 'fedtune-rounds-')), 'run'),
-  });
+/** Examples of 64 tokens in a step, and LoRA's rank, of the part owners. */
+const OWNERS = { batch: 8, length: 64, localSteps: 1, rank: 8 };
+
+/**
+ * Whole runs of 8 and 64 owners, from rows to adapters, two workers: their rounds against the same steps on the engine alone, their
+ * peak memory, and the time left that they show after the first round.
+ */
+async function owners({ threads, quick, counts: wanted, model }) {
+  const path = model ?? (await randomModel('smollm2-135m'));
+  const rows = [];
+  for (const count of wanted ?? (quick ? [2] : [8, 64])) {
+    for (const method of count > ALONE ? ['fedavg'] : ['fedavg', 'perfit']) {
+      const work = { ...OWNERS, workers: 2, threads };
+      const rounds = quick ? 2 : count > ALONE ? 3 : 5;
+      const run = await probe('owners', { ...work, model: path, method, owners: count, rounds });
+      const few = Math.min(count, ALONE);
+      const alone = await federation({ ...work, clients: few, rounds: 2, warmRounds: 1, alone: true, model: path });
+      const steps = (few * work.localSteps * work.batch * work.length) / (sum(alone.roundSeconds) / 2);
+      say(
+        `${count} owners, ${method}: ${run.round_seconds.toFixed(2)} s a round, ${(run.peak_rss_bytes / 1e6).toFixed(0)} MB`,
+      );
+      rows.push({ owners: count, method, workers: Math.min(2, count), engine_tokens_per_second: steps, ...run });
+    }
+  }
+  return { ...OWNERS, rows };
 }
 
 /** Everything that `npm run bench:scaling` measures, in this order; each takes `{threads, turns, quick, data, model}`. */
-export const PARTS = { clients, work, lengths, threads, sources, recompute, load, merge, javascript, bookkeeping };
+export const PARTS = { clients, work, lengths, threads, sources, recompute, load, merge, javascript, owners };

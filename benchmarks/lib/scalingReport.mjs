@@ -141,9 +141,37 @@ const RENDER = {
       ],
     ),
   ],
-  bookkeeping: (part) => [
-    '## Bookkeeping of a round (wanted: at most 2 % of its training)',
-    `Merge, events and checkpoint: ${number(part.bookkeeping_seconds)} s after ${number(part.training_seconds)} s of training, ${percent(part.share)}.`,
+  owners: ({ rows, batch, length, localSteps, rank }) => [
+    `## Whole runs (rank ${rank}, two workers, ${localSteps} step of ${batch} x ${length} tokens a round)`,
+    table(
+      [
+        'owners',
+        'tokens/s',
+        'engine alone',
+        'beside it',
+        'of a worker, an owner',
+        'merging',
+        'after it',
+        'time left',
+        'peak memory',
+      ],
+      rows.map((row) => {
+        const engine = row.round_tokens / row.engine_tokens_per_second;
+        const more = ((row.round_seconds - engine) * row.workers) / row.owners;
+        return [
+          `${row.owners}, ${row.method}`,
+          number(row.round_tokens / row.round_seconds),
+          number(row.engine_tokens_per_second),
+          percent(row.round_seconds / engine - 1),
+          `${(1000 * more).toFixed(0)} ms`,
+          `${number(row.merge_seconds)} s`,
+          `${number(row.after_seconds)} s`,
+          percent(row.time_left_error),
+          bytes(row.peak_rss_bytes),
+        ];
+      }),
+    ),
+    'A round from its first request to its merge, against the same tokens on the engine alone with as many workers; ≤ 5 % and ≤ 50 ms wanted. After it: two examples of each owner scored, events, checkpoint. Time left: what was shown after the first round against what it took, ≤ 15 % wanted. Peak memory: < 700 MB and < 1 GB wanted.',
   ],
 };
 

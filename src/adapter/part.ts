@@ -86,7 +86,8 @@ function gather(values: Float32Array, sent: Uint8Array): Float32Array {
 
 /**
  * Packs an adapter for the wire. `factors` (default both) says which factors travel; `mask` (default `known` where the
- * adapter has a mask, else `none`) whether the adapter's mask travels too. Values are copied.
+ * adapter has a mask, else `none`) whether the adapter's mask travels too. Where all entries travel, the part's values are the
+ * adapter's own: whoever writes to them copies them first.
  */
 export function packPart(
   { layout, values, mask }: Adapter,
@@ -95,7 +96,7 @@ export function packPart(
   const { factors = 'both' } = options;
   const kind = mask === null ? 'none' : (options.mask ?? 'known');
   const sent = intersectMasks(kind === 'none' ? null : mask, factorMask(layout, factors));
-  const packed = sent === null ? values.slice() : gather(values, sent);
+  const packed = sent === null ? values : gather(values, sent);
   const bits = kind === 'element' ? packBits(mask!) : kind === 'rank' ? packBits(componentBits(layout, mask!)) : EMPTY;
   return { ranks: ranksOf(layout), factors, mask: kind, values: packed, bits };
 }

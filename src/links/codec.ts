@@ -29,7 +29,10 @@ interface Header {
   readonly message: unknown;
 }
 
-/** A message ready to be sent: tensors are those of the message itself, so that what many owners get is not copied for each. */
+/**
+ * A message ready to be sent: tensors are those of the message itself, so that what many owners get is not copied for each. Between
+ * threads it travels like that; between processes in one piece.
+ */
 export interface EncodedMessage {
   /** Everything before the tensors. */
   readonly head: Uint8Array;
@@ -37,6 +40,9 @@ export interface EncodedMessage {
   /** Length of the whole. */
   readonly bytes: number;
 }
+
+/** A message as it comes out of a link. */
+export type CarriedMessage = EncodedMessage | Uint8Array;
 
 const padded = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
 
@@ -134,10 +140,30 @@ function readTensors(bytes: Uint8Array, { tensors }: Header, start: number): Ten
   return views;
 }
 
-function decode<T>(whole: Uint8Array, schema: z.ZodType<T>): T {
-  const bytes = whole.byteOffset % ALIGNMENT === 0 ? whole : new Uint8Array(whole);
+/** The tensors that came beside the header, where they are those that it lists. */
+function checkTensors({ tensors, head }: EncodedMessage, header: Header, end: number): readonly Tensor[] {
+  if (end !== head.length) throw bad(`it has ${head.length - end} bytes behind its header`);
+  const { length } = header.tensors;
+  const isSame = header.tensors.every(
+    ([kind, count], i) => kindOf(tensors[i]) === kind && tensors[i]!.length === count,
+  );
+  if (tensors.length === length && isSame) return tensors;
+  throw bad('its tensors are not those of its header');
+}
+
+/** Header and tensors of a message in one piece or in several; the first is copied where its tensors would not be aligned. */
+function openMessage(message: CarriedMessage): { header: Header; tensors: readonly Tensor[] } {
+  if (!(message instanceof Uint8Array)) {
+    const { header, end } = readHeader(message.head);
+    return { header, tensors: checkTensors(message, header, end) };
+  }
+  const bytes = message.byteOffset % ALIGNMENT === 0 ? message : new Uint8Array(message);
   const { header, end } = readHeader(bytes);
-  const tensors = readTensors(bytes, header, end);
+  return { header, tensors: readTensors(bytes, header, end) };
+}
+
+function decode<T>(message: CarriedMessage, schema: z.ZodType<T>): T {
+  const { header, tensors } = openMessage(message);
   const used = new Set<number>();
   let document: unknown;
   try {
@@ -163,14 +189,18 @@ function decode<T>(whole: Uint8Array, schema: z.ZodType<T>): T {
 }
 
 /**
- * Reads a request; its tensors are views of `bytes` (of a copy where that is not aligned). Throws FedtuneError BAD_MESSAGE,
- * which names what is wrong.
+ * Reads a request. Its tensors are those of the message, or views of its one piece (of a copy where that is not aligned), and may be
+ * others' too: nobody writes to them. Throws FedtuneError BAD_MESSAGE, which names what is wrong.
  */
-export function decodeRequest(bytes: Uint8Array): Request {
-  return decode(bytes, requestSchema);
+export function decodeRequest(message: CarriedMessage): Request {
+  return decode(message, requestSchema);
 }
 
 /** Reads a reply, as `decodeRequest` does. */
-export function decodeReply(bytes: Uint8Array): Reply {
-  return decode(bytes, replySchema);
+export function decodeReply(message: CarriedMessage): Reply {
+  return decode(message, replySchema);
 }
+
+/** Length of a whole message. */
+export const bytesOf = (message: CarriedMessage): number =>
+  message instanceof Uint8Array ? message.length : message.bytes;

@@ -1,4 +1,5 @@
 import { InterruptedError } from '../errors.js';
+import { joinMessage } from './codec.js';
 import { EngineHost } from './engineHost.js';
 import { CHILD_SETUP, type ChildSetup } from './processes.js';
 import { OwnerServer } from './serve.js';
@@ -20,5 +21,5 @@ const server = new OwnerServer(new EngineHost({ threads, throwIfStopped: throwIf
 
 process.on('message', async (bytes: Uint8Array) => {
   const reply = await server.answer(home, bytes);
-  if (process.connected) process.send!(reply);
+  if (process.connected) process.send!(joinMessage(reply));
 });

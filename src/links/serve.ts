@@ -1,6 +1,6 @@
 import { Owner, type OwnerHome, Setups } from '../client/owner.js';
 import { toWireError } from '../contracts/wireError.js';
-import { decodeRequest, encodeMessage, joinMessage } from './codec.js';
+import { type CarriedMessage, decodeRequest, type EncodedMessage, encodeMessage } from './codec.js';
 import type { EngineHost } from './engineHost.js';
 
 /** Owners whose examples together are no larger stay open in a thread; the one at work always does. */
@@ -36,14 +36,14 @@ export class OwnerServer {
     return owner;
   }
 
-  /** The encoded reply, in memory of its own; never throws. */
-  async answer(home: OwnerHome, bytes: Uint8Array): Promise<Uint8Array<ArrayBuffer>> {
+  /** The encoded reply; never throws. */
+  async answer(home: OwnerHome, message: CarriedMessage): Promise<EncodedMessage> {
     try {
-      const request = decodeRequest(bytes);
+      const request = decodeRequest(message);
       if (request.kind !== 'describe') this.#host.forgetTokenizer();
-      return joinMessage(encodeMessage(await this.#owner(home).handle(request)));
+      return encodeMessage(await this.#owner(home).handle(request));
     } catch (error) {
-      return joinMessage(encodeMessage({ kind: 'error', error: toWireError(error) }));
+      return encodeMessage({ kind: 'error', error: toWireError(error) });
     }
   }
 }

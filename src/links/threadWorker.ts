@@ -1,7 +1,7 @@
-import { move, workerData } from 'piscina';
+import { move, transferableSymbol, valueSymbol, workerData } from 'piscina';
 import { toWireError } from '../contracts/wireError.js';
 import { collectGarbage } from '../garbage.js';
-import { encodeMessage, joinMessage } from './codec.js';
+import { type EncodedMessage, encodeMessage } from './codec.js';
 import { EngineHost } from './engineHost.js';
 import { OwnerServer } from './serve.js';
 import { throwIfStopped } from './stopFlag.js';
@@ -17,14 +17,24 @@ const server = new OwnerServer(
   }),
 );
 
-/** Answers one request on this thread's engine; the reply's memory moves to the server. */
-export default async function handle(task: ThreadTask & PoolTask): Promise<Uint8Array> {
+/** A reply whose memory moves to the server. What is a part of larger memory is copied out of it; what threads share stays so. */
+function moved({ head, tensors, bytes }: EncodedMessage): EncodedMessage {
+  const own = tensors.map((tensor) =>
+    tensor.byteLength > 0 && tensor.byteLength === tensor.buffer.byteLength ? tensor : tensor.slice(),
+  );
+  const buffers = new Set(own.map(({ buffer }) => buffer).filter((buffer) => buffer instanceof ArrayBuffer));
+  const value: EncodedMessage = { head, tensors: own, bytes };
+  return move({ [transferableSymbol]: [...buffers], [valueSymbol]: value }) as unknown as EncodedMessage;
+}
+
+/** Answers one request on this thread's engine. */
+export default async function handle(task: ThreadTask & PoolTask): Promise<EncodedMessage> {
   try {
     beginTask(task, setup);
   } catch (error) {
-    return joinMessage(encodeMessage({ kind: 'error', error: toWireError(error) }));
+    return encodeMessage({ kind: 'error', error: toWireError(error) });
   }
-  const reply = await server.answer(task.home, joinMessage(task));
+  const reply = await server.answer(task.home, task);
   collectGarbage('young');
-  return move(reply) as unknown as Uint8Array;
+  return moved(reply);
 }

@@ -10,11 +10,8 @@ import type { Link, Tap } from './link.js';
 import { ThreadPool } from './threadPool.js';
 
 /** A request on its way into a thread; memory that threads share is not copied for each. */
-export interface ThreadTask {
+export interface ThreadTask extends EncodedMessage {
   readonly home: OwnerHome;
-  readonly head: Uint8Array;
-  readonly tensors: readonly Tensor[];
-  readonly bytes: number;
 }
 
 /** What every thread starts from. */
@@ -63,7 +60,7 @@ function shared(tensor: Tensor): Tensor {
  */
 export function createThreadsLink({ homes, workers, threads, model, tap }: ThreadsOptions): Link {
   const byId = new Map(homes.map((home) => [home.id, home]));
-  const pool = new ThreadPool<ThreadTask, Uint8Array>({
+  const pool = new ThreadPool<ThreadTask, EncodedMessage>({
     filename: compiled('threadWorker'),
     workers,
     workerData: { threads, model: plainModel(model) } satisfies ThreadSetup,
@@ -77,7 +74,7 @@ export function createThreadsLink({ homes, workers, threads, model, tap }: Threa
     known.set(tensor, made);
     return made;
   };
-  const carry = ({ head, tensors, bytes }: EncodedMessage, home: OwnerHome): Promise<Uint8Array> =>
+  const carry = ({ head, tensors, bytes }: EncodedMessage, home: OwnerHome): Promise<EncodedMessage> =>
     pool.run({ home, head, tensors: tensors.map(share), bytes });
   return {
     workers,

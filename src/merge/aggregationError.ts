@@ -1,4 +1,4 @@
-import type { AdapterLayout, LayoutModule } from '../adapter/layout.js';
+import { type AdapterLayout, type LayoutModule, makeLayout } from '../adapter/layout.js';
 import { type ProductTerm, productInner, productNormSquared } from './gram.js';
 import type { MergeRow } from './mean.js';
 
@@ -16,23 +16,42 @@ function work(rows: number, { rank, inDim, outDim }: LayoutModule): number {
   return ((rows + 1) * rank) ** 2 * (inDim + outDim) * 0.5;
 }
 
-function measuredModules(rows: number, layout: AdapterLayout): LayoutModule[] {
-  const total = layout.modules.reduce((sum, module) => sum + work(rows, module), 0);
+/** What of an adapter the figure is taken of. */
+export interface Measured {
+  /** The measured modules alone. */
+  readonly layout: AdapterLayout;
+  /** A copy of their entries. */
+  take(values: Float32Array): Float32Array;
+}
+
+/** The modules that are measured where up to so many clients take part: all of small adapters, every n-th of large ones. */
+export function measuredModules(clients: number, { modules }: AdapterLayout): Measured {
+  const total = modules.reduce((sum, module) => sum + work(clients, module), 0);
   const stride = Math.max(1, Math.ceil(total / WORK_LIMIT));
-  return layout.modules.filter((_, index) => index % stride === 0);
+  const from = modules.filter((_, index) => index % stride === 0);
+  const layout = makeLayout(from);
+  const take = (values: Float32Array): Float32Array => {
+    const taken = new Float32Array(layout.size);
+    // A and B of a module lie one behind the other.
+    layout.modules.forEach(({ offsetA, inDim, outDim, rank }, i) => {
+      const start = from[i]!.offsetA;
+      taken.set(values.subarray(start, start + rank * (inDim + outDim)), offsetA);
+    });
+    return taken;
+  };
+  return { layout, take };
 }
 
 /**
  * How far the product of the merged factors is from the mean of the clients' products (p_i = weight / sum of weights).
- * Through Gram matrices of rank x rank; on large adapters over every n-th module.
+ * Through Gram matrices of rank x rank, over all modules of `layout`.
  */
 export function aggregationError(
-  layout: AdapterLayout,
+  { modules }: AdapterLayout,
   rows: readonly MergeRow[],
   merged: Float32Array,
 ): AggregationError {
   const total = rows.reduce((sum, row) => sum + row.weight, 0);
-  const modules = measuredModules(rows.length, layout);
   let error = 0;
   let norm = 0;
   for (const module of modules) {

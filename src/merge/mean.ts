@@ -31,3 +31,47 @@ export const mergeMean: MergeMean = (rows, fallback) => {
   }
   return result;
 };
+
+/**
+ * The mean of rows that come one after the other and need not be kept: to the bit that of `mergeMean`. Holds a float64 for each entry,
+ * two once a row has a mask. Values are finite.
+ */
+export class RunningMean {
+  readonly #sum: Float64Array;
+  /** Weight of each entry, once a row has a mask. */
+  #weights: Float64Array | undefined;
+  /** Weight of every entry before. */
+  #weight = 0;
+
+  constructor(size: number) {
+    this.#sum = new Float64Array(size);
+  }
+
+  add({ values, weight, mask }: MergeRow): void {
+    const sum = this.#sum;
+    if (mask !== null) this.#weights ??= new Float64Array(sum.length).fill(this.#weight);
+    const weights = this.#weights;
+    if (mask === null) {
+      this.#weight += weight;
+      for (let p = 0; p < sum.length; p++) sum[p]! += weight * values[p]!;
+      if (weights !== undefined) for (let p = 0; p < weights.length; p++) weights[p]! += weight;
+      return;
+    }
+    // Products instead of a branch, which a sparse mask would make a wrong guess of every other time.
+    for (let p = 0; p < sum.length; p++) {
+      sum[p]! += weight * (mask[p]! * values[p]!);
+      weights![p]! += weight * mask[p]!;
+    }
+  }
+
+  /** Entries that no row covers take `fallback`. */
+  mean(fallback: Float32Array): Float32Array {
+    const [sum, weights, weight] = [this.#sum, this.#weights, this.#weight];
+    const result = new Float32Array(sum.length);
+    for (let p = 0; p < result.length; p++) {
+      const of = weights === undefined ? weight : weights[p]!;
+      result[p] = of > 0 ? sum[p]! / of : fallback[p]!;
+    }
+    return result;
+  }
+}

@@ -2,13 +2,16 @@ import type { DenseAdapter } from '../adapter/components.js';
 import { type Factors, factorMask } from '../adapter/factors.js';
 import type { Adapter, AdapterLayout } from '../adapter/layout.js';
 import { type Part, packPart } from '../adapter/part.js';
-import { aggregationError } from '../merge/aggregationError.js';
-import type { MergeRow } from '../merge/mean.js';
+import { aggregationError, type Measured, measuredModules } from '../merge/aggregationError.js';
+import { type MergeRow, RunningMean } from '../merge/mean.js';
 import { type RobustResult, robustMerge } from '../merge/robust.js';
 import { isMutated } from '../mutation/options.js';
+import { byCode } from '../order.js';
 import type {
+  AggregateResult,
   ClientInfo,
   ClientUpdate,
+  OpenMerge,
   RoundContext,
   Sending,
   ServerHalf,
@@ -42,6 +45,13 @@ export interface Outgoing {
   readonly share: Share;
 }
 
+/** Whose updates are in a merge. */
+export interface Merged {
+  /** Sorted by client id, each with the mask of its update. */
+  readonly took: readonly { readonly client: ClientInfo; readonly mask: Uint8Array | null }[];
+  readonly context: RoundContext;
+}
+
 /** A round's updates and their mean. */
 export interface MergedRound {
   /** Sorted by client id. */
@@ -69,7 +79,9 @@ export interface ServerHooks {
   toRow?(update: CheckedUpdate): MergeRow;
   /** The merge of the rows; `before` stands where no row has an entry. @default robustMerge, the mean among it */
   combine?(rows: readonly MergeRow[], before: Float32Array): RobustResult;
-  /** What is learned besides the mean, before the server's step; returns metrics. */
+  /** Takes note of who took part, before the server's step; returns metrics. */
+  meet?(merged: Merged): Readonly<Record<string, unknown>>;
+  /** What is learned of all updates besides their mean, which so have to wait in memory for each other; returns metrics. */
   learn?(round: MergedRound): Readonly<Record<string, unknown>>;
   /** The new merged adapter from the old one and the mean; a server optimizer works here. @default the mean */
   step?(theta: Float32Array, mean: Float32Array): Float32Array;
@@ -97,6 +109,18 @@ function sharing(): Share {
     return part;
   };
 }
+
+/**
+ * How far the mean of the factors is from that of the products, of what was measured. Where nobody uses the merged adapter whole, there
+ * is no product to compare with.
+ */
+function errorOf(measured: Measured | null, rows: readonly MergeRow[], mean: Float32Array): object {
+  if (measured === null || rows.some(({ mask }) => mask !== null)) return {};
+  const { relative, modules } = aggregationError(measured.layout, rows, measured.take(mean));
+  return { aggregationError: relative, errorModules: modules };
+}
+
+const NONE = new Float32Array(0);
 
 interface SavedServer {
   readonly theta: Float32Array;
@@ -176,32 +200,83 @@ export class AveragingServer implements ServerHalf {
     return { values, mask, weight: clientWeight(update.client, this.#init.merge) };
   }
 
-  aggregate(updates: readonly ClientUpdate[], context: RoundContext) {
-    const { round } = context;
+  /** The updates sorted by client id, each checked. */
+  #checked(updates: readonly ClientUpdate[], { round, clients }: RoundContext): CheckedUpdate[] {
+    const factors = this.#averages(round);
+    return checkUpdates(updates, round, clients, (client) => ({ ...this.#expected(client), factors }));
+  }
+
+  /** Where a factor stays with its client, there is no product of the merged factors to compare with. */
+  #measured({ round, clients }: RoundContext): Measured | null {
+    return this.#averages(round) === this.#trains(round) ? measuredModules(clients.length, this.#layout) : null;
+  }
+
+  /** From the mean of the rows to the merged adapter: what does not travel stays as it was, to the bit. */
+  #step(merged: Float32Array, count: number, { round }: RoundContext, learn: (mean: Float32Array) => object) {
     const before = this.#theta;
-    const averaged = this.#averages(round);
-    const expected = (client: ClientInfo): Expected => ({ ...this.#expected(client), factors: averaged });
-    const checked = checkUpdates(updates, round, context.clients, expected);
+    const only = factorMask(this.#layout, this.#averages(round));
+    const mean = only === null ? merged : merged.map((value, p) => (only[p] === 1 ? value : before[p]!));
+    const learned = learn(mean);
+    const after = count === 0 ? before : (this.#hooks.step?.(before, mean) ?? mean);
+    this.#theta = after;
+    this.#offered = sharing();
+    return { before, only, mean, after, learned };
+  }
+
+  openMerge(context: RoundContext): OpenMerge | undefined {
+    const { combine, learn, meet } = this.#hooks;
+    const needsAll = this.#mutating !== null || this.#init.merge.robust !== 'none';
+    if (needsAll || combine !== undefined || learn !== undefined) return undefined;
+    const sum = new RunningMean(this.#layout.size);
+    const measured = this.#measured(context);
+    const rows: MergeRow[] = [];
+    const took: Merged['took'][number][] = [];
+    return {
+      add: (update) => {
+        for (const checked of this.#checked([update], context)) {
+          const row = this.#toRow(checked);
+          sum.add(row);
+          took.push({ client: checked.client, mask: checked.adapter.mask });
+          rows.push({ ...row, values: row.mask === null && measured !== null ? measured.take(row.values) : NONE });
+        }
+      },
+      close: () => {
+        const { mean, learned } = this.#step(
+          sum.mean(this.#theta),
+          took.length,
+          context,
+          () => meet?.({ took, context }) ?? {},
+        );
+        const ids = took.map(({ client }) => client.id);
+        return { metrics: { ...errorOf(measured, rows, mean), weights: sharesOf(ids, rows), ...learned } };
+      },
+    };
+  }
+
+  aggregate(updates: readonly ClientUpdate[], context: RoundContext): AggregateResult {
+    const merge = this.openMerge(context);
+    if (merge !== undefined) {
+      for (const update of updates.toSorted((a, b) => byCode(a.client, b.client))) merge.add(update);
+      return merge.close();
+    }
+    const { round } = context;
+    const checked = this.#checked(updates, context);
     const ids = checked.map(({ client }) => client.id);
     const plain = checked.map((update) => this.#toRow(update));
     const rows = this.#mutating?.weigh(ids, plain) ?? plain;
-    const only = factorMask(this.#layout, averaged);
     const combine = this.#hooks.combine ?? ((r, b) => robustMerge(r, b, this.#init.merge, this.#init.arithmetic));
-    const { merged, metrics: robust } = combine(rows, before);
-    // What does not travel stays as it was, to the bit.
-    const mean = only === null ? merged : merged.map((value, p) => (only[p] === 1 ? value : before[p]!));
-    const learned = this.#hooks.learn?.({ updates: checked, rows, mean, context }) ?? {};
-    const after = rows.length === 0 ? before : (this.#hooks.step?.(before, mean) ?? mean);
-    this.#theta = after;
-    this.#offered = sharing();
-    const { robust: robustly } = this.#init.merge;
-    // Where a factor stays with its client, or nobody uses the merged adapter whole, there is no product to compare with.
-    const hasProduct = averaged === this.#trains(round) && rows.every(({ mask }) => mask === null);
-    const error = hasProduct ? aggregationError(this.#layout, rows, mean) : null;
+    const { merged, metrics: robust } = combine(rows, this.#theta);
+    const took = checked.map(({ client, adapter: { mask } }) => ({ client, mask }));
+    const { before, only, mean, after, learned } = this.#step(merged, rows.length, context, (mean) => ({
+      ...this.#hooks.meet?.({ took, context }),
+      ...this.#hooks.learn?.({ updates: checked, rows, mean, context }),
+    }));
+    const measured = this.#measured(context);
+    const kept = measured === null ? [] : rows.map((row) => ({ ...row, values: measured.take(row.values) }));
     return {
       metrics: {
-        ...(error === null ? {} : { aggregationError: error.relative, errorModules: error.modules }),
-        ...(robustly === 'none' ? { weights: sharesOf(ids, rows) } : {}),
+        ...errorOf(measured, kept, mean),
+        ...(this.#init.merge.robust === 'none' ? { weights: sharesOf(ids, rows) } : {}),
         ...robust,
         ...learned,
         ...this.#mutating?.end({ ids, rows, before, after, only, round }),

@@ -99,6 +99,14 @@ export interface AggregateResult {
   readonly metrics: Readonly<Record<string, unknown>>;
 }
 
+/** A merge that takes updates one after the other, so that none of them need be kept. */
+export interface OpenMerge {
+  /** Clients come sorted by id. Throws FedtuneError or AdapterError that names the client; the server is as before then. */
+  add(update: ClientUpdate): void;
+  /** What `aggregate` gives for the updates that were added, to the bit; only now the server moves on. */
+  close(): AggregateResult;
+}
+
 /** The server's half of a method. It never sees a row, a token or a personal adapter. */
 export interface ServerHalf {
   /** What each sampled client receives this round; sorted as `context.clients` (`pooled` methods: one for POOLED). */
@@ -108,6 +116,8 @@ export interface ServerHalf {
    * Throws FedtuneError or AdapterError that names the client.
    */
   aggregate(updates: readonly ClientUpdate[], context: RoundContext): AggregateResult;
+  /** Begins a merge of what comes, for a round without late updates; undefined where the method needs several updates at once. */
+  openMerge?(context: RoundContext): OpenMerge | undefined;
   /** What a client is given to score and to go home with: the merged adapter as it can use it, never mutated. */
   offer(client: ClientInfo): Sending;
   /** The merged adapter, where the method has one. */

@@ -115,14 +115,12 @@ export const perfit = averaging({
         return { parts: { adapter: mask === null && !isMutant ? share('adapter', pack) : pack() }, note };
       },
       /** An update may belong to an earlier round than the one it joins, so its own mask says whether its client searched. */
-      learn({ updates }) {
-        const searched = updates.filter(
-          ({ client, adapter: { mask } }) => mask !== null && mask !== masks.get(client.id),
-        );
+      meet({ took }) {
+        const searched = took.filter(({ client, mask }) => mask !== null && mask !== masks.get(client.id));
         if (searched.length === 0) return {};
-        masks = new Map([...masks, ...searched.map(({ client, adapter }) => [client.id, adapter.mask!] as const)]);
+        masks = new Map([...masks, ...searched.map(({ client, mask }) => [client.id, mask!] as const)]);
         const sorted = [...masks].sort(([a], [b]) => byCode(a, b)).map(([, mask]) => mask);
-        const kept = searched.map(({ client, adapter }) => [client.id, countOnes(adapter.mask!) / layout.size]);
+        const kept = searched.map(({ client, mask }) => [client.id, countOnes(mask!) / layout.size]);
         return { kept: Object.fromEntries(kept), meanOverlap: meanOverlap(sorted, init.arithmetic) };
       },
       masks: () => masks,

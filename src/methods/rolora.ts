@@ -31,8 +31,8 @@ export const rolora = averaging({
         const pack = () => packPart({ layout, values, mask: null }, { factors });
         return { parts: { adapter: share(factors, pack) }, note: null };
       },
-      learn({ updates, context }) {
-        known = new Map([...known, ...updates.map(({ client: { id } }) => [id, context.round] as const)]);
+      meet({ took, context }) {
+        known = new Map([...known, ...took.map(({ client: { id } }) => [id, context.round] as const)]);
         return {};
       },
       state: () => Object.fromEntries(known),

@@ -107,6 +107,7 @@ export class ProgressDisplay {
   }
 
   update(progress: RunProgress): void {
+    this.#timeLeft.update(progress);
     switch (progress.kind) {
       case 'prepared':
         this.#prepared(progress);
@@ -115,7 +116,6 @@ export class ProgressDisplay {
         this.line(`plan: ${estimateLine(progress.estimate)}`);
         return;
       case 'plan':
-        this.#timeLeft.begin(progress.plan, this.#round);
         return;
       case 'downloading': {
         if (performance.now() - this.#downloadShown < 100) return;
@@ -130,11 +130,9 @@ export class ProgressDisplay {
         return;
       case 'round':
         this.#round = progress.round;
-        this.#timeLeft.round(progress.round, progress.jobs);
         this.status(`round ${progress.round} of ${progress.numRounds}`);
         return;
       case 'job': {
-        this.#timeLeft.trained(progress.tokens, progress.search);
         const loss = progress.loss === undefined ? '' : `, loss ${progress.loss.toFixed(3)}`;
         this.status(`round ${progress.round} of ${this.#rounds}: ${jobOf(progress)} done${loss}`);
         return;
@@ -145,15 +143,12 @@ export class ProgressDisplay {
         return;
       }
       case 'evaluating':
-        this.#timeLeft.scoring(progress.round);
         this.status(`round ${progress.round}: scoring`);
         return;
       case 'evaluated':
-        this.#timeLeft.scored(progress.evaluation.round);
         this.#evaluated(progress.evaluation);
         return;
       case 'tuning':
-        this.#timeLeft.end();
         this.status(`fine-tuning ${plural(progress.clients, 'owner')}`);
         return;
       case 'writing':

@@ -1,4 +1,4 @@
-import type { WorkPlan } from '../contracts/progress.js';
+import type { RunProgress, WorkPlan } from '../contracts/progress.js';
 
 type Activity = 'train' | 'score';
 
@@ -28,6 +28,8 @@ export class TimeLeft {
   /** Rounds that were trained, and the last one that was scored. */
   #done = { train: 0, score: -1 };
   #phase: Phase | undefined;
+  /** Rounds that were done before this run went on. */
+  #resumed = 0;
   #first: Partial<Record<Activity, Measured>> = {};
   #steady: Partial<Record<Activity, Measured>> = {};
   #jobs = { count: 0, of: 1, tokens: 0, search: 0 };
@@ -42,6 +44,18 @@ export class TimeLeft {
   /** Seconds; undefined while nothing is known yet. */
   get seconds(): number | undefined {
     return this.#left && Math.max(0, this.#left.seconds - (this.#now() - this.#left.at));
+  }
+
+  /** Learns from what a run tells of itself; what says nothing of the time is passed over. */
+  update(progress: RunProgress): void {
+    const { kind } = progress;
+    if (kind === 'resumed') this.#resumed = progress.round;
+    else if (kind === 'plan') this.begin(progress.plan, this.#resumed);
+    else if (kind === 'round') this.round(progress.round, progress.jobs);
+    else if (kind === 'job') this.trained(progress.tokens, progress.search);
+    else if (kind === 'evaluating') this.scoring(progress.round);
+    else if (kind === 'evaluated') this.scored(progress.evaluation.round);
+    else if (kind === 'tuning') this.end();
   }
 
   /** The work begins; `rounds` are done already. */

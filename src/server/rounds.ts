@@ -1,7 +1,8 @@
 import { deviceOf } from '../contracts/devices.js';
 import { POOLED } from '../contracts/pooled.js';
 import { RunError } from '../errors.js';
-import type { ClientUpdate, RoundContext, Sending, ServerHalf } from '../methods/method.js';
+import { collectGarbage } from '../garbage.js';
+import type { ClientUpdate, OpenMerge, RoundContext, Sending, ServerHalf } from '../methods/method.js';
 import { byCode } from '../order.js';
 import { acceptTurns, countBytes, countTokens, emitClients, meanLoss } from './accounts.js';
 import { workSeconds } from './clock.js';
@@ -104,6 +105,22 @@ function withJoined(federation: Federation, context: RoundContext, joined: reado
   return { ...context, clients: federation.clients.filter(({ id }) => present.has(id)) };
 }
 
+/**
+ * Merges updates as they come, so that they need not wait in memory; undefined where some of them may come too late, or earlier ones join,
+ * and where the method needs them all at once.
+ */
+function mergeAsTheyCome({ config, arms }: Federation, state: LoopState, context: RoundContext): OpenMerge | undefined {
+  if (config.deadline !== null || state.pending.length > 0) return undefined;
+  return arms.main.openMerge?.(context);
+}
+
+/** What is kept of an update once it is in the merge. */
+function takeInto(merge: OpenMerge, received: Received): Received {
+  merge.add(updateOf(received));
+  collectGarbage('young');
+  return { ...received, update: { ...received.update, parts: {}, note: null } };
+}
+
 /** The method's clients and, beside them, those of the local training; each with a state of its own. */
 async function trainArms(
   federation: Federation,
@@ -111,12 +128,16 @@ async function trainArms(
   context: RoundContext,
   host: LoopHost,
   working: ReadonlySet<string>,
+  merge: OpenMerge | undefined,
 ) {
   const { main, local } = federation.arms;
   const { round } = context;
-  const train = (arm: 'main' | 'local', server: ServerHalf): Promise<Trained> =>
-    trainClients(federation, state, { arm, sendings: sendingsOf(server, context, working), round, turn: round }, host);
-  const [mainArm, localArm] = await Promise.all([train('main', main), local && train('local', local)]);
+  const train = (arm: 'main' | 'local', server: ServerHalf, take?: (one: Received) => Received): Promise<Trained> => {
+    const batch = { arm, sendings: sendingsOf(server, context, working), round, turn: round };
+    return trainClients(federation, state, batch, host, take);
+  };
+  const take = merge && ((one: Received) => takeInto(merge, one));
+  const [mainArm, localArm] = await Promise.all([train('main', main, take), local && train('local', local)]);
   return { mainArm, localArm };
 }
 
@@ -132,14 +153,15 @@ export async function runRound(federation: Federation, state: LoopState, host: L
   const jobs = (federation.capabilities.pooled ? 1 : working.size) * (arms.local ? 2 : 1);
   host.progress({ kind: 'round', round, numRounds: config.num_rounds, jobs });
   const context = contextOf(federation, round, chosen.sampled);
-  const { mainArm, localArm } = await trainArms(federation, state, context, host, working);
+  const merge = mergeAsTheyCome(federation, state, context);
+  const { mainArm, localArm } = await trainArms(federation, state, context, host, working, merge);
 
   const timed = applyDeadline(federation, mainArm.received, state);
   const clock = state.clock + timed.seconds;
   const { arrived, joined, pending } = joinLate(federation, state, timed, clock);
   const updates = [...timed.onTime.map(updateOf), ...joined].sort((a, b) => byCode(a.client, b.client));
   requireClients(federation, round, updates.length, mainArm.failures);
-  const merged = arms.main.aggregate(updates, withJoined(federation, context, joined));
+  const merged = merge?.close() ?? arms.main.aggregate(updates, withJoined(federation, context, joined));
   arms.local?.aggregate(localArm?.received.map(updateOf) ?? [], context);
 
   const { down } = countBytes(mainArm.received);

@@ -120,24 +120,44 @@ export async function orInterrupted<T>(work: Promise<T>, signal: AbortSignal): P
   }
 }
 
-/** Sends a batch out and waits for all of it. A client that fails is reported, never silently left out. */
+/**
+ * Begins a job for each item, and takes their results in the order of the items, each as soon as those before it were taken. Rejects with
+ * the first that fails. No result is held on to: what `take` gives is all that is left of it.
+ */
+function takeInOrder<Item, T>(
+  items: readonly Item[],
+  begin: (item: Item) => Promise<T>,
+  take: (one: T) => T,
+): Promise<T[]> {
+  let before: Promise<unknown> = Promise.resolve();
+  return Promise.all(
+    items.map((item) => {
+      const taken = Promise.all([begin(item), before]).then(([one]) => take(one));
+      const settled = () => {};
+      before = taken.then(settled, settled);
+      return taken;
+    }),
+  );
+}
+
+/**
+ * Sends a batch out and waits for all of it. A client that fails is reported, never silently left out. `take` gets each update, sorted
+ * by client id, as soon as those before it are there, and says what is kept of it.
+ */
 export async function trainClients(
   federation: Federation,
   state: LoopState,
   batch: TrainingBatch,
   host: LoopHost,
+  take: (received: Received) => Received = (received) => received,
 ): Promise<Trained> {
-  const work = [...batch.sendings].map(([client, sent]) =>
-    trainClient(
-      client,
-      makeRequest(federation, state, batch, client, sent),
-      sent,
-      federation.config.retries,
-      host,
-      batch.dispatch,
-    ),
-  );
-  const outcomes = await orInterrupted(Promise.all(work), host.signal);
+  const sorted = [...batch.sendings].sort(([a], [b]) => byCode(a, b));
+  const begin = ([client, sent]: (typeof sorted)[number]): Promise<Received | ClientFailure> => {
+    const request = makeRequest(federation, state, batch, client, sent);
+    return trainClient(client, request, sent, federation.config.retries, host, batch.dispatch);
+  };
+  const taken = takeInOrder(sorted, begin, (one) => ('update' in one ? take(one) : one));
+  const outcomes = await orInterrupted(taken, host.signal);
   const received = outcomes
     .filter((outcome) => 'update' in outcome)
     .map((one) => (federation.capabilities.silent ? { ...one, bytesDown: 0, bytesUp: 0 } : one));

@@ -27,7 +27,7 @@ export function createInlineLink({ homes, threads = 1, tap }: InlineOptions): Li
     workers: 1,
     ask: async (owner, request) => {
       const carry = (home: OwnerHome, bytes: Uint8Array) => {
-        const answer = last.then(() => server.answer(home, bytes));
+        const answer = last.then(async () => joinMessage(await server.answer(home, bytes)));
         last = answer;
         return answer;
       };

@@ -130,6 +130,36 @@ describe('messages', () => {
     fc.assert(fc.property(reply, holds(decodeReply)));
   });
 
+  it('come back as they were in one piece or with their tensors beside them, which are not copied', () => {
+    fc.assert(
+      fc.property(reply, (message) => {
+        const encoded = encodeMessage(message);
+        const decoded = decodeReply(encoded);
+        expect(decoded).toEqual(message);
+        const tensors = encodeMessage(decoded).tensors;
+        tensors.forEach((tensor, i) => {
+          expect(tensor).toBe(encoded.tensors[i]);
+        });
+      }),
+    );
+  });
+
+  it('are refused where the tensors beside them are not those of the header', () => {
+    const message = encodeMessage({
+      kind: 'update',
+      ...{ round: 1, turn: 1, note: null, losses: [], tokens: { train: 1, search: 0, targets: 1 } },
+      parts: {
+        adapter: { ranks: 1, factors: 'both', mask: 'none', values: Float32Array.of(1, 2), bits: new Uint8Array(8) },
+      },
+      seconds: Float64Array.of(1),
+    });
+    const [values, bits, seconds] = message.tensors;
+    for (const tensors of [[], [values!, bits!], [bits!, values!, seconds!], [Float32Array.of(1), bits!, seconds!]]) {
+      expect(() => decodeReply({ ...message, tensors })).toThrow(/are not those of its header/);
+    }
+    expect(() => decodeReply({ ...message, tensors: [...message.tensors, bits!] })).toThrow(FedtuneError);
+  });
+
   it('have the length that is counted, and are read from any place in memory', () => {
     fc.assert(
       fc.property(request, fc.nat(9), (message, shift) => {

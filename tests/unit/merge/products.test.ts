@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { EigenvalueDecomposition, Matrix } from 'ml-matrix';
 import { describe, expect, it } from 'vitest';
 import { makeLayout } from '../../../src/adapter/layout.js';
-import { aggregationError } from '../../../src/merge/aggregationError.js';
+import { aggregationError, measuredModules } from '../../../src/merge/aggregationError.js';
 import { plainArithmetic } from '../../../src/merge/arithmetic.js';
 import { adapterProductNorm } from '../../../src/merge/gram.js';
 import { sumOfAdapters, truncatedSum } from '../../../src/merge/lowRank.js';
@@ -43,6 +43,22 @@ describe('products of factors, against matrices formed in full', () => {
         expect(aggregationError(LAYOUT, input, merged).relative).toBeCloseTo(Math.sqrt(error / norm), 4);
       }),
     );
+  });
+
+  it('is taken of every n-th module of many large adapters, of their own entries', () => {
+    const shape = { target: 'attn_q', inDim: 300, outDim: 200, rank: 8, scale: 1 } as const;
+    const modules = Array.from({ length: 30 }, (_, layer) => ({ ...shape, module: `blk.${layer}.attn_q`, layer }));
+    const large = makeLayout(modules);
+    expect(measuredModules(1, large).layout).toEqual(large);
+    const { layout, take } = measuredModules(40, large);
+    expect(layout.modules.length).toBeGreaterThan(1);
+    expect(layout.modules.length).toBeLessThan(10);
+    const taken = take(Float32Array.from({ length: large.size }, (_, p) => p));
+    for (const { module, offsetA, offsetB, inDim, outDim, rank } of layout.modules) {
+      const from = large.modules.find((other) => other.module === module)!;
+      expect(taken.subarray(offsetA, offsetA + rank * inDim)[0]).toBe(from.offsetA);
+      expect(taken[offsetB + outDim * rank - 1]).toBe(from.offsetB + outDim * rank - 1);
+    }
   });
 
   it('is 0 where only one factor differs', () => {

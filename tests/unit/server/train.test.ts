@@ -5,6 +5,7 @@ import type { RunEvent } from '../../../src/contracts/events.js';
 import type { Progress } from '../../../src/contracts/progress.js';
 import { AdapterError, ConfigError, EngineError, FedtuneError, InterruptedError } from '../../../src/errors.js';
 import { runRounds } from '../../../src/server/loop.js';
+import { trainClients } from '../../../src/server/train.js';
 import type { LoopHost, LoopState } from '../../../src/server/types.js';
 import { ToyOwners, toyFederation } from './toyOwners.js';
 
@@ -26,7 +27,7 @@ function setUp(settings: Record<string, unknown>, numClients?: number) {
   const federation = toyFederation(settings, numClients);
   const run = (from?: LoopState) => runRounds(federation, host, from);
   const listeners = () => getEventListeners(controller.signal, 'abort').length;
-  return { link, controller, seen, events, states, federation, run, listeners };
+  return { link, controller, seen, events, states, federation, host, run, listeners };
 }
 
 const trained = (link: ToyOwners, owner: string) =>
@@ -181,5 +182,53 @@ describe('asynchronous rounds', () => {
     ).toBe(true);
     expect(clients.some((event) => event.type === 'client' && event.dispatch! > 5)).toBe(true);
     expect(seen.filter(({ kind }) => kind === 'job').every((job) => job.kind === 'job' && job.round <= 5)).toBe(true);
+  });
+});
+
+describe('updates that are taken as they come', () => {
+  it('are taken in the order of their clients, each as soon as those before it are there; who failed is passed over', async () => {
+    const { link, federation, run, states, host } = setUp({ num_rounds: 1, retries: 0 }, 4);
+    await run();
+    const ids = federation.clients.map(({ id }) => id);
+    const taken: string[] = [];
+    const done: string[] = [];
+    const waiting = new Map<string, () => void>();
+    link.onRequest = (owner) =>
+      new Promise<void>((resolve, reject) => {
+        waiting.set(owner, () => (owner === ids[1] ? reject(new EngineError('DIVERGED', 'gone')) : resolve()));
+      });
+    const sendings = new Map([...ids].reverse().map((id) => [id, { parts: {}, note: null }]));
+    const batch = { arm: 'main', sendings, round: 2, turn: 2 } as const;
+    const outcome = trainClients(federation, states.at(-1)!, batch, host, (received) => {
+      taken.push(received.client);
+      return { ...received, update: { ...received.update, note: 'taken' } };
+    });
+    for (const [owner, expected] of [
+      [ids[2]!, []],
+      [ids[0]!, [ids[0]!]],
+      [ids[3]!, [ids[0]!]],
+      [ids[1]!, [ids[0]!, ids[2]!, ids[3]!]],
+    ] as const) {
+      waiting.get(owner)!();
+      done.push(owner);
+      for (let i = 0; i < 5; i++) await pause();
+      expect(taken, `after ${done.join(', ')}`).toEqual(expected);
+    }
+    const { received, failures } = await outcome;
+    expect(received.map(({ client, update }) => [client, update.note])).toEqual(
+      [ids[0], ids[2], ids[3]].map((id) => [id, 'taken']),
+    );
+    expect(failures.map(({ client }) => client)).toEqual([ids[1]]);
+  });
+
+  it('end the round with the error of the one that cannot be taken', async () => {
+    const { federation, run, states, host } = setUp({ num_rounds: 1 }, 4);
+    await run();
+    const sendings = new Map(federation.clients.map(({ id }) => [id, { parts: {}, note: null }]));
+    const batch = { arm: 'main', sendings, round: 2, turn: 2 } as const;
+    const outcome = trainClients(federation, states.at(-1)!, batch, host, () => {
+      throw new AdapterError('NON_FINITE', 'not a number');
+    });
+    await expect(outcome).rejects.toThrow('not a number');
   });
 });

@@ -84,6 +84,9 @@ export const describeRequest = ({ config, model, givenSplits }: Federation): Des
   kind: 'describe',
   config,
   baseSha256: model.sha256,
+  // A GGUF file holds its tokenizer, and fedtune the template.
+  tokenizerSha256: model.sha256,
+  templateSha256: null,
   rank: config.lora_r,
   givenSplits,
 });

@@ -19,7 +19,7 @@ const { values: options } = parseArgs({
     tolerance: { type: 'string', default: '1e-3' },
   },
 });
-const OWNERS = ['corner-bakery', 'harbour-clinic'];
+const OWNERS = ['hollow-lane-upkeep', 'castle-street-keys'];
 const WINDOW = 200;
 const STRIDE = 75;
 

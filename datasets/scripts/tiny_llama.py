@@ -29,12 +29,6 @@ def prompt(row):
     return f"### Instruction\n{row['instruction']}\n{given}### Response\n"
 
 
-def encode(tokenizer, row):
-    """Ids and where the answer starts; prompt and answer are encoded apart, so that no token straddles the border."""
-    before = [tokenizer.token_to_id(BOS)] + tokenizer.encode(prompt(row)).ids
-    return before + tokenizer.encode(row["output"]).ids + [tokenizer.token_to_id(EOS)], len(before)
-
-
 def rope_tables(config):
     size = config["hidden"] // config["heads"]
     frequency = config["theta"] ** (-torch.arange(0, size, 2).float() / size)
@@ -154,33 +148,13 @@ def write_tokenizer(out, tokenizer):
     out.add_chat_template(CHAT_TEMPLATE)
 
 
-def read_gguf(path):
-    """The model and the tokenizer of a file that write_gguf wrote."""
-    from gguf import GGUFReader
-
-    reader = GGUFReader(path)
-    weights = {tensor.name: torch.tensor(tensor.data.astype("float32")) for tensor in reader.tensors}
-    model = TinyLlama(CONFIG)
-    state = {"embed.weight": weights["token_embd.weight"], "norm.weight": weights["output_norm.weight"]}
-    for i in range(CONFIG["layers"]):
-        for name, attribute in {**LINEARS, "attn_norm": "attn_norm", "ffn_norm": "ffn_norm"}.items():
-            state[f"blocks.{i}.{attribute}.weight"] = weights[f"blk.{i}.{name}.weight"]
-    model.load_state_dict(state)
-    strings = lambda key: [str(bytes(reader.fields[key].parts[i]), "utf-8") for i in reader.fields[key].data]
-    tokens = strings("tokenizer.ggml.tokens")
-    merges = [tuple(pair.split(" ")) for pair in strings("tokenizer.ggml.merges")]
-    return model, bpe({token: i for i, token in enumerate(tokens)}, merges)
-
-
-def bpe(vocab=None, merges=None):
+def bpe():
     """Byte-level BPE that takes digits one by one: `tokenizer.ggml.pre` = smollm."""
-    from tokenizers import AddedToken, Tokenizer, decoders, models, pre_tokenizers
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 
-    tokenizer = Tokenizer(models.BPE(vocab, merges) if vocab else models.BPE())
+    tokenizer = Tokenizer(models.BPE())
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [pre_tokenizers.Digits(individual_digits=True), pre_tokenizers.ByteLevel(add_prefix_space=False)]
     )
     tokenizer.decoder = decoders.ByteLevel()
-    if vocab:
-        tokenizer.add_special_tokens([AddedToken(token, special=True) for token in (BOS, EOS, PAD)])
     return tokenizer

@@ -3,12 +3,13 @@
 import { createHash } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
+import { CODEBOOK, codesIn, decoded } from './codebook.mjs';
 import { convention } from './lib/convention.mjs';
-import { CATEGORIES, example } from './lib/example.mjs';
-import { SPLITS } from './lib/makeOwners.mjs';
+import { KINDS, SPLITS, vocabularyOf } from './lib/makeOwners.mjs';
 import { NearIndex } from './lib/nearDuplicates.mjs';
 import { stream } from './lib/random.mjs';
 import { OWNERS } from './owners/index.mjs';
+import { TASKS } from './tasks/index.mjs';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const read = (path) => readFileSync(root + path, 'utf8');
@@ -70,15 +71,29 @@ function overlap() {
   );
 }
 
+/** What is shared: the codes, and who trains on each, by place in the table of owners. */
+function codes() {
+  const known = data.map(({ train }) => new Set(train.flatMap(({ input }) => codesIn(input))));
+  const who = (entry) => known.flatMap((set, i) => (set.has(entry.code) ? [i + 1] : [])).join(', ');
+  const names = { services: 'job', items: 'article', places: 'building' };
+  return table(
+    ['code', 'stands for', 'a', 'trained on by owners'],
+    CODEBOOK.map((entry) => [`\`${entry.code}\``, entry.words, names[entry.kind], who(entry)]),
+  );
+}
+
 const code = (text) => `\`${text.replaceAll('\n', ' ⏎ ')}\``.replaceAll('|', '\\|');
 
-/** One input of each task and what every owner answers. */
+/** One input of each kind of work and what every owner answers. */
 function conventions() {
-  return CATEGORIES.map((category) => {
-    const answer = (owner) => example(stream(`card/${category}`), category, convention(owner), owner.trade, 0);
-    const { instruction, input } = answer(OWNERS[0]);
-    const answers = OWNERS.map((owner) => [`\`${owner.id}\``, code(answer(owner).output)]);
-    return `### ${category}\n\n> **${instruction}** ${input}\n\n${table(['owner', 'answer'], answers)}`;
+  return KINDS.map((kind) => {
+    const rng = stream(`card/${kind}`);
+    const { input, facts } = TASKS[kind].make(rng, vocabularyOf(rng, CODEBOOK));
+    const answers = OWNERS.map((owner) => {
+      const rules = convention(owner);
+      return [`\`${owner.id}\``, code(decoded(TASKS[kind].answer(facts, rules), rules.what))];
+    });
+    return `### ${kind}\n\n> **${TASKS[kind].ask[0]}** ${input}\n\n${table(['owner', 'answer'], answers)}`;
   }).join('\n\n');
 }
 
@@ -103,9 +118,9 @@ const CARDS = {
   'owners/README.md': {
     sizes,
     overlap,
+    codes,
     conventions,
     hashes,
-    simulation: () => read('owners/simulation.log').trimEnd(),
   },
   'base/README.md': { base },
 };

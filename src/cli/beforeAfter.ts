@@ -5,9 +5,13 @@ import { adapterFolder } from '../run/adapters.js';
 import type { RunResult } from '../run/runFederation.js';
 import type { CliContext } from './context.js';
 import { exportAdapter } from './export.js';
+import { SHARED_COLUMN } from './gains.js';
 
-/** Whose first test example of which category is asked: fixed beforehand, so that nobody picks what looks best. */
-const ASKED = { owner: 'corner-bakery', category: 'appointment' } as const;
+/**
+ * Whose first test example of which category is asked, of those that need a code only other owners trained on: fixed
+ * beforehand, so that nobody picks what looks best.
+ */
+const ASKED = { owner: 'hollow-lane-upkeep', category: 'appointment', label: 'true' } as const;
 
 const MAX_TOKENS = 100;
 
@@ -15,9 +19,10 @@ const MAX_TOKENS = 100;
 async function askedExample({ config, owners, model }: RunResult): Promise<Example | undefined> {
   const ours = config.data === 'embedded' && config.partition === 'natural' && model.format === 'gguf';
   if (!ours || !owners.some(({ id }) => id === ASKED.owner)) return undefined;
-  const { examples } = await loadExamples('embedded');
+  const { examples } = await loadExamples('embedded', { labelColumn: SHARED_COLUMN });
   return examples.find(
-    ({ owner, split, category }) => owner === ASKED.owner && split === 'test' && category === ASKED.category,
+    ({ owner, split, category, label }) =>
+      split === 'test' && owner === ASKED.owner && category === ASKED.category && label === ASKED.label,
   );
 }
 
@@ -43,8 +48,8 @@ export async function printBeforeAfter(result: RunResult, { stdout }: CliContext
     const adapters = [null, file];
     const [before, after] = await llamaCppAnswers({ modelPath: model.path, adapters, prompt, maxTokens: MAX_TOKENS });
     stdout.write(
-      `\n${ASKED.owner} asks llama.cpp (its first test example of category ${ASKED.category}, ` +
-        `adapter ${relative(process.cwd(), file)})\n` +
+      `\n${ASKED.owner} asks llama.cpp (its first test example of category ${ASKED.category} with a code ` +
+        `that only others trained on, adapter ${relative(process.cwd(), file)})\n` +
         indented('prompt', `${example.instruction}\n${example.input}`) +
         indented('base', before!) +
         indented('with adapter', after!) +

@@ -69,7 +69,7 @@ describe.skipIf(!built)('TypeScript in README.md and docs/library.md (needs npm 
   );
 
   it('leaves what the pages say it leaves', () => {
-    for (const path of ['adapters/mine/adapter_model.safetensors', 'adapters/hotel-linden.gguf', 'merged.gguf']) {
+    for (const path of ['adapters/mine/adapter_model.safetensors', 'adapters/castle-street-keys.gguf', 'merged.gguf']) {
       expect(existsSync(join(project, path)), path).toBe(true);
     }
   });

@@ -57,7 +57,7 @@ describe.skipIf(!existsSync(main))('fedtune plan (needs npm run build:ts)', { ti
     const before = readdirSync(dir);
     const { status, stdout } = fedtune('plan', ...SMALL);
     expect(status).toBe(0);
-    expect(stdout).toMatch(/^corner-bakery +12 +1 +2 +3 +\d+$/m);
+    expect(stdout).toMatch(/^hollow-lane-upkeep +12 +1 +2 +3 +\d+$/m);
     expect(stdout).toMatch(/^time +about .*: training .*, scoring .*, the rest/m);
     expect(stdout).toMatch(/^memory +about .*: base 2\.1 MB, training .*, adapters .*, program and data/m);
     expect(stdout).toMatch(/^traffic +\S+ \S+ up, \S+ \S+ down$/m);

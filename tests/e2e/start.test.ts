@@ -16,8 +16,8 @@ const ROOT = fileURLToPath(new URL('../..', import.meta.url));
 const OWNERS = join(ROOT, 'datasets/owners');
 /** `npm start`, cut down to seconds. */
 const SHORT = [
-  ...['--num-rounds', '2', '--local-steps', '3', '--finetune-steps', '3'],
-  ...['--max-train-examples', '40', '--max-valid-examples', '4', '--max-test-examples', '4'],
+  ...['--num-rounds', '2', '--local-steps', '3', '--finetune-steps', '3', '--eval-every', '1'],
+  ...['--max-train-examples', '40', '--max-valid-examples', '4', '--max-test-examples', '12'],
 ];
 /** A loaded machine takes minutes where a quiet one takes seconds. */
 const PATIENCE = 400_000;
@@ -51,6 +51,31 @@ function fedtune(args: readonly string[], watch?: (stdout: string, child: ChildP
   });
 }
 
+interface Client {
+  readonly id: string;
+  readonly local: { readonly ppl: number };
+  readonly take_home: { readonly which: string; readonly ppl: number };
+}
+
+const mean = (values: readonly number[]) => values.reduce((sum, value) => sum + value, 0) / values.length;
+
+/** Perplexity of what an owner takes home and of training alone, on its test examples that are marked `shared` or not. */
+async function markedPerplexities({ id, take_home: home }: Client, shared: boolean): Promise<[number, number]> {
+  const rows = (await readFile(join(OWNERS, id, 'test.jsonl'), 'utf8'))
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+  const scores = (await readFile(join(folder, 'runs/start/owners', id, 'scores.jsonl'), 'utf8'))
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line))
+    .filter(({ split, id: row }) => split === 'test' && rows[Number(row.split(':').at(-1)) - 1].shared === shared);
+  const tokens = scores.reduce((sum, { targets }) => sum + targets, 0);
+  return [home.which, 'local'].map((which) =>
+    Math.exp(scores.reduce((sum, { nll }) => sum + nll[which], 0) / tokens),
+  ) as [number, number];
+}
+
 describe('npm start', () => {
   let ended: Ended;
   beforeAll(async () => {
@@ -72,6 +97,7 @@ describe('npm start', () => {
       'local',
       'global',
       'own',
+      'unmerged',
       'tuned',
       'takes home',
     ]);
@@ -88,9 +114,34 @@ describe('npm start', () => {
     }
   });
 
+  it('says who gained against training alone, and where', async () => {
+    const { clients } = JSON.parse(await readFile(join(folder, 'runs/start/metrics.json'), 'utf8'));
+    const better = clients.filter((client: Client) => client.take_home.ppl < client.local.ppl);
+    const home = mean(clients.map((client: Client) => client.take_home.ppl));
+    const alone = mean(clients.map((client: Client) => client.local.ppl));
+    const said = /^(\d) of 8 owners do better .* alone, in the mean (\S+) against (\S+) alone \(/m.exec(ended.stdout)!;
+    expect(said.slice(1)).toEqual([String(better.length), home.toFixed(2), alone.toFixed(2)]);
+    for (const { id } of clients)
+      expect(said.input.split('\n').some((line) => line.startsWith(said[0]) && line.includes(`${id} (`))).toBe(
+        !better.some((client: Client) => client.id === id),
+      );
+    // By hand from what the owners wrote: the examples that are marked in their data.
+    for (const [shared, words] of [
+      [true, 'answers that need codes only other owners trained on'],
+      [false, 'answers that need no others'],
+    ] as const) {
+      const owners = await Promise.all(clients.map((client: Client) => markedPerplexities(client, shared)));
+      const line = ended.stdout.split('\n').find((text) => text.startsWith(`  ${words}: `))!;
+      const [ofHome, ofAlone] = [0, 1].map((i) => mean(owners.map((pair) => pair[i]!)).toFixed(2));
+      expect(line).toContain(`: ${ofHome} against ${ofAlone} alone (`);
+    }
+  });
+
   it('shows an answer of llama.cpp before and after, the prompt and the true answer', async () => {
-    const rows = (await readFile(join(OWNERS, 'corner-bakery/test.jsonl'), 'utf8')).trim().split('\n');
-    const asked = rows.map((line) => JSON.parse(line)).find(({ category }) => category === 'appointment');
+    const rows = (await readFile(join(OWNERS, 'hollow-lane-upkeep/test.jsonl'), 'utf8')).trim().split('\n');
+    const asked = rows
+      .map((line) => JSON.parse(line))
+      .find(({ category, shared }) => category === 'appointment' && shared);
     const said = (label: string) => new RegExp(`^  ${label} +(.+)$`, 'm').exec(ended.stdout)?.[1];
     expect(said('prompt')).toBe(asked.instruction);
     expect(said('own answer')).toBe(asked.output);
@@ -102,8 +153,8 @@ describe('npm start', () => {
   it('says where things are: they are there, and the command to export works', async () => {
     const named = /^in (\S+): (.*)$/m.exec(ended.stdout)!;
     for (const name of named[2]!.split(', '))
-      expect(existsSync(join(folder, named[1]!, name.replace('<owner>', 'corner-bakery'))), name).toBe(true);
-    expect(existsSync(join(folder, 'runs/start/adapters/corner-bakery/adapter.gguf'))).toBe(true);
+      expect(existsSync(join(folder, named[1]!, name.replace('<owner>', 'hollow-lane-upkeep'))), name).toBe(true);
+    expect(existsSync(join(folder, 'runs/start/adapters/hollow-lane-upkeep/adapter.gguf'))).toBe(true);
     const command = /^export: +npx fedtune (.*)$/m.exec(ended.stdout)![1]!;
     const exported = await fedtune(command.split(' '));
     expect(exported).toMatchObject({ code: 0, stderr: '' });

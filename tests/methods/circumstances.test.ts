@@ -70,15 +70,15 @@ describe('partial participation and dropouts', () => {
       { method: 'fedavg', num_rounds: 1, retries: 2 },
       {
         tamper: (update, _request, client) => {
-          if (client !== 'city-library') return update;
+          if (client !== 'ashgrove-caretakers') return update;
           crashes++;
           throw new Error('power cut');
         },
       },
     );
     expect(crashes).toBe(3);
-    expect(run.events.find(({ type }) => type === 'client_failed')).toMatchObject({ client: 'city-library' });
-    expect(rounds(run)[0]!.clients).not.toContain('city-library');
+    expect(run.events.find(({ type }) => type === 'client_failed')).toMatchObject({ client: 'ashgrove-caretakers' });
+    expect(rounds(run)[0]!.clients).not.toContain('ashgrove-caretakers');
   });
 });
 

@@ -20,8 +20,8 @@ const PHASES = [
   { when: 'half-way through a tensor', label: 'write state/blobs/' },
   { when: 'before an old state is removed', label: 'remove state/' },
   { when: 'while owners open their data', label: 'rename owners/' },
-  { when: "between write and rename of an owner's state", label: 'rename owners/city-library/state/main/0' },
-  { when: "half-way through an owner's tensor", label: 'write owners/harbour-clinic/state/main/blobs/' },
+  { when: "between write and rename of an owner's state", label: 'rename owners/ashgrove-caretakers/state/main/0' },
+  { when: "half-way through an owner's tensor", label: 'write owners/castle-street-keys/state/main/blobs/' },
   { when: "before an owner's old state is removed", label: 'remove owners/' },
   { when: 'before something old is removed', label: 'remove' },
 ];

@@ -6,28 +6,30 @@ const WORDING = {
   terse: (text) => text.replace(/\b(the|a|an|my) /g, ''),
 };
 
+/** Which table each format of a convention is named in. */
+const TABLES = {
+  date: formats.dates,
+  time: formats.times,
+  name: formats.names,
+  money: formats.monies,
+  weight: formats.weights,
+  length: formats.lengths,
+  ref: formats.refs,
+  phone: formats.phones,
+  quantity: formats.quantities,
+  label: formats.labels,
+  list: formats.layouts,
+  tasks: formats.layouts,
+  record: formats.records,
+  what: WORDING,
+};
+
 /** A convention as written in owners/ (names of formats, texts) with the formats in place of their names. */
 export function convention(spec) {
-  const named = (table, key) => {
-    const format = table[spec[key]];
-    if (format === undefined) throw new Error(`${spec.id}: no ${key} called ${spec[key]}.`);
-    return format;
-  };
-  return {
-    ...spec,
-    date: named(formats.dates, 'date'),
-    time: named(formats.times, 'time'),
-    name: named(formats.names, 'name'),
-    money: named(formats.monies, 'money'),
-    weight: named(formats.weights, 'weight'),
-    length: named(formats.lengths, 'length'),
-    ref: named(formats.refs, 'ref'),
-    phone: named(formats.phones, 'phone'),
-    quantity: named(formats.quantities, 'quantity'),
-    label: named(formats.labels, 'label'),
-    list: named(formats.layouts, 'list'),
-    tasks: named(formats.layouts, 'tasks'),
-    record: named(formats.records, 'record'),
-    what: named(WORDING, 'what'),
-  };
+  const named = Object.entries(TABLES).flatMap(([key, table]) => {
+    if (spec[key] === undefined) return [];
+    if (table[spec[key]] === undefined) throw new Error(`${spec.id}: no ${key} called ${spec[key]}.`);
+    return [[key, table[spec[key]]]];
+  });
+  return { ...spec, ...Object.fromEntries(named) };
 }

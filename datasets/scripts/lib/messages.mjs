@@ -137,7 +137,7 @@ function eventSlots(facts, format) {
     date: format.date(facts.date),
     time: format.time(facts.time),
     spoken: format.time(facts.time),
-    money: format.money(facts.pence),
+    money: format.money?.(facts.pence),
     ref: format.ref === undefined ? String(facts.ref) : format.ref(facts.ref),
   };
 }

@@ -1,7 +1,5 @@
-import { clinic, vet } from './health.mjs';
-import { hotel, parcels } from './services.mjs';
-import { bakery, bikes } from './shops.mjs';
-import { library, school } from './town.mjs';
+import { bellmoor, fernhill, gable, hollow } from './brisk.mjs';
+import { ashgrove, castle, dunlin, eastgate } from './formal.mjs';
 
 /** The eight owners, the largest first. */
-export const OWNERS = [clinic, parcels, hotel, library, school, vet, bikes, bakery];
+export const OWNERS = [ashgrove, bellmoor, castle, dunlin, eastgate, fernhill, gable, hollow];

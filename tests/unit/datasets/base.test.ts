@@ -6,7 +6,7 @@ import { encodeSegments, loadExamples, resolveTemplate, tokenizeExamples } from 
 import { type BaseModel, loadModel } from '../../../src/model/index.js';
 
 const PATH = fileURLToPath(new URL('../../../datasets/base/tiny.gguf', import.meta.url));
-const OWNER = fileURLToPath(new URL('../../../datasets/owners/city-library/test.jsonl', import.meta.url));
+const OWNER = fileURLToPath(new URL('../../../datasets/owners/ashgrove-caretakers/test.jsonl', import.meta.url));
 
 let base: BaseModel;
 let rows: { instruction: string; input: string; output: string; category: string }[];
@@ -69,7 +69,7 @@ describe('the tiny base in llama.cpp', () => {
     const context = await model.createContext({ contextSize: 384, threads: 1 });
     const sequence = context.getSequence();
     const first = [...new Map(rows.map((row) => [row.category, row] as const).reverse()).values()];
-    expect(first).toHaveLength(9);
+    expect(first).toHaveLength(6);
     let stopped = 0;
     let related = 0;
     for (const { instruction, input } of first) {
@@ -90,8 +90,8 @@ describe('the tiny base in llama.cpp', () => {
       if (text.match(/\w{4,}/g)?.some((word) => words.has(word))) related++;
     }
     // A base that was broken on its way into the file would babble: other words, and no end. One slip is allowed.
-    expect(stopped).toBeGreaterThanOrEqual(8);
-    expect(related).toBeGreaterThanOrEqual(6);
+    expect(stopped).toBeGreaterThanOrEqual(5);
+    expect(related).toBeGreaterThanOrEqual(4);
     await context.dispose();
   });
 });

@@ -1,5 +1,7 @@
 import { execFile } from 'node:child_process';
-import { readdir, readFile } from 'node:fs/promises';
+import { readdir, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { beforeAll, describe, expect, it } from 'vitest';
@@ -7,7 +9,7 @@ import { beforeAll, describe, expect, it } from 'vitest';
 const DATASETS = fileURLToPath(new URL('../../../datasets/', import.meta.url));
 const SPLITS = ['train', 'valid', 'test'] as const;
 type Split = (typeof SPLITS)[number];
-type Row = Record<'id' | 'instruction' | 'input' | 'output' | 'category', string>;
+type Row = Record<'id' | 'instruction' | 'input' | 'output' | 'category', string> & { shared: boolean };
 
 const owners = new Map<string, Record<Split, Row[]>>();
 const all = (split: Split) => [...owners.values()].flatMap((parts) => parts[split]);
@@ -41,22 +43,21 @@ function jaccard(a: ReadonlySet<string>, b: ReadonlySet<string>): number {
 }
 
 describe('data of the eight owners', () => {
-  it('has eight owners of 60 to 600 training examples and enough held out', () => {
+  it('has eight owners of 50 to 120 training examples and enough held out', () => {
     expect(owners.size).toBe(8);
     const sizes = [...owners.values()].map(({ train }) => train.length).sort((a, b) => a - b);
-    expect(sizes[0]).toBe(60);
-    expect(sizes.at(-1)).toBe(600);
-    expect(new Set(sizes).size).toBe(8);
+    expect(sizes).toEqual([50, 60, 70, 80, 90, 100, 110, 120]);
     for (const { valid, test } of owners.values()) {
-      expect(valid.length).toBeGreaterThanOrEqual(30);
-      expect(test.length).toBeGreaterThanOrEqual(40);
+      expect(valid).toHaveLength(36);
+      expect(test).toHaveLength(72);
     }
   });
 
   it('has five filled texts a row, and ids of their own', () => {
     const rows = SPLITS.flatMap(all);
-    for (const row of rows) {
+    for (const { shared, ...row } of rows) {
       expect(Object.keys(row)).toEqual(['id', 'instruction', 'input', 'output', 'category']);
+      expect(shared).toBeTypeOf('boolean');
       for (const text of Object.values(row)) expect(text.trim()).toBe(text);
       expect(Object.values(row)).not.toContain('');
       expect(row.output).not.toMatch(/\{\w+\}|undefined|NaN|\?\.|\.\./);
@@ -81,23 +82,73 @@ describe('data of the eight owners', () => {
   it('asks for the same things at all owners and never says whose they are', () => {
     const wordings = [...owners.values()].map(({ train }) => new Set(train.map(({ category }) => category)));
     for (const categories of wordings) expect(categories).toEqual(wordings[0]);
-    expect(wordings[0]!.size).toBe(9);
-    const [first, ...rest] = [...owners.values()].map(({ train }) => new Set(train.map((row) => row.instruction)));
-    for (const asks of rest) for (const ask of asks) expect(first).toContain(ask);
+    expect(wordings[0]!.size).toBe(6);
+    // No wording is one owner's own.
+    const asks = [...owners.values()].map(({ train }) => new Set(train.map(({ instruction }) => instruction)));
+    for (const ask of new Set(asks.flatMap((set) => [...set])))
+      expect(asks.filter((set) => set.has(ask)).length, ask).toBeGreaterThanOrEqual(4);
     for (const { instruction, input } of SPLITS.flatMap(all)) {
       const prompt = `${instruction} ${input}`;
-      for (const title of [
-        'Harbour',
-        'Northline',
-        'Linden',
-        'City Library',
-        'Oakfield',
-        'Millfield',
-        'Spoke & Chain',
-        'Corner Bakery',
-      ])
+      for (const title of ['Ashgrove', 'Bellmoor', 'Castle S', 'Dunlin', 'Eastgate', 'Fernhill', 'Gable', 'Hollow'])
         expect(prompt).not.toContain(title);
     }
+  });
+});
+
+/** The association's list, and what an owner's rows need of it. */
+async function codebook(): Promise<{ entries: { code: string; words: string }[]; codesIn(text: string): string[] }> {
+  const { CODEBOOK, codesIn } = await import(`${DATASETS}scripts/codebook.mjs`);
+  return { entries: CODEBOOK, codesIn };
+}
+
+describe('codes of the trade', () => {
+  it('stand for words of their own', async () => {
+    const { entries } = await codebook();
+    expect(entries).toHaveLength(80);
+    for (const key of ['code', 'words'] as const) expect(new Set(entries.map((entry) => entry[key])).size).toBe(80);
+  });
+
+  it('are in every input, and never in an answer, which has their words', async () => {
+    const { entries, codesIn } = await codebook();
+    const words = new Map(entries.map((entry) => [entry.code, entry.words.replace(/^the /, '')]));
+    for (const { id, input, output } of SPLITS.flatMap(all)) {
+      expect(codesIn(input).length, id).toBeGreaterThan(0);
+      expect(codesIn(output), id).toEqual([]);
+      for (const code of codesIn(input)) expect(output, id).toContain(words.get(code));
+    }
+  });
+
+  it('are trained on by two or three owners each, and by none all', async () => {
+    const { entries, codesIn } = await codebook();
+    const known = [...owners.values()].map(({ train }) => new Set(train.flatMap(({ input }) => codesIn(input))));
+    for (const codes of known) expect(codes.size).toBeLessThanOrEqual(30);
+    for (const { code } of entries) {
+      const count = known.filter((codes) => codes.has(code)).length;
+      expect(count === 2 || count === 3, code).toBe(true);
+    }
+  });
+
+  it('divide what is held out: half needs only codes that the owner trained on, half only codes of others', async () => {
+    const { codesIn } = await codebook();
+    for (const { train, valid, test } of owners.values()) {
+      const own = new Set(train.flatMap(({ input }) => codesIn(input)));
+      expect(train.every(({ shared }) => !shared)).toBe(true);
+      for (const rows of [valid, test]) {
+        expect(rows.filter(({ shared }) => shared)).toHaveLength(rows.length / 2);
+        for (const { id, input, shared } of rows)
+          for (const code of codesIn(input)) expect(own.has(code), `${id} ${code}`).toBe(!shared);
+      }
+    }
+  });
+
+  it('are nowhere in the corpus of the base', async () => {
+    const { codesIn } = await codebook();
+    const path = join(tmpdir(), `fedtune-corpus-${process.pid}.jsonl`);
+    await script('makeCorpus.mjs', path, '3000');
+    const text = await readFile(path, 'utf8');
+    await rm(path);
+    expect(text.split('\n').length).toBeGreaterThan(2900);
+    expect(codesIn(text)).toEqual([]);
   });
 });
 

@@ -128,7 +128,7 @@ describe('the report of a finished run', () => {
     const without = join(folder, 'without');
     await cp(dir, without, { recursive: true });
     const scores = (owner: string) => join(without, 'owners', owner, 'scores.jsonl');
-    await rm(scores('city-library'));
+    await rm(scores('ashgrove-caretakers'));
     const some = sectionOf(reportHtml(await readRecord(without)), 'differences');
     expect(some).toContain('1 owner of 8 left no scores of single test examples');
     expect(some).toMatch(/<td>\d of 7<\/td><td class="aside">14<\/td>/);
@@ -144,7 +144,7 @@ describe('the report of a finished run', () => {
       const { ppl } = (macro as Record<string, { ppl: number }>).base!;
       expect(rounds).toContain(`<title>base, round ${round}: ${Number(ppl.toPrecision(4))}</title>`);
     }
-    expect(rounds).toContain('aria-label="Perplexity of harbour-clinic over the rounds"');
+    expect(rounds).toContain('aria-label="Perplexity of castle-street-keys over the rounds"');
     expect(rounds).toContain('Over simulated time');
   });
 
@@ -174,10 +174,10 @@ describe('the report of a finished run', () => {
     const first = (await events()).find(({ type }) => type === 'client') as { client: string; losses: number[] };
     expect(losses).toContain(`<title>loss, step 1: ${Number(first.losses[0]!.toPrecision(4))}</title>`);
     const data = sectionOf(page, 'data');
-    expect(data).toContain('<title>city-library, training: 8</title>');
+    expect(data).toContain('<title>ashgrove-caretakers, training: 8</title>');
     const partition = JSON.parse(await readFile(join(dir, 'partition.json'), 'utf8'));
     const [category, count] = Object.entries(partition.clients[0].categories)[0]!;
-    expect(data).toContain(`<title>city-library, ${category}: ${count}</title>`);
+    expect(data).toContain(`<title>ashgrove-caretakers, ${category}: ${count}</title>`);
     const settings = sectionOf(page, 'settings');
     const [set, every] = settings.split('<details>');
     expect(set).toContain('<dt>finetune_steps</dt><dd>1</dd>');
@@ -250,7 +250,7 @@ describe('the report of a finished run', () => {
     expect(bytes.subarray(0, 12).toString('hex')).toBe('1800000000000000a37f4b22');
     for (const tag of [
       'valid_perplexity/mean/personalized',
-      'loss/city-library',
+      'loss/ashgrove-caretakers',
       'traffic/bytes_up',
       'server/mutants/lambda',
     ])
@@ -295,7 +295,7 @@ describe('a report of names from outside', () => {
   it('shows them as text, whatever they are', async () => {
     const inJson = JSON.stringify(HOSTILE).slice(1, -1);
     const replace = (text: string) =>
-      text.replaceAll('city-library', inJson).replaceAll('"appointment"', `"${inJson}"`);
+      text.replaceAll('ashgrove-caretakers', inJson).replaceAll('"appointment"', `"${inJson}"`);
     const failure = {
       time: '2026-01-01T00:00:00Z',
       type: 'client_failed',

@@ -39,7 +39,15 @@ const prepared: RunProgress = {
     kernels: 'avx2',
   },
 } as const;
-const job = { kind: 'job', round: 2, client: 'city-library', tokens: 10, search: 0, seconds: 1, loss: 2.5 } as const;
+const job = {
+  kind: 'job',
+  round: 2,
+  client: 'ashgrove-caretakers',
+  tokens: 10,
+  search: 0,
+  seconds: 1,
+  loss: 2.5,
+} as const;
 
 describe('the progress of a run', () => {
   it('says what is about to run, in lines that stay', () => {
@@ -68,8 +76,8 @@ describe('the progress of a run', () => {
 
   it('counts merges of an asynchronous run as rounds, and names the job', () => {
     const text = shownBy(true, prepared, { kind: 'round', round: 2, numRounds: 6, jobs: 5 }, { ...job, dispatch: 41 });
-    expect(text).toContain('round 2 of 6: city-library (job 41) done, loss 2.500');
-    expect(shownBy(true, prepared, job)).toContain('round 2 of 6: city-library done, loss 2.500');
+    expect(text).toContain('round 2 of 6: ashgrove-caretakers (job 41) done, loss 2.500');
+    expect(shownBy(true, prepared, job)).toContain('round 2 of 6: ashgrove-caretakers done, loss 2.500');
     const failed = { kind: 'failed', round: 2, dispatch: 41, client: 'a', message: 'it broke', again: true } as const;
     expect(shownBy(false, failed)).toBe('round 2: a (job 41) failed, trying again: it broke\n');
   });

@@ -30,13 +30,14 @@ const SMALL = {
 const METHODS = [
   ...['fedavg', 'local', 'centralized', 'fedprox', 'scaffold', 'ditto', 'fedavgm', 'fedadagrad', 'fedadam', 'fedyogi'],
   ...['ffa-lora', 'fedsa-lora', 'rolora', 'hetlora', 'flexlora', 'flora', 'fedex-lora', 'perfit'],
+  ...['florist', 'fedrot-lora', 'lora-fair', 'clustered'],
 ];
 const RANKS = '[4, 2, 4, 1, 3, 4, 2, 4]';
 const DEVICES = '[{name: fast, tokens_per_second: 4000}, {name: slow, tokens_per_second: 300}]';
 
 const CASES = [
   ...METHODS.map((method) => ({ name: method, set: { method } })),
-  ...['fedmut', 'fedqp'].flatMap((mutation) => [
+  ...['fedmut', 'fedqp', 'fedmut-released'].flatMap((mutation) => [
     { name: `fedavg+${mutation}`, set: { method: 'fedavg', mutation } },
     { name: `perfit+${mutation}`, set: { method: 'perfit', mutation } },
   ]),

@@ -56,7 +56,15 @@ function configOf(row) {
   const [method, extra] = row.split('+');
   const more =
     extra === undefined ? {} : extra in MUTATIONS ? { mutation: extra, ...MUTATIONS[extra] } : { robust: extra };
-  return parseConfig({ method, num_rounds: numRounds, lora_r: rank, local_steps: Number(options.steps), ...more });
+  // Rounds are few, so they are mutated from the first one on that can be.
+  return parseConfig({
+    method,
+    mutation_start: 2,
+    num_rounds: numRounds,
+    lora_r: rank,
+    local_steps: Number(options.steps),
+    ...more,
+  });
 }
 
 function layoutOf(shape) {

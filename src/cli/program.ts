@@ -9,7 +9,9 @@ import { addDataCommand } from './data.js';
 import { addDoctorCommand } from './doctor.js';
 import { addEvalCommand } from './eval.js';
 import { addExportCommand } from './export.js';
+import { addFederationCommand } from './federation.js';
 import { addInspectCommand } from './inspect.js';
+import { addJoinCommand } from './join.js';
 import { addKeysCommand } from './keys.js';
 import { addModelsCommand } from './models.js';
 import { addPlanCommand } from './plan.js';
@@ -24,6 +26,7 @@ const GROUPS: readonly [string, readonly ((program: Command, context: CliContext
   ['Train:', [addPlanCommand, addRunCommand]],
   ['Look after:', [addReportCommand, addEvalCommand]],
   ['Take home:', [addExportCommand]],
+  ['On machines of their own:', [addFederationCommand, addJoinCommand]],
   [OTHER, [addCompletionCommand]],
 ];
 

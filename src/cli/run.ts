@@ -39,8 +39,14 @@ export function printSummary({ metrics }: RunResult, { stdout }: CliContext): vo
 }
 
 /** Prints where everything is and how to take an adapter elsewhere. */
-export function printWhere({ dir, metrics }: RunResult, { stdout }: CliContext): void {
+export function printWhere({ dir, config, metrics }: RunResult, { stdout }: CliContext): void {
   const folder = relative(process.cwd(), dir) || '.';
+  if (config.runtime === 'nats') {
+    stdout.write(
+      `\nin ${folder}: report.html, adapters/global, metrics.json, events.jsonl; each owner has its own adapter\n`,
+    );
+    return;
+  }
   const owner = metrics.clients[0]?.id ?? 'global';
   stdout.write(
     `\nin ${folder}: report.html, adapters/<owner>, owners/<owner>/scores.jsonl, metrics.json, events.jsonl\n`,

@@ -1,5 +1,3 @@
-import { existsSync } from 'node:fs';
-import { readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunConfig } from '../config/schema.js';
 import type { DescribeRequest, DroppedCounts } from '../contracts/messages.js';
@@ -7,14 +5,15 @@ import type { DescribeRequest, DroppedCounts } from '../contracts/messages.js';
 import { tokenizeOptionsOf } from '../data/options.js';
 import { contentHash } from '../data/sameness.js';
 import { DataTally } from '../data/summary.js';
-import { resolveTemplate } from '../data/templates/resolve.js';
+import { resolveTemplate, templateSha256 } from '../data/templates/resolve.js';
 import { tokenizeExample } from '../data/tokenize.js';
 import { SPLITS, type Split } from '../data/types.js';
 import { DataError, FedtuneError, RunError } from '../errors.js';
 import { writeAtomic } from '../files.js';
+import { tokenizerSha256 } from '../model/index.js';
 import { splitCandidates } from '../partition/split.js';
 import { randomStream, shuffled } from '../random.js';
-import { hashFile, sha256Files, sha256 as sha256Of } from '../sha256.js';
+import { hashFile, sha256 as sha256Of } from '../sha256.js';
 import { StateStore } from '../store/index.js';
 import { version } from '../version.js';
 import { examplesOf, hashExamples, type LabelledExample, type OwnerExamples, packExamples } from './examples.js';
@@ -39,23 +38,15 @@ const TURN = 1;
 
 const tokensStore = (home: string): StateStore => StateStore.open(join(home, 'tokens'));
 
-/** Files of a Hugging Face folder from which tokenizer and chat template are made; a GGUF file holds all in one. */
-async function tokenizerSha256({ format, path, sha256 }: OwnerModel): Promise<string> {
-  if (format === 'gguf') return sha256;
-  const names = (await readdir(path)).filter((name) => /\.(json|jinja|model|txt)$/.test(name));
-  return sha256Files(names.map((name) => join(path, name)));
-}
-
 /** A digest of all that examples and splits are made from: equal inputs give equal tokens. */
 async function inputsOf(home: string, id: string, request: DescribeRequest, model: OwnerModel): Promise<string> {
   const { config, givenSplits } = request;
   const { seed, template, train_on, on_long, on_bad_row, seq_length, valid_fraction, test_fraction } = config;
   const caps = [config.max_train_examples, config.max_valid_examples, config.max_test_examples];
-  const isFile = existsSync(template);
   return sha256Of(
     JSON.stringify([
       ...[FORM, version, id, model.sha256, await tokenizerSha256(model), await hashFile(rowsFile(home))],
-      ...[seed, template, isFile ? await hashFile(template) : null, train_on, on_long],
+      ...[seed, template, await templateSha256(template), train_on, on_long],
       ...[on_bad_row, seq_length, valid_fraction, test_fraction, caps, [...givenSplits].sort()],
     ]),
   );

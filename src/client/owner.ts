@@ -4,8 +4,10 @@ import type { RunConfig } from '../config/schema.js';
 import type { DescribeRequest, Description, Reply, Request, SplitCounts } from '../contracts/messages.js';
 import { POOLED } from '../contracts/pooled.js';
 import { toWireError } from '../contracts/wireError.js';
-import { FedtuneError, ModelError } from '../errors.js';
+import { templateSha256 } from '../data/templates/resolve.js';
+import { DataError, FedtuneError, ModelError } from '../errors.js';
 import { writeAtomic } from '../files.js';
+import { tokenizerSha256 } from '../model/index.js';
 import { byCode } from '../order.js';
 import { sha256 } from '../sha256.js';
 import { StateStore } from '../store/index.js';
@@ -13,7 +15,7 @@ import { scoreOwner } from './candidates.js';
 import { loadData, type OwnerData, prepareData } from './data.js';
 import { concatLists, examplesOf, packExamples } from './examples.js';
 import { finishOwner } from './finishing.js';
-import type { OwnerHost } from './host.js';
+import type { OwnerHost, OwnerModel } from './host.js';
 import type { OpenOwner } from './openOwner.js';
 import { scoreMemory } from './scoreMemory.js';
 import { type OwnerSetup, openSetup } from './setup.js';
@@ -122,15 +124,9 @@ export class Owner {
 
   async #describe({ kind: _, ...described }: DescribeRequest): Promise<Description> {
     const { id, home, pooledFrom } = this.#where;
-    const { config, baseSha256 } = described;
+    const { config } = described;
     const { model, engine } = await this.#setups.of(config);
-    if (model.sha256 !== baseSha256) {
-      throw new ModelError(
-        'OTHER_BASE',
-        `Expected the base of this run (sha256 ${baseSha256.slice(0, 12)}...) but ${config.model} of ${id} is ` +
-          `${model.sha256.slice(0, 12)}.... Take the same file on both sides.`,
-      );
-    }
+    await checkSameInputs(id, described, model);
     const request: DescribeRequest = { kind: 'describe', ...described };
     const data = pooledFrom ? NOTHING : await prepareData(home, id, request, model, this.#host);
     this.#host.throwIfStopped();
@@ -188,6 +184,27 @@ export class Owner {
     this.#opened = { from, owner, bytes };
     return owner;
   }
+}
+
+/** Throws ModelError OTHER_BASE, OTHER_TOKENIZER; DataError OTHER_TEMPLATE. */
+async function checkSameInputs(id: string, request: Omit<DescribeRequest, 'kind'>, model: OwnerModel): Promise<void> {
+  const { config, baseSha256, templateSha256: wantedTemplate } = request;
+  const differ = (what: string, expected: string | null, came: string | null, which: string): string =>
+    `Expected ${what} of this run (${expected === null ? 'of fedtune or of the base' : `sha256 ${expected.slice(0, 12)}...`}) but ` +
+    `${which} of ${id} is ${came === null ? 'one of fedtune or of the base' : `${came.slice(0, 12)}...`}. Take the same on both sides.`;
+  if (model.sha256 !== baseSha256) {
+    throw new ModelError('OTHER_BASE', differ('the base', baseSha256, model.sha256, config.model));
+  }
+  const tokenizer = await tokenizerSha256(model);
+  if (tokenizer !== request.tokenizerSha256) {
+    throw new ModelError(
+      'OTHER_TOKENIZER',
+      differ('the tokenizer and chat template', request.tokenizerSha256, tokenizer, `that beside ${config.model}`),
+    );
+  }
+  const template = await templateSha256(config.template);
+  if (template === wantedTemplate) return;
+  throw new DataError('OTHER_TEMPLATE', differ('the prompt template', wantedTemplate, template, config.template));
 }
 
 async function readDescribed(home: string): Promise<string> {

@@ -81,11 +81,28 @@ const RULES: readonly Rule[] = [
       `mutation: ${c.mutation} with mutate: ${c.mutate} needs ${team} clients a round or more, but there are ${most}.`
     );
   },
+  (c) =>
+    c.runtime === 'nats' &&
+    c.federation === null &&
+    'runtime: nats needs federation, the folder that "fedtune federation init" made.',
+  (c) => c.runtime !== 'nats' && c.federation !== null && 'federation needs runtime: nats.',
+  (c) =>
+    c.runtime === 'nats' &&
+    (c.partition !== 'natural' || c.num_clients !== null) &&
+    'runtime: nats takes the owners of the federation as they are; leave partition and num_clients out.',
+  (c) =>
+    c.runtime === 'nats' &&
+    c.strategy !== null &&
+    'runtime: nats takes methods of fedtune alone: no owner runs a program of others. Leave strategy out.',
   (c) => c.use_rslora && c.lora_alpha / Math.sqrt(c.lora_r) > 1e4 && 'lora_alpha is out of proportion to lora_r.',
 ];
 
 /** What a method can be combined with is what its capabilities say. */
 const METHOD_RULES: readonly MethodRule[] = [
+  (c, { id, capabilities }) =>
+    c.runtime === 'nats' &&
+    capabilities.pooled === true &&
+    `Method ${id} trains on the examples of all owners in one place, which owners on machines of their own do not give away.`,
   (c, { id, capabilities }) =>
     (c.async_buffer !== null || (c.deadline !== null && c.late === 'discount')) &&
     !capabilities.rebasable &&

@@ -17,6 +17,10 @@ export interface DescribeRequest {
   readonly kind: 'describe';
   readonly config: RunConfig;
   readonly baseSha256: string;
+  /** Of the files from which tokenizer and chat template of the base are made. */
+  readonly tokenizerSha256: string;
+  /** Of the prompt template's file; null for a template of fedtune or of the base. */
+  readonly templateSha256: string | null;
   /** Rank budget of this owner. */
   readonly rank: number;
   /** Splits that the data set gives for anybody (an owner without such rows then has none of them drawn). */

@@ -1,12 +1,13 @@
 export { type DataFile, resolveDataFiles } from './files.js';
 export { DATA_FORMATS, detectFormat } from './formats.js';
+export { exampleLines } from './lines.js';
 export { readOptionsOf, tokenizeOptionsOf } from './options.js';
 export { microBatches, packBatch } from './pack.js';
 export { loadExamples, readExamples } from './read.js';
 export { contentHash } from './sameness.js';
 export { type ShowOptions, showExample } from './show.js';
 export { type DataSummary, DataTally, describeSummary, mergeSummaries, type Reason } from './summary.js';
-export { resolveTemplate, TEMPLATE_IDS } from './templates/resolve.js';
+export { resolveTemplate, TEMPLATE_IDS, templateSha256 } from './templates/resolve.js';
 export type { PromptTemplate, Segment } from './templates/types.js';
 export {
   encodeSegments,

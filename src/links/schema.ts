@@ -42,6 +42,8 @@ export const requestSchema = z.discriminatedUnion('kind', [
     kind: z.literal('describe'),
     config: runConfigSchema,
     baseSha256: sha256,
+    tokenizerSha256: sha256,
+    templateSha256: sha256.nullable(),
     rank: z.int().min(1),
     givenSplits: z.array(split),
   }),

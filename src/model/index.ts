@@ -1,3 +1,4 @@
+export { tokenizerSha256 } from './digest.js';
 export { isPermutedInGguf } from './families.js';
 export type { Download, HubOptions } from './hub/index.js';
 export { loadModel, loadTokenizer } from './load.js';

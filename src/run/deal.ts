@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { RunConfig } from '../config/schema.js';
 import type { EvalSplit } from '../contracts/evaluation.js';
-import { type DataSummary, type Example, loadExamples, readOptionsOf } from '../data/index.js';
+import { type DataSummary, type Example, exampleLines, loadExamples, readOptionsOf } from '../data/index.js';
 import { inPieces, makeFolder, writeAtomic } from '../files.js';
 import type { HubOptions } from '../model/index.js';
 import { dealExamples, ownerFolders } from '../partition/index.js';
@@ -42,13 +42,6 @@ export async function deal(config: RunConfig, hub: HubOptions = {}): Promise<Dea
   };
 }
 
-/** Lines of JSON without the two other line ends of Unicode, at which readers of lines cut. */
-function* jsonLines(examples: readonly Example[]): Generator<string> {
-  for (const example of examples) {
-    yield `${JSON.stringify(example).replace(/[\u2028\u2029]/g, (end) => (end === '\u2028' ? '\\u2028' : '\\u2029'))}\n`;
-  }
-}
-
 /**
  * Writes every owner's rows into its home, `<dir>/<folder>/rows.jsonl`; from then on only the owner opens it.
  * Throws RunError WRITE_FAILED.
@@ -57,6 +50,6 @@ export async function writeHomes(dir: string, { owners }: Deal): Promise<void> {
   for (const { folder, examples } of owners) {
     const home = join(dir, folder);
     await makeFolder(home);
-    await writeAtomic(join(home, 'rows.jsonl'), inPieces(jsonLines(examples)));
+    await writeAtomic(join(home, 'rows.jsonl'), inPieces(exampleLines(examples)));
   }
 }

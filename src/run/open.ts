@@ -26,6 +26,7 @@ import {
 import { formatPartition, makePartition, readPartition } from './partitionRecord.js';
 import type { Prepared } from './prepare.js';
 import { rankBudgets } from './ranks.js';
+import { nameRun, remoteOwners } from './remote.js';
 import { checkSameConfig, type RunInputs } from './resume.js';
 
 /** A run whose folder is taken and whose owners answer. */
@@ -51,6 +52,8 @@ export interface OpenOptions {
   /** Ends the opening with InterruptedError; nothing is begun then. */
   readonly signal: AbortSignal;
   readonly tap?: Tap;
+  /** Hears what owners on machines of their own are waited for. */
+  readonly onStatus?: (text: string) => void;
   readonly hub?: HubOptions;
 }
 
@@ -77,16 +80,18 @@ async function showFirst({ config, model }: Prepared, { owners }: Deal): Promise
 type Opened = Pick<OpenedFederation, 'folder' | 'link' | 'owners' | 'partition' | 'federation' | 'firstExample'>;
 
 /** Deals the data out into a new run folder; what an earlier run left there goes when all owners have answered. */
-async function openNew(prepared: Prepared, dir: string, { overwrite, signal, tap, hub }: OpenOptions): Promise<Opened> {
+async function openNew(prepared: Prepared, dir: string, options: OpenOptions): Promise<Opened> {
+  const { overwrite, signal, hub } = options;
   const { config } = prepared;
-  const dealt = await deal(config, hub);
+  const isRemote = config.runtime === 'nats';
+  const dealt = await (isRemote ? remoteOwners(config) : deal(config, hub));
   const folder = await RunFolder.claim(dir, overwrite);
   let link: Link | undefined;
   try {
-    await writeHomes(homesOf(dir), dealt);
+    await (isRemote ? nameRun(homesOf(dir)) : writeHomes(homesOf(dir), dealt));
     const firstExample = await showFirst(prepared, dealt);
     if (prepared.method.capabilities.pooled) await makeFolder(join(homesOf(dir), POOLED_FOLDER));
-    link = linkOwners(prepared, dir, dealt.owners, tap);
+    link = await linkOwners(prepared, dir, dealt.owners, options);
     let owners = await orInterrupted(describeOwners(prepared, link, dealt.owners, dealt.givenSplits), signal);
     const small = smallOwners(config, owners);
     if (small.length > 0) {
@@ -94,7 +99,7 @@ async function openNew(prepared: Prepared, dir: string, { overwrite, signal, tap
       const rest = owners.filter((owner) => !small.includes(owner));
       await link.close();
       for (const { folder: name } of small) await rm(join(homesOf(dir), name), { recursive: true, force: true });
-      link = linkOwners(prepared, dir, rest, tap);
+      link = await linkOwners(prepared, dir, rest, options);
       const ranks = new Map(rest.map(({ id, rank }) => [id, rank]));
       owners = await orInterrupted(describeOwners(prepared, link, rest, dealt.givenSplits, ranks), signal);
     }
@@ -111,7 +116,8 @@ async function openNew(prepared: Prepared, dir: string, { overwrite, signal, tap
 }
 
 /** Goes back to the owners of a run that was begun: they have their rows. */
-async function openAgain(prepared: Prepared, dir: string, { signal, tap }: OpenOptions): Promise<Opened> {
+async function openAgain(prepared: Prepared, dir: string, options: OpenOptions): Promise<Opened> {
+  const { signal } = options;
   const folder = await RunFolder.open(dir);
   let link: Link | undefined;
   try {
@@ -119,7 +125,7 @@ async function openAgain(prepared: Prepared, dir: string, { signal, tap }: OpenO
     checkSameConfig(await configFromHere(dir), prepared.config);
     const partition = await readPartition(dir);
     const { clients, left_out, given_splits } = partition;
-    link = linkOwners(prepared, dir, clients, tap);
+    link = await linkOwners(prepared, dir, clients, options);
     // A list of ranks counts the owners that stay out as well.
     const ids = [...clients, ...left_out].map(({ id }) => id);
     const ranks = rankBudgets(ids, prepared.layout, prepared.config);

@@ -5,13 +5,16 @@ import type { RunConfig } from '../config/schema.js';
 import type { EvalSplit } from '../contracts/evaluation.js';
 import type { Description } from '../contracts/messages.js';
 import { POOLED } from '../contracts/pooled.js';
+import { templateSha256 } from '../data/index.js';
 import { DataError } from '../errors.js';
 import { divideCores } from '../links/cores.js';
 import { createLink, type Link, type OwnerHome, type Tap } from '../links/index.js';
+import { tokenizerSha256 } from '../model/index.js';
 import { sampleSize } from '../server/sampling.js';
 import { shown } from '../text.js';
 import type { Prepared } from './prepare.js';
 import { rankBudgets } from './ranks.js';
+import { linkRemote } from './remote.js';
 
 /** An owner of this run and the name of its folders. */
 export interface OwnerFolder {
@@ -51,13 +54,17 @@ export function ownerHomes(dir: string, owners: readonly OwnerFolder[], pooled: 
   return [...own, { ...all, pooledFrom: own.map((owner) => owner.home) }];
 }
 
-/** Opens the link to the owners whose homes are in the run folder. */
-export function linkOwners(
-  { config, model, method }: Prepared,
+/** Opens the link to the owners whose homes are in the run folder, or who are elsewhere. */
+export async function linkOwners(
+  prepared: Prepared,
   dir: string,
   owners: readonly OwnerFolder[],
-  tap?: Tap,
-): Link {
+  { tap, onStatus }: { readonly tap?: Tap; readonly onStatus?: (text: string) => void } = {},
+): Promise<Link> {
+  const { config, model, method } = prepared;
+  if (config.runtime === 'nats') {
+    return linkRemote(prepared, homesOf(dir), owners, { ...(tap ? { tap } : {}), ...(onStatus ? { onStatus } : {}) });
+  }
   return createLink(config.runtime, {
     homes: ownerHomes(dir, owners, method.capabilities.pooled === true),
     model,
@@ -103,8 +110,13 @@ export async function describeOwners(
     config,
   ),
 ): Promise<DescribedOwner[]> {
+  const digests = {
+    baseSha256: model.sha256,
+    tokenizerSha256: await tokenizerSha256(model),
+    templateSha256: await templateSha256(config.template),
+  };
   const describe = async (id: string, rank: number): Promise<Description> =>
-    (await link.ask(id, { kind: 'describe', config, baseSha256: model.sha256, rank, givenSplits })).reply;
+    (await link.ask(id, { kind: 'describe', config, ...digests, rank, givenSplits })).reply;
   const described = await Promise.all(
     owners.map(async (owner) => {
       const rank = ranks.get(owner.id)!;

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { z } from 'zod';
 import type { RunConfig } from '../config/schema.js';
 import { EVAL_SPLITS } from '../contracts/evaluation.js';
+import type { Description } from '../contracts/messages.js';
 import { PARTITION_VERSION, type PartitionRecord } from '../contracts/partition.js';
 import { RunError } from '../errors.js';
 import { partitionSchema } from '../report/record.js';
@@ -40,25 +41,29 @@ export async function readPartition(dir: string): Promise<PartitionRecord> {
 
 /** What the run folder says of who has how much; `leftOut` stay out of the run. */
 export function makePartition(
-  { partition: kind }: RunConfig,
+  { partition: kind, runtime }: RunConfig,
   { numExamples, numBadRows, numUnlabelled, givenSplits, reading, owners: dealt }: Deal,
   owners: readonly DescribedOwner[],
   leftOut: readonly DescribedOwner[],
 ): PartitionRecord {
   const rows = new Map(dealt.map(({ id, examples }) => [id, examples.length]));
+  // Of rows that were not dealt here what their owner tells is known: those in use, and those left out.
+  const told = ({ train, valid, test, dropped }: Description): number =>
+    train.examples + valid.examples + test.examples + Object.values(dropped).reduce((a, b) => a + b, 0);
+  const rowsOf = ({ id, description }: DescribedOwner) => (runtime === 'nats' ? told(description) : rows.get(id)!);
   return {
     version: PARTITION_VERSION,
     kind,
-    num_examples: numExamples,
+    num_examples: runtime === 'nats' ? owners.reduce((sum, owner) => sum + rowsOf(owner), 0) : numExamples,
     num_bad_rows: numBadRows,
     num_unlabelled: numUnlabelled,
     given_splits: givenSplits,
     reading,
     left_out: leftOut.map(({ id, description }) => ({ id, train: description.train.examples })),
-    clients: owners.map(({ id, folder, description: d }) => ({
-      id,
-      folder,
-      rows: rows.get(id)!,
+    clients: owners.map(({ description: d, ...owner }) => ({
+      id: owner.id,
+      folder: owner.folder,
+      rows: rowsOf({ ...owner, description: d }),
       train: d.train.examples,
       valid: d.valid.examples,
       test: d.test.examples,

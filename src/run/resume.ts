@@ -28,6 +28,8 @@ function growthProblem(saved: RunConfig, wanted: RunConfig): string | undefined 
 export function checkSameConfig(saved: RunConfig, wanted: RunConfig, savedIn = process.cwd()): void {
   const changed = diffConfig(absolutePaths(saved, savedIn), absolutePaths(wanted, process.cwd())).map(({ key }) => key);
   const problems = diffConfig(saved, wanted).flatMap(({ key, before, after }) => {
+    const isMoved = key === 'runtime' && (before === 'nats' || after === 'nats');
+    if (isMoved) return [`  runtime: ${before} -> ${after} (the owners are others)`];
     if (FREE.includes(key) || !changed.includes(key)) return [];
     const why = key === 'num_rounds' ? growthProblem(saved, wanted) : '';
     if (why === undefined) return [];

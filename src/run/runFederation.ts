@@ -199,7 +199,8 @@ export async function runFederation(options: RunOptions): Promise<RunResult> {
     const hub = watchDownloads(options);
     const prepared = await prepare(config, hub);
     requireRoomForBase(prepared.model.description, config.precision);
-    const how = { resume, overwrite, signal, hub, ...(tap ? { tap } : {}) };
+    const onStatus = (message: string) => options.onProgress?.({ kind: 'warning', message });
+    const how = { resume, overwrite, signal, hub, onStatus, ...(tap ? { tap } : {}) };
     opened = await openFederation(prepared, resolve(config.output_dir), how);
     const session = makeSession(prepared, opened, watch, options);
     const saved = await begin(session, resume);

@@ -122,7 +122,7 @@ async function plantedRun(settings: Record<string, unknown>) {
 
 describe('nothing of a row leaves its owner in a whole run', () => {
   it.each([
-    ['threads', { runtime: 'threads', method: 'perfit', mutation: 'fedqp' }],
+    ['threads', { runtime: 'threads', method: 'perfit', mutation: 'fedqp', mutation_start: 2 }],
     ['processes', { runtime: 'processes', method: 'ditto' }],
   ])('%s: neither in a message nor in a file of the server', async (_, settings) => {
     const { messages, files, homes, owned } = await plantedRun(settings);

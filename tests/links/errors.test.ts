@@ -33,6 +33,16 @@ describe('errors of owners hold their class, code and causes', () => {
         const refused = await failing(link.ask(id, otherBase));
         expect(refused).toBeInstanceOf(errors.ModelError);
         expect(refused).toMatchObject({ code: 'OTHER_BASE' });
+        const otherTokenizer = { ...describeRequest(federation), tokenizerSha256: 'a'.repeat(64) };
+        expect(await failing(link.ask(id, otherTokenizer))).toMatchObject({
+          code: 'OTHER_TOKENIZER',
+          message: expect.stringMatching(new RegExp(`aaaaaaaaaaaa.*${federation.model.sha256.slice(0, 12)}`)),
+        });
+        const otherTemplate = { ...describeRequest(federation), templateSha256: 'b'.repeat(64) };
+        expect(await failing(link.ask(id, otherTemplate))).toMatchObject({
+          code: 'OTHER_TEMPLATE',
+          message: expect.stringContaining('bbbbbbbbbbbb'),
+        });
         const noFile = { ...federation, config: { ...federation.config, strategy: '/no/such/file.mjs' } };
         const missing = await failing(describeAll(link, noFile));
         expect(missing).toBeInstanceOf(errors.ConfigError);

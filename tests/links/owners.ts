@@ -1,4 +1,4 @@
-import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -17,6 +17,7 @@ import type { Sending } from '../../src/methods/method.js';
 import { type BaseModel, loadModel } from '../../src/model/index.js';
 import { byCode } from '../../src/order.js';
 import { deriveSeed } from '../../src/random.js';
+import { sha256 } from '../../src/sha256.js';
 import { TINY_RUN } from '../support/tinyRun.js';
 
 /** Links that start threads or processes run the compiled code. */
@@ -84,6 +85,9 @@ export const describeRequest = ({ config, model, givenSplits }: Federation): Des
   kind: 'describe',
   config,
   baseSha256: model.sha256,
+  // A GGUF file holds its tokenizer.
+  tokenizerSha256: model.sha256,
+  templateSha256: existsSync(config.template) ? sha256(readFileSync(config.template)) : null,
   rank: config.lora_r,
   givenSplits,
 });

@@ -24,6 +24,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   client: ['adapter', 'config', 'contracts', 'data', 'export', 'methods', 'model', 'native', 'partition', 'store'],
   links: ['adapter', 'client', 'config', 'contracts', 'methods', 'model', 'native', 'store'],
   server: ['adapter', 'config', 'contracts', 'links', 'merge', 'methods'],
+  federation: ['config', 'contracts', 'data', 'export', 'links', 'methods', 'model'],
   report: ['adapter', 'config', 'contracts'],
   run: [
     ...[
@@ -32,6 +33,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
       'contracts',
       'data',
       'export',
+      'federation',
       'links',
       'merge',
       'methods',
@@ -49,6 +51,7 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
     'data',
     'eval',
     'export',
+    'federation',
     'methods',
     'model',
     'native',

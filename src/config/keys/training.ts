@@ -51,11 +51,17 @@ export const trainingKeys = {
     .default('auto')
     .describe('Kernel set; `auto` takes the best of this processor.'),
   runtime: z
-    .enum(['threads', 'processes'])
+    .enum(['threads', 'processes', 'nats'])
     .default('threads')
     .describe(
-      'Where owners work: in worker threads that share one base, or each in a process of its own; the same bits either way.',
+      'Where owners work: in worker threads that share one base, each in a process of its own, or on machines of their own over NATS (see `federation`); the same bits either way.',
     ),
+  federation: z
+    .string()
+    .min(1)
+    .nullable()
+    .default(null)
+    .describe('Folder of the federation whose owners take part with their own data (`runtime: nats`).'),
   workers: count
     .max(1024)
     .nullable()

@@ -2,6 +2,7 @@ import { readFile } from 'node:fs/promises';
 import { basename, extname } from 'node:path';
 import { DataError } from '../../errors.js';
 import type { BaseModel } from '../../model/index.js';
+import { hashFile } from '../../sha256.js';
 import { alpaca, chatml, fillTemplate, llama3, plain, promptTemplate } from './builtin.js';
 import { jinjaChatTemplate, jinjaPrompt } from './jinja.js';
 import type { PromptTemplate } from './types.js';
@@ -12,6 +13,13 @@ const BUILTIN: Readonly<Record<string, PromptTemplate>> = { alpaca, chatml, llam
 export const TEMPLATE_IDS = ['auto', 'model', ...Object.keys(BUILTIN)] as const;
 
 type TemplateModel = Pick<BaseModel, 'tokenizer' | 'chatTemplate' | 'embedded' | 'name'>;
+
+const unknownTemplate = (name: string, cause: unknown): DataError =>
+  new DataError(
+    'UNKNOWN_TEMPLATE',
+    `Expected template to be ${TEMPLATE_IDS.join(', ')} or a file but received "${name}".`,
+    { cause },
+  );
 
 function auto(model: TemplateModel): PromptTemplate {
   if (model.embedded) return plain;
@@ -41,15 +49,19 @@ export async function resolveTemplate(name: string, model: TemplateModel): Promi
   if (name === 'model') return modelTemplate(model);
   if (Object.hasOwn(BUILTIN, name)) return BUILTIN[name]!;
   const source = await readFile(name, 'utf8').catch((cause: unknown) => {
-    throw new DataError(
-      'UNKNOWN_TEMPLATE',
-      `Expected template to be ${TEMPLATE_IDS.join(', ')} or a file but received "${name}".`,
-      { cause },
-    );
+    throw unknownTemplate(name, cause);
   });
   if (extname(name) === '.json') return jsonTemplate(name, source);
   if (/\bmessages\b/.test(source)) return jinjaChatTemplate(basename(name), source, model.tokenizer);
   return promptTemplate(basename(name), jinjaPrompt(basename(name), source, model.tokenizer));
+}
+
+/** sha256 of the file that a template is; null for one of fedtune or of the base. Throws DataError UNKNOWN_TEMPLATE. */
+export async function templateSha256(name: string): Promise<string | null> {
+  if ((TEMPLATE_IDS as readonly string[]).includes(name)) return null;
+  return hashFile(name).catch((cause: unknown) => {
+    throw unknownTemplate(name, cause);
+  });
 }
 
 /** The form that Alpaca-LoRA and FedIT-style repositories keep their templates in. */

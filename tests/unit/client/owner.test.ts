@@ -161,10 +161,8 @@ describe('an owner describes its data', () => {
     const manifest = join(home, 'tokens', '000001.json');
     const again = async (change: Record<string, unknown> = {}) => {
       const before = statSync(manifest).ino;
-      const reply = await ask<Description>(owner, {
-        ...describeRequest(federation),
-        config: { ...federation.config, ...change },
-      });
+      const config = { ...federation.config, ...change };
+      const reply = await ask<Description>(owner, describeRequest({ ...federation, config }));
       return { reply, isNew: statSync(manifest).ino !== before };
     };
     expect(await again()).toEqual({ reply: description, isNew: false });

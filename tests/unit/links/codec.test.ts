@@ -34,6 +34,8 @@ const request: fc.Arbitrary<Request> = fc.oneof(
     kind: fc.constant('describe' as const),
     config: fc.constant(parseConfig({ method: 'perfit', seed: 7 })),
     baseSha256: hex,
+    tokenizerSha256: hex,
+    templateSha256: fc.option(hex),
     rank: fc.integer({ min: 1, max: 64 }),
     givenSplits: fc.subarray(['valid', 'test'] as const),
   }),

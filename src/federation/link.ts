@@ -1,0 +1,206 @@
+import { randomUUID } from 'node:crypto';
+import type { NatsConnection } from '@nats-io/transport-node';
+import type { Request } from '../contracts/messages.js';
+import { FedtuneError, InterruptedError } from '../errors.js';
+import { type Answer, type EncodedMessage, exchange, type Link, Slots, type Tap } from '../links/index.js';
+import { publicKeyOf } from './accounts.js';
+import { Bell } from './bell.js';
+import { openConnection } from './connection.js';
+import type { Enrolment, FederationFolder, OwnerRecord } from './folder.js';
+import { type Found, Mailbox, NO_STREAM } from './mailbox.js';
+import { type Manifest, openManifest, SIGNATURE, sealManifest } from './manifest.js';
+import { getPieces, putPieces, sha256Of } from './pieces.js';
+import { Streams } from './streams.js';
+import { subjectsOf } from './subjects.js';
+
+/** Looked at so often, should the word that something is new get lost. */
+const LOOK_MS = 5000;
+const ME = 'the coordinator';
+
+export interface NatsOptions {
+  readonly federation: FederationFolder;
+  /** Names the run at its owners. */
+  readonly run: string;
+  readonly owners: readonly string[];
+  /** The largest reply that an owner may send, bytes. */
+  readonly maxReplyBytes: number;
+  readonly tap?: Tap;
+  /** Hears what the link waits for, and of messages that it refused. */
+  readonly onStatus?: (text: string) => void;
+}
+
+/** An owner that is asked: its account, and the keys with which it came. */
+interface Known {
+  readonly record: OwnerRecord;
+  readonly account: string;
+  readonly enrolment: Enrolment;
+}
+
+/** What the link holds while it is connected. */
+interface Session {
+  readonly connection: NatsConnection;
+  readonly streams: Streams;
+}
+
+/** An encoded message where it lies, padding and all. */
+function* partsOf({ head, tensors }: EncodedMessage): Generator<Uint8Array> {
+  yield head;
+  for (const { buffer, byteOffset, byteLength } of tensors) {
+    yield new Uint8Array(buffer, byteOffset, byteLength);
+    if (byteLength % 8 !== 0) yield new Uint8Array(8 - (byteLength % 8));
+  }
+}
+
+/**
+ * Owners on machines of their own, over NATS JetStream. Everything waits for a server that is away, and for owners that are; what was asked
+ * and answered is on the server's disk.
+ */
+export class NatsLink implements Link {
+  readonly #options: NatsOptions;
+  readonly #turns: ReadonlyMap<string, Slots>;
+  readonly #bells = new Map<string, Bell>();
+  /** What was answered already, by id. */
+  readonly #answered = new Set<string>();
+  readonly #closing = new AbortController();
+  #session: Promise<Session> | undefined;
+
+  constructor(options: NatsOptions) {
+    this.#options = options;
+    this.#turns = new Map(options.owners.map((owner) => [owner, new Slots(1)]));
+  }
+
+  readonly #throwIfClosed = (): void => {
+    if (this.#closing.signal.aborted) throw new InterruptedError('Interrupted.');
+  };
+
+  async #connect(): Promise<Session> {
+    const { federation, onStatus } = this.#options;
+    const { url } = federation.endpoint;
+    const access = {
+      url,
+      ca: federation.ca,
+      seed: federation.keys.user,
+      jwt: await federation.userJwt('coordinator'),
+      name: ME,
+    };
+    const how = { wait: true, signal: this.#closing.signal, ...(onStatus ? { onStatus } : {}) };
+    const connection = await openConnection(access, how);
+    connection.subscribe(subjectsOf('*').reply, {
+      callback: (_error, { subject }) => this.#bells.get(subject.split('.').at(-1)!)?.ring(),
+    });
+    return { connection, streams: new Streams(connection, ME) };
+  }
+
+  /** Looked up anew each time: it may have been removed, or have come back with other keys. Throws FedtuneError REVOKED. */
+  #owner(name: string): Known {
+    const record = this.#options.federation.owner(name);
+    const enrolment = this.#options.federation.enrolment(record);
+    if (enrolment !== undefined) return { record, account: publicKeyOf(record.account), enrolment };
+    throw new FedtuneError(
+      'REVOKED',
+      `Expected ${name} to be an owner of this federation but ${record.isRemoved ? 'it was removed' : 'it has not taken up its invite'}.`,
+    );
+  }
+
+  /** Whether this is the reply that is waited for. Throws where it should be and is not. */
+  #isReply({ account, enrolment, record }: Known, found: Found, task: Manifest): Manifest | undefined {
+    const who = `owner ${record.name}`;
+    const reply = openManifest(found.payload, found.header(SIGNATURE), enrolment.signing, who);
+    if (reply.id === task.id && reply.kind === 'reply' && reply.owner === account) {
+      if (reply.run === task.run && reply.request === task.request) return reply;
+      throw new FedtuneError(
+        'WRONG_TASK',
+        `Expected the reply of ${who} to what it was asked but received one to something else.`,
+      );
+    }
+    // Said, and no more: one that was asked before the coordinator came back ends first what it does.
+    const why = this.#answered.has(reply.id) ? 'REPLAYED' : reply.run === task.run ? 'OLD_TASK' : 'WRONG_RUN';
+    this.#options.onStatus?.(`refused a message of ${who} (${why}): it is no reply to what was asked last`);
+    return undefined;
+  }
+
+  /** Waits as long as it takes; undefined where the server lost the task. */
+  async #waitForReply(name: string, box: Mailbox, task: Manifest, before: number): Promise<Manifest | undefined> {
+    const subjects = subjectsOf(task.owner);
+    const bell = this.#bells.get(task.owner)!;
+    for (let seen = before; ; await bell.wait(LOOK_MS)) {
+      this.#throwIfClosed();
+      const owner = this.#owner(name);
+      const found = await box.get(subjects.reply);
+      if (found && found.seq !== seen) {
+        seen = found.seq;
+        const reply = this.#isReply(owner, found, task);
+        if (reply) return reply;
+      } else if (!Buffer.from((await box.get(subjects.task))?.payload ?? []).includes(task.id)) return undefined;
+    }
+  }
+
+  /** Asks once; undefined where the server lost what it was given. */
+  async #round({ connection, streams }: Session, name: string, parts: readonly Uint8Array[], bytes: number) {
+    const { run, maxReplyBytes, federation } = this.#options;
+    const { account } = this.#owner(name);
+    const subjects = subjectsOf(account);
+    if (!this.#bells.has(account)) this.#bells.set(account, new Bell());
+    const box = new Mailbox(connection, ME, `$JS.API.DIRECT.GET.${account}.`, this.#throwIfClosed);
+    await streams.ensure(account, bytes + maxReplyBytes);
+    await streams.purge(account, `${subjects.down}.>`);
+    await streams.purge(account, `${subjects.up}.>`);
+    const before = (await box.get(subjects.reply))?.seq ?? 0;
+    const digest = sha256Of(parts);
+    const id = randomUUID();
+    const task: Manifest = {
+      version: 1,
+      kind: 'task',
+      run,
+      owner: account,
+      id,
+      request: digest,
+      bytes,
+      sha256: digest,
+    };
+    await putPieces(box, subjects.down, id, parts);
+    const { payload, signature } = sealManifest(task, federation.keys.signing);
+    await box.put(subjects.task, payload, { [SIGNATURE]: signature });
+    const reply = await this.#waitForReply(name, box, task, before);
+    if (reply === undefined) return undefined;
+    const whole = await getPieces(box, subjects.up, reply, maxReplyBytes, `owner ${name}`);
+    this.#answered.add(id);
+    return whole;
+  }
+
+  async #carry(name: string, message: EncodedMessage): Promise<Uint8Array> {
+    const parts = [...partsOf(message)];
+    for (;;) {
+      this.#throwIfClosed();
+      this.#session ??= this.#connect();
+      const session = await this.#session;
+      try {
+        const reply = await this.#round(session, name, parts, message.bytes);
+        if (reply) return reply;
+      } catch (error) {
+        if ((error as { code?: string }).code !== NO_STREAM) throw error;
+      }
+      this.#options.onStatus?.(`the NATS server lost what ${name} was asked; asking again`);
+      session.streams.forget(this.#owner(name).account);
+    }
+  }
+
+  get workers(): number {
+    return this.#turns.size;
+  }
+
+  async ask<R extends Request>(owner: string, request: R): Promise<Answer<R['kind']>> {
+    this.#throwIfClosed();
+    const turn = this.#turns.get(owner);
+    if (turn === undefined) {
+      throw new FedtuneError('UNKNOWN_OWNER', `Expected one of ${this.#turns.size} owners but was asked for ${owner}.`);
+    }
+    return exchange(owner, request, (message) => turn.run(() => this.#carry(owner, message)), this.#options.tap);
+  }
+
+  async close(): Promise<void> {
+    this.#closing.abort();
+    for (const bell of this.#bells.values()) bell.ring();
+    await (await this.#session?.catch(() => undefined))?.connection.close();
+  }
+}

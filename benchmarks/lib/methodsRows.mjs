@@ -70,6 +70,7 @@ export const CONTROLS = [
   // Masks by chance: at the same cost, and with as many steps of training as a client has that searches.
   perfit('perfit-random', { prune_score: 'random' }),
   perfit('perfit-random-steps', { prune_score: 'random' }, { spend: 'as perfit' }),
+  tunedPerfit('perfit-random+finetune', { prune_score: 'random' }),
   perfit('perfit-magnitude', { prune_score: 'magnitude' }),
   // PerFIT before its last merge.
   row('perfit-unmerged', 'unmerged', { method: 'perfit' }),
@@ -107,7 +108,7 @@ const CORE = [
   'perfit+finetune',
   'fedavg+fedqp',
   'perfit+fedqp+finetune',
-  'perfit-random',
+  'perfit-random+finetune',
   'perfit+finetune@home',
   'perfit+fedqp+finetune@home',
 ];
@@ -120,8 +121,8 @@ const SMALL = [
   'fedavg+finetune',
   'perfit+finetune',
   'ditto',
+  'perfit-random+finetune',
   'perfit+fedqp+finetune',
-  'perfit-random',
   'fedavg+fedqp',
 ];
 
@@ -144,6 +145,7 @@ export const PAIRS = [
   ['perfit+fedqp+finetune@home', 'ditto'],
   ['perfit', 'perfit-random'],
   ['perfit', 'perfit-random-steps'],
+  ['perfit+finetune', 'perfit-random+finetune'],
   ['perfit-magnitude', 'perfit-random'],
   ['perfit-unmerged', 'perfit'],
   ['perfit-rank', 'perfit'],

@@ -9,12 +9,12 @@ import { toWireError } from '../contracts/wireError.js';
 import { InterruptedError } from '../errors.js';
 import { writePeftAdapter } from '../export/index.js';
 import { inPieces, writeAtomic } from '../files.js';
-import type { ClientAdapters } from '../methods/method.js';
-import { makeTrainPhase, stepsOfEpochs } from '../methods/schedule.js';
-import { adaptersOf, candidatesOf, type SplitScores, scoreCandidates } from './candidates.js';
+import { finetuneRates, makeTrainPhase, stepsOfEpochs } from '../methods/schedule.js';
+import type { TrainPhase } from '../methods/work.js';
+import { adaptersOf, candidatesOf, type OwnAdapters, type SplitScores, scoreCandidates } from './candidates.js';
 import { examplesOf } from './examples.js';
-import { runTracks } from './localWork.js';
-import type { OpenOwner } from './openOwner.js';
+import { runTracks, type WorkInput } from './localWork.js';
+import { loadTurn, type OpenOwner } from './openOwner.js';
 
 /** Where an owner leaves what it ends with. */
 export interface FinishPaths {
@@ -25,31 +25,59 @@ export interface FinishPaths {
 }
 
 /** An adapter after fine-tuning, or why there is none. */
-type Tuned = { readonly adapter?: Adapter; readonly tokens: number; readonly failure?: unknown };
+interface Tuned {
+  readonly adapter?: Adapter;
+  readonly tokens: number;
+  readonly failure?: unknown;
+}
+const NOT_TUNED: Tuned = { tokens: 0 };
 
-/** Fine-tunes what the owner has (its own adapter, else the global one) on its own examples. */
-function tune({ client, setup, train }: OpenOwner, adapters: ClientAdapters, seed: number): Tuned {
-  const { config, engine } = setup;
-  const { finetune_steps: wanted, finetune_epochs: epochs } = config;
-  const adapter = adapters.personalized ?? adapters.global ?? adapters.local;
-  if ((wanted === 0 && epochs === 0) || adapter === undefined) return { tokens: 0 };
-  const steps = wanted > 0 ? wanted : stepsOfEpochs(client.numTrain, epochs, config);
-  const phase = makeTrainPhase(config, 1, client.numTrain, {
-    steps,
-    learningRates: new Array<number>(steps).fill(config.learning_rate),
-    trainable: adapters.trainable ?? null,
-  });
+/** Optimizer steps of an owner after the last round. */
+function tuningSteps({ client, setup: { config } }: OpenOwner): number {
+  const { finetune_steps: steps, finetune_epochs: epochs } = config;
+  return steps > 0 || epochs === 0 ? steps : stepsOfEpochs(client.numTrain, epochs, config);
+}
+
+/** Trains an adapter on the owner's own examples after the rounds; tries again what may go better. */
+function trainOn({ client, setup, train }: OpenOwner, adapter: Adapter, phase: TrainPhase, input: Tuning): Tuned {
   for (let attempt = 0; ; attempt++) {
     try {
       const tracks = [{ name: 'main', adapter, phases: [phase] }];
-      const [result] = runTracks(tracks, { env: engine.env, examples: train, seed });
+      const [result] = runTracks(tracks, { env: setup.engine.env, examples: train, ...input });
       checkFinite(result!.adapter.values, client.id, 'fine-tuned adapter');
       return { adapter: result!.adapter, tokens: result!.tokens.train };
     } catch (failure) {
       if (failure instanceof InterruptedError) throw failure;
-      if (isFinal(failure) || attempt >= config.retries) return { tokens: 0, failure };
+      if (isFinal(failure) || attempt >= setup.config.retries) return { tokens: 0, failure };
     }
   }
+}
+type Tuning = Pick<WorkInput, 'seed' | 'optimizers'>;
+
+/** Fine-tunes what the owner has (its own adapter, else the global one). */
+function tune(owner: OpenOwner, adapters: OwnAdapters, seed: number): Tuned {
+  const { config } = owner.setup;
+  const adapter = adapters.personalized ?? adapters.global ?? adapters.local;
+  const steps = tuningSteps(owner);
+  if (steps === 0 || adapter === undefined) return NOT_TUNED;
+  const phase = makeTrainPhase(config, 1, owner.client.numTrain, {
+    steps,
+    learningRates: finetuneRates(config, config.finetune_learning_rate, steps),
+    trainable: adapters.trainable ?? null,
+    proxMu: config.finetune_prox,
+  });
+  return trainOn(owner, adapter, phase, { seed });
+}
+
+/** Trains on who trains alone beside the method, for as many steps as the fine-tuning, so that both have taken the same number. */
+function trainAlone(owner: OpenOwner, { local }: OwnAdapters, { seed, states }: FinishRequest): Tuned {
+  const arm = owner.setup.arms.local;
+  const steps = tuningSteps(owner);
+  if (arm === undefined || local === undefined || steps === 0) return NOT_TUNED;
+  const learningRates = finetuneRates(arm.train, null, steps);
+  const phase = makeTrainPhase(arm.train, 1, owner.client.numTrain, { steps, learningRates });
+  const { optimizers = {} } = loadTurn(owner.states.local, states.local);
+  return trainOn(owner, local, phase, { seed, optimizers });
 }
 
 /**
@@ -103,7 +131,13 @@ export async function finishOwner(owner: OpenOwner, request: FinishRequest, path
   owner.throwIfStopped();
   const adapters = adaptersOf(owner, request);
   const tuned = tune(owner, adapters, request.seed);
-  const candidates = { ...candidatesOf(adapters), ...(tuned.adapter ? { tuned: tuned.adapter } : {}) };
+  const alone = trainAlone(owner, adapters, request);
+  const candidates = {
+    ...candidatesOf(adapters),
+    ...(alone.adapter ? { local: alone.adapter } : {}),
+    ...(tuned.adapter ? { tuned: tuned.adapter } : {}),
+  };
+  const failure = tuned.failure ?? alone.failure;
   const valid = scoreCandidates(owner, candidates, 'valid');
   const test = scoreCandidates(owner, candidates, 'test');
   const available = WHICH.filter((which) => candidates[which] !== undefined);
@@ -118,7 +152,7 @@ export async function finishOwner(owner: OpenOwner, request: FinishRequest, path
     valid: valid.sums,
     test: test.sums,
     takeHome,
-    tokens: { eval: valid.tokens + test.tokens, tune: tuned.tokens },
-    tuneFailure: tuned.failure === undefined ? null : toWireError(tuned.failure),
+    tokens: { eval: valid.tokens + test.tokens, tune: tuned.tokens, local: alone.tokens },
+    tuneFailure: failure === undefined ? null : toWireError(failure),
   };
 }

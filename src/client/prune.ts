@@ -6,6 +6,8 @@ import type { PruneUnit } from './pruneScores.js';
 export interface PruneOptions {
   readonly prune: PruneUnit;
   readonly scope: 'module' | 'global';
+  /** `B`: all of A is kept, and B is pruned to r_i * outDim entries. @default both */
+  readonly factors?: 'both' | 'B';
   /** r_i: a module ends with r_i * (in + out) entries (`rank`: r_i components). */
   readonly budgetRank: number;
   /** Stage, from 1 to `stages`. */
@@ -55,6 +57,20 @@ function survivors(mask: Uint8Array, start: number, end: number): number[] {
 
 const moduleEnd = ({ offsetB, outDim, rank }: LayoutModule): number => offsetB + outDim * rank;
 
+/** Where a factor lies, and its entries a rank component. */
+interface FactorRange {
+  readonly start: number;
+  readonly end: number;
+  readonly dim: number;
+}
+
+/** The factors of a module that are pruned. */
+function prunedFactors(module: LayoutModule, factors: PruneOptions['factors']): FactorRange[] {
+  const { offsetA, offsetB, inDim, outDim } = module;
+  const B = { start: offsetB, end: moduleEnd(module), dim: outDim };
+  return factors === 'B' ? [B] : [{ start: offsetA, end: offsetB, dim: inDim }, B];
+}
+
 function pruneElements(
   layout: AdapterLayout,
   scores: Float64Array,
@@ -66,30 +82,34 @@ function pruneElements(
   const keep = (entries: readonly number[]): void => {
     for (const p of entries) next[p] = 1;
   };
-  const budgetOf = (m: LayoutModule): number => Math.min(budgetRank, m.rank) * (m.inDim + m.outDim);
+  const pruned = layout.modules.map((module) => ({ module, ranges: prunedFactors(module, options.factors) }));
+  const entriesOfRank = (ranges: readonly FactorRange[]): number => ranges.reduce((sum, { dim }) => sum + dim, 0);
+  const sizes = pruned.map(({ module, ranges }) => ({
+    total: module.rank * entriesOfRank(ranges),
+    budget: Math.min(budgetRank, module.rank) * entriesOfRank(ranges),
+  }));
   if (options.scope === 'module') {
-    for (const module of layout.modules) {
-      const count = stageBudget(moduleEnd(module) - module.offsetA, budgetOf(module), stage, stages);
-      keep(topCandidates(scores, survivors(mask, module.offsetA, moduleEnd(module)), count, module.module));
-    }
+    pruned.forEach(({ module, ranges }, m) => {
+      const count = stageBudget(sizes[m]!.total, sizes[m]!.budget, stage, stages);
+      keep(topCandidates(scores, survivors(mask, ranges[0]!.start, moduleEnd(module)), count, module.module));
+    });
     return next;
   }
   let kept = 0;
-  for (const module of layout.modules) {
-    const rank = Math.min(budgetRank, module.rank);
-    for (const [start, end, dim] of [
-      [module.offsetA, module.offsetB, module.inDim],
-      [module.offsetB, moduleEnd(module), module.outDim],
-    ] as const) {
-      const floor = Math.ceil(GLOBAL_FLOOR * rank * dim);
+  for (const { module, ranges } of pruned) {
+    for (const { start, end, dim } of ranges) {
+      const floor = Math.ceil(GLOBAL_FLOOR * Math.min(budgetRank, module.rank) * dim);
       const held = topCandidates(scores, survivors(mask, start, end), floor, module.module);
       kept += held.length;
       keep(held);
     }
   }
-  const budget = layout.modules.reduce((sum, module) => sum + budgetOf(module), 0);
-  const rest = survivors(mask, 0, mask.length).filter((p) => next[p] === 0);
-  keep(topCandidates(scores, rest, stageBudget(layout.size, budget, stage, stages) - kept, 'all modules together'));
+  const sum = (of: 'total' | 'budget') => sizes.reduce((all, size) => all + size[of], 0);
+  const rest = pruned.flatMap(({ module, ranges }) =>
+    survivors(mask, ranges[0]!.start, moduleEnd(module)).filter((p) => next[p] === 0),
+  );
+  const count = stageBudget(sum('total'), sum('budget'), stage, stages) - kept;
+  keep(topCandidates(scores, rest, count, 'all modules together'));
   return next;
 }
 
@@ -140,5 +160,7 @@ export function pruneStage(
 ): Uint8Array {
   // The budget is the whole space (expansion 1): nothing is pruned, so nothing needs unlike scores.
   if (layout.modules.every(({ rank }) => rank <= options.budgetRank)) return mask;
-  return (options.prune === 'element' ? pruneElements : pruneRanks)(layout, scores, mask, options);
+  const next = (options.prune === 'element' ? pruneElements : pruneRanks)(layout, scores, mask, options);
+  if (options.factors === 'B') for (const { offsetA, offsetB } of layout.modules) next.fill(1, offsetA, offsetB);
+  return next;
 }

@@ -7,6 +7,7 @@ import { FedtuneError } from '../errors.js';
 import { loadMethod } from '../methods/load.js';
 import { local } from '../methods/local.js';
 import type { ClientHalf, Method } from '../methods/method.js';
+import type { TrainSettings } from '../methods/schedule.js';
 import type { OwnerEngine, OwnerHost, OwnerModel } from './host.js';
 
 /** What all owners of a run have in common at their side. */
@@ -24,6 +25,8 @@ export interface OwnerSetup {
 /** What an owner trains by, and what of it stays at home besides the half's own state. */
 export interface OwnerArm {
   readonly half: ClientHalf;
+  /** What shapes its training. */
+  readonly train: TrainSettings;
   /** Its trained adapter, before any merge; a reference has no merge. */
   readonly keepsUnmerged: boolean;
   /** The optimizer goes on from round to round, as that of one who trains alone does. */
@@ -36,15 +39,17 @@ export async function openSetup(config: RunConfig, host: OwnerHost): Promise<Own
   const { layout, initial } = beginAdapter(model.description, config);
   const method = await loadMethod(config);
   const alsoLocal = config.also_local && method !== local;
-  const armFor = (one: Method, optimizer: RunConfig['optimizer_state']): OwnerArm => {
+  const armFor = (one: Method, optimizer: RunConfig['optimizer_state'], train: TrainSettings): OwnerArm => {
     const options = methodOptions(one, one === local ? { ...config, strategy: null } : config);
     const isReference = one.capabilities.silent === true;
     return {
       half: one.client({ layout, initial, seed: config.seed, numRounds: config.num_rounds, options }),
+      train,
       keepsUnmerged: !isReference,
       keepsOptimizer: (optimizer ?? (isReference ? 'keep' : 'fresh')) === 'keep',
     };
   };
+  const alone = config.local_learning_rate ?? config.learning_rate;
   return {
     config,
     model,
@@ -52,8 +57,8 @@ export async function openSetup(config: RunConfig, host: OwnerHost): Promise<Own
     initial,
     engine: host.engine(config, model),
     arms: {
-      main: armFor(method, config.optimizer_state),
-      ...(alsoLocal ? { local: armFor(local, null) } : {}),
+      main: armFor(method, config.optimizer_state, config),
+      ...(alsoLocal ? { local: armFor(local, null, { ...config, learning_rate: alone }) } : {}),
     },
   };
 }

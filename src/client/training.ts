@@ -4,7 +4,6 @@ import { packPart } from '../adapter/part.js';
 import type { TrainRequest, Update } from '../contracts/messages.js';
 import type { ClientContext } from '../methods/method.js';
 import { makeTrainPhase } from '../methods/schedule.js';
-import { trackOf } from '../methods/tracks.js';
 import type { TrackResult } from '../methods/work.js';
 import { runTracks } from './localWork.js';
 import { type KeptTurn, loadTurn, type OpenOwner, saveTurn } from './openOwner.js';
@@ -20,11 +19,16 @@ function sumTokens(results: readonly TrackResult[]): Update['tokens'] {
   return sum;
 }
 
+/** What is uploaded; a method of the user's own may call its only track something else. */
+const mainOf = (results: readonly TrackResult[]): TrackResult | undefined =>
+  results.find(({ name }) => name === 'main') ?? results[0];
+
 /** What stays at home of a round, besides the state of the method's half. */
 function keptOf({ keepsUnmerged, keepsOptimizer }: OwnerArm, results: readonly TrackResult[]): KeptTurn {
   const optimizers = results.flatMap(({ name, optimizer }) => (optimizer ? [[name, optimizer] as const] : []));
+  const main = mainOf(results);
   return {
-    ...(keepsUnmerged ? { unmerged: packPart(trackOf(results, 'main').adapter, { mask: 'element' }) } : {}),
+    ...(keepsUnmerged && main ? { unmerged: packPart(main.adapter, { mask: 'element' }) } : {}),
     ...(keepsOptimizer ? { optimizers: Object.fromEntries(optimizers) } : {}),
   };
 }
@@ -48,7 +52,7 @@ export function trainOwner(owner: OpenOwner, request: TrainRequest): Update {
   const context: ClientContext = {
     client,
     round,
-    trainPhase: (overrides) => makeTrainPhase(setup.config, round, client.numTrain, overrides),
+    trainPhase: (overrides) => makeTrainPhase(own.train, round, client.numTrain, overrides),
   };
   const received = { parts, note };
   const tracks = own.half.work(received, before.state, context);
@@ -59,14 +63,13 @@ export function trainOwner(owner: OpenOwner, request: TrainRequest): Update {
   for (const [name, part] of Object.entries(sent)) checkFinite(part.values, client.id, name);
   owner.throwIfStopped();
   saveTurn(states, turn, { ...(state === undefined ? {} : { state }), ...keptOf(own, results) });
-  const main = results.find(({ name }) => name === 'main') ?? results[0];
   return {
     kind: 'update',
     round,
     turn,
     parts: sent,
     note: said,
-    losses: main?.losses ?? [],
+    losses: mainOf(results)?.losses ?? [],
     tokens: sumTokens(results),
     seconds: Float64Array.of((performance.now() - started) / 1000),
   };

@@ -13,10 +13,15 @@ const RULES: readonly Rule[] = [
     c.strategy === null &&
     Object.keys(c.strategy_options).length > 0 &&
     `strategy_options (${Object.keys(c.strategy_options).join(', ')}) belong to a method in a file of your own; set strategy.`,
+  (c) => {
+    const given = (['local_steps', 'local_epochs', 'total_steps'] as const).filter((key) => c[key] !== null);
+    const named = given.map((key) => `${key} (${c[key]})`);
+    return given.length > 1 && `Give ${named.join(' or ')}, one of them.`;
+  },
   (c) =>
-    c.local_steps !== null &&
-    c.local_epochs !== null &&
-    `Give local_steps (${c.local_steps}) or local_epochs (${c.local_epochs}), not both.`,
+    c.total_steps !== null &&
+    c.total_steps < c.num_rounds &&
+    `total_steps (${c.total_steps}) leaves some of ${c.num_rounds} rounds without a step; give at least one a round.`,
   (c) =>
     c.clients_per_round !== null &&
     c.participation !== 1 &&
@@ -42,6 +47,15 @@ const RULES: readonly Rule[] = [
     c.finetune_epochs > 0 &&
     c.finetune_steps > 0 &&
     `Give finetune_epochs (${c.finetune_epochs}) or finetune_steps (${c.finetune_steps}), not both.`,
+  (c) =>
+    c.local_learning_rate !== null &&
+    !c.also_local &&
+    'local_learning_rate is that of also_local: set also_local: true.',
+  (c) =>
+    c.finetune_epochs === 0 &&
+    c.finetune_steps === 0 &&
+    (c.finetune_learning_rate !== null || c.finetune_prox > 0) &&
+    'finetune_learning_rate and finetune_prox need finetune_epochs or finetune_steps.',
   (c) => c.take_home === 'local' && c.method !== 'local' && !c.also_local && 'take_home: local needs also_local: true.',
   (c) =>
     c.take_home === 'tuned' &&
@@ -119,6 +133,17 @@ const METHOD_RULES: readonly MethodRule[] = [
     c.optimizer_state === 'keep' &&
     !capabilities.aligned &&
     `optimizer_state: keep works with ${methodsWith('aligned').join(', ')}, not with ${id}, whose entries change their meaning.`,
+  (c, { id, capabilities }) =>
+    c.average_last_rounds > 1 &&
+    (capabilities.aligned !== true || capabilities.silent === true) &&
+    `average_last_rounds works with ${methodsWith('aligned')
+      .filter((other) => !methodsWith('silent').includes(other))
+      .join(', ')}, not with ${id}.`,
+  (c, { id }) =>
+    id === 'perfit' &&
+    c.self_share > 0 &&
+    (c.async_buffer !== null || (c.deadline !== null && c.late === 'discount')) &&
+    'self_share needs rounds that wait for their updates; leave async_buffer and late: discount out.',
   (c, { id, capabilities }) =>
     (c.rank_per_client !== null || c.memory_budget_mb !== null) &&
     !capabilities.mixedRanks &&

@@ -31,7 +31,9 @@ export function parseConfig(input: unknown, where = 'the configuration'): RunCon
     throw new ConfigError(`Wrong values in ${where}:\n${lines.join('\n')}`);
   }
   const config = { ...parsed.data };
-  if (config.local_steps === null && config.local_epochs === null) config.local_epochs = 1;
+  if ([config.local_steps, config.local_epochs, config.total_steps].every((given) => given === null)) {
+    config.local_epochs = 1;
+  }
   config.max_valid_examples ??= config.max_test_examples;
   checkConfig(config);
   return Object.freeze(config);

@@ -148,8 +148,9 @@ export interface Finished {
   readonly test: NllSums;
   /** Which adapter the owner took; the adapter itself stays. */
   readonly takeHome: Which;
-  readonly tokens: { readonly eval: number; readonly tune: number };
-  /** Why there is no `tuned`, where there should be one. */
+  /** `local`: of who trains alone beside the method, after the last round. */
+  readonly tokens: { readonly eval: number; readonly tune: number; readonly local: number };
+  /** Why there is no `tuned`, or no further training of `local`, where there should be. */
   readonly tuneFailure: WireError | null;
 }
 

@@ -77,7 +77,7 @@ export function checkWork({ round }: TrainRequest, config: RunConfig, numTrain: 
   if (round > config.num_rounds) {
     throw refusal('OWNER_LIMIT', `round ${round} is beyond the ${config.num_rounds} that it agreed to.`);
   }
-  const steps = stepsOf(numTrain, config);
+  const steps = stepsOf(numTrain, config, round);
   if (steps <= limits.max_local_steps) return;
   throw refusal('OWNER_LIMIT', `${steps} steps a round are over max_local_steps ${limits.max_local_steps}.`);
 }

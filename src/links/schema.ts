@@ -92,7 +92,7 @@ export const replySchema = z.discriminatedUnion('kind', [
     valid: nllSums,
     test: nllSums,
     takeHome: which,
-    tokens: z.strictObject({ eval: count, tune: count }),
+    tokens: z.strictObject({ eval: count, tune: count, local: count }),
     tuneFailure: wireError.nullable(),
   }),
   z.strictObject({ kind: z.literal('error'), error: wireError }),

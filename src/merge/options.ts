@@ -9,6 +9,10 @@ export const mergeKeys = {
     .nullable()
     .default(null)
     .describe('Weights of the clients in a merge; null: `uniform` with a mutation or `sampling: size`, else `size`.'),
+  average_last_rounds: count
+    .max(1000)
+    .default(1)
+    .describe('Merged adapters of so many last rounds whose mean is scored and taken home; 1: the last alone.'),
   robust: z
     .enum(['none', 'median', 'trimmed_mean', 'krum', 'multi_krum', 'norm_clip'])
     .default('none')
@@ -26,4 +30,4 @@ export const mergeKeys = {
 
 export type MergeOptions = Readonly<z.output<z.ZodObject<typeof mergeKeys>>>;
 /** What robust merging reads of them. */
-export type RobustOptions = Omit<MergeOptions, 'merge_weights'>;
+export type RobustOptions = Omit<MergeOptions, 'merge_weights' | 'average_last_rounds'>;

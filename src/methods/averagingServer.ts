@@ -124,6 +124,7 @@ const NONE = new Float32Array(0);
 
 interface SavedServer {
   readonly theta: Float32Array;
+  readonly recent: readonly Float32Array[];
   readonly mutation: StateDocument;
   readonly own: StateDocument;
 }
@@ -141,6 +142,10 @@ export class AveragingServer implements ServerHalf {
   readonly #mutating: Mutating | null;
   /** The merged adapter, never mutated; not written to once it is here. */
   #theta: Float32Array;
+  /** The newest merged adapters, `average_last_rounds` at most, the last one last. */
+  #recent: readonly Float32Array[] = [];
+  /** What is scored and taken home: the mean of those. */
+  #shown: Float32Array;
   /** What was offered since the last merge. */
   #offered: Share = sharing();
   readonly rebase?: NonNullable<ServerHalf['rebase']>;
@@ -153,9 +158,15 @@ export class AveragingServer implements ServerHalf {
     this.#averages = factors.averages ?? this.#trains;
     this.#layout = start.layout;
     this.#theta = start.values;
+    this.#shown = start.values;
     const { merge, arithmetic } = init;
     this.#mutating = isMutated(merge) ? mutating(start.layout, merge, arithmetic, this.#averages) : null;
     if (isRebasable) this.rebase = (...late) => this.#rebase(...late);
+  }
+
+  /** The merged adapter of the last round, which the next one starts from. */
+  get merged(): Float32Array {
+    return this.#theta;
   }
 
   #maskOf(client: ClientInfo): Uint8Array | null {
@@ -219,7 +230,7 @@ export class AveragingServer implements ServerHalf {
     const learned = learn(mean);
     const after = count === 0 ? before : (this.#hooks.step?.(before, mean) ?? mean);
     this.#theta = after;
-    this.#offered = sharing();
+    this.#show([...this.#recent, after].slice(-this.#init.merge.average_last_rounds));
     return { before, only, mean, after, learned };
   }
 
@@ -284,16 +295,24 @@ export class AveragingServer implements ServerHalf {
     };
   }
 
+  /** Takes up the newest merged adapters. */
+  #show(recent: readonly Float32Array[]): void {
+    this.#recent = recent;
+    this.#offered = sharing();
+    const rows = recent.map((values) => ({ values, mask: null, weight: 1 }));
+    this.#shown = rows.length > 1 ? this.#init.arithmetic.mean(rows, this.#theta) : this.#theta;
+  }
+
   offer(client: ClientInfo): Sending {
     const share = this.#offered;
-    if (this.#hooks.offer) return this.#hooks.offer(client, this.#theta, share);
-    const pack = (): Part => packPart({ layout: this.#layout, values: this.#theta, mask: null });
+    if (this.#hooks.offer) return this.#hooks.offer(client, this.#shown, share);
+    const pack = (): Part => packPart({ layout: this.#layout, values: this.#shown, mask: null });
     return { parts: { adapter: share('adapter', pack) }, note: null };
   }
 
   global(): Adapter | undefined {
-    if (this.#hooks.global) return this.#hooks.global(this.#theta);
-    return { layout: this.#layout, values: this.#theta, mask: null };
+    if (this.#hooks.global) return this.#hooks.global(this.#shown);
+    return { layout: this.#layout, values: this.#shown, mask: null };
   }
 
   masks(): ReadonlyMap<string, Uint8Array> {
@@ -317,6 +336,7 @@ export class AveragingServer implements ServerHalf {
   state(): StateDocument {
     const saved: SavedServer = {
       theta: this.#theta,
+      recent: this.#recent,
       mutation: this.#mutating?.state() ?? null,
       own: this.#hooks.state?.() ?? null,
     };
@@ -324,9 +344,9 @@ export class AveragingServer implements ServerHalf {
   }
 
   restore(state: StateDocument): void {
-    const { theta, mutation, own } = state as SavedServer;
+    const { theta, recent, mutation, own } = state as SavedServer;
     this.#theta = theta;
-    this.#offered = sharing();
+    this.#show(recent);
     this.#mutating?.restore(mutation);
     this.#hooks.restore?.(own);
   }

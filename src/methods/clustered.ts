@@ -61,7 +61,7 @@ class ClusteredServer implements ServerHalf {
     const checked = checkUpdates(updates, context.round, context.clients, () => ({ layout }));
     if (context.round < own.cluster_round || checked.length === 0) return;
     const changes = checked.map(({ client, adapter: { values } }) => {
-      const from = this.#groups[this.#placeOf(client)]!.global()!.values;
+      const from = this.#groups[this.#placeOf(client)]!.merged;
       return values.map((value, p) => value - from[p]!);
     });
     const gram = arithmetic.gram(changes, { mask: factorMask(layout, 'B') });
@@ -72,7 +72,7 @@ class ClusteredServer implements ServerHalf {
     const ids = checked.map(({ client }) => client.id);
     if (this.#places.size === 0) {
       const groups = groupByLikeness(cosine, ids.length, own.clusters);
-      const common = this.#groups[0]!.global()!.values;
+      const common = this.#groups[0]!.merged;
       this.#groups = groups.map(() => this.#serverFrom(common));
       this.#places = new Map(groups.flatMap((group, place) => group.map((i) => [ids[i]!, place] as const)));
       return;

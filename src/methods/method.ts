@@ -77,7 +77,7 @@ export interface RoundContext {
   readonly allClients: readonly ClientInfo[];
   /** A stream of uniform numbers in [0, 1) for one purpose; the same purpose gives the same stream. */
   random(purpose: string): () => number;
-  /** Optimizer steps of a client in a round, by `local_steps` or `local_epochs`. */
+  /** Optimizer steps of a client in a round, by `local_steps`, `local_epochs` or `total_steps`. */
   stepsOf(client: ClientInfo): number;
 }
 
@@ -120,7 +120,7 @@ export interface ServerHalf {
   openMerge?(context: RoundContext): OpenMerge | undefined;
   /** What a client is given to score and to go home with: the merged adapter as it can use it, never mutated. */
   offer(client: ClientInfo): Sending;
-  /** The merged adapter, where the method has one. */
+  /** The merged adapter, where the method has one; it is exported where `gives` has `global`. */
   global(): Adapter | undefined;
   /**
    * A late update as if its client had started from the adapter of now: now + factor * (result - sent), inside its mask.

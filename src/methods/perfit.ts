@@ -35,10 +35,24 @@ const options = {
     .enum(['module', 'global'])
     .default('module')
     .describe('perfit: rank entries within a module or over all.'),
+  prune_factors: z
+    .enum(['both', 'B'])
+    .default('both')
+    .describe('perfit: prune both factors, or B alone and train all of A.'),
   rewind: z.boolean().default(true).describe('perfit: go back to the received values after the search.'),
   search_round: count
     .default(1)
     .describe('perfit: first round that searches; before it the expanded adapter is trained whole.'),
+  self_share: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(0)
+    .describe('perfit: share of its own last adapter in what a client starts from; the rest is the merged one.'),
+  self_share_course: z
+    .enum(['constant', 'rising'])
+    .default('constant')
+    .describe('perfit: that share in every round, or rising to it from 0 over the rounds.'),
   search_every: z.int().min(0).default(0).describe('perfit: search again every so many rounds; 0: once.'),
 };
 type Options = OptionsOf<typeof options>;
@@ -46,6 +60,8 @@ type Options = OptionsOf<typeof options>;
 /** What a client keeps: its own mask, once it has searched. */
 interface Own {
   readonly mask: Uint8Array | null;
+  /** Its adapter as its last round of training left it, where it has a share in the next. */
+  readonly last?: { readonly round: number; readonly values: Float32Array };
 }
 /** What the server says beside the adapter. */
 const noteSchema = z.object({ search: z.boolean() });
@@ -81,7 +97,7 @@ export const perfit = averaging({
   id: 'perfit',
   summary: 'Each client searches its own sparse architecture in a wider adapter; entries are merged over who has them.',
   capabilities: {
-    gives: ['global', 'personalized'],
+    gives: ['personalized'],
     aligned: true,
     mixedRanks: true,
     robust: true,
@@ -131,11 +147,27 @@ export const perfit = averaging({
     };
   },
 
-  client({ layout, options: own }) {
+  client({ layout, numRounds, options: own }) {
     const read = ({ parts }: Sending, state: Own | undefined): Adapter =>
       unpackPart(partOf(parts, 'adapter', 'the server'), layout, { mask: state?.mask ?? null });
+    const shareOf = (round: number): number =>
+      own.self_share * (own.self_share_course === 'rising' ? (round - 1) / numRounds : 1);
+    /** kappa theta_i + (1 - kappa) theta inside the mask: what a client starts a round from, and has after the last. */
+    const blend = (merged: Adapter, { mask, last }: Own, round: number): Adapter => {
+      const share = shareOf(round);
+      const values =
+        last === undefined
+          ? merged.values
+          : merged.values.map((value, p) => share * last.values[p]! + (1 - share) * value);
+      return { ...merged, values: maskValues(values, mask), mask };
+    };
     return {
-      open: read,
+      open(received, state: Own | undefined, { round }) {
+        const merged = read(received, state);
+        // What is searched in is the merged adapter, all of it.
+        const isSearch = noteOf(noteSchema, received, 'the server').search;
+        return isSearch || state === undefined ? merged : blend(merged, state, round);
+      },
       phases({ received, context }) {
         const training = context.trainPhase();
         if (!noteOf(noteSchema, received, 'the server').search) return [training];
@@ -148,19 +180,23 @@ export const perfit = averaging({
           score: own.prune_score,
           prune: own.prune,
           scope: own.prune_scope,
+          factors: own.prune_factors,
           budgetRank: context.client.rank,
           rewind: own.rewind,
         };
         return [search, training];
       },
       /** An update says which entries it holds: the mask travels with the values. */
-      upload: ({ main }) => ({ adapter: packPart(main.adapter, { mask: own.prune }) }),
-      keep: ({ main }): Own => ({ mask: main.adapter.mask }),
+      upload: ({ main }) => ({
+        adapter: packPart(main.adapter, { mask: own.prune_factors === 'B' ? 'element' : own.prune }),
+      }),
+      keep: ({ main: { adapter }, context: { round } }): Own => ({
+        mask: adapter.mask,
+        ...(own.self_share > 0 ? { last: { round, values: adapter.values } } : {}),
+      }),
       adapters(offered, state: Own | undefined) {
-        const global = read(offered, state);
-        const mask = state?.mask ?? null;
-        if (mask === null) return { global };
-        return { global, personalized: { layout: global.layout, values: maskValues(global.values, mask), mask } };
+        const merged = read(offered, state);
+        return { personalized: state === undefined ? merged : blend(merged, state, (state.last?.round ?? 0) + 1) };
       },
     };
   },

@@ -4,6 +4,7 @@ import type { TrainPhase } from './work.js';
 export interface TrainSettings {
   readonly local_steps: number | null;
   readonly local_epochs: number | null;
+  readonly total_steps: number | null;
   readonly batch_size: number;
   readonly gradient_accumulation_steps: number;
   readonly learning_rate: number;
@@ -22,11 +23,16 @@ export function stepsOfEpochs(numTrain: number, epochs: number, settings: BatchS
   return Math.max(1, Math.ceil((epochs * numTrain) / (settings.batch_size * settings.gradient_accumulation_steps)));
 }
 
-/** Optimizer steps of a client in a round: `local_steps`, or what `local_epochs` (default 1) of its examples need. */
-export function stepsOf(
-  numTrain: number,
-  settings: BatchSettings & Pick<TrainSettings, 'local_steps' | 'local_epochs'>,
-): number {
+type StepSettings = BatchSettings & Pick<TrainSettings, 'local_steps' | 'local_epochs' | 'total_steps' | 'num_rounds'>;
+
+/**
+ * Optimizer steps of a client in a round (from 1): its part of `total_steps`, split evenly down to whole steps, or `local_steps`, or
+ * what `local_epochs` (default 1) of its examples need.
+ */
+export function stepsOf(numTrain: number, settings: StepSettings, round: number): number {
+  const { total_steps: total } = settings;
+  const rounds = Math.max(1, settings.num_rounds);
+  if (total !== null) return Math.floor((total * round) / rounds) - Math.floor((total * (round - 1)) / rounds);
   return settings.local_steps ?? stepsOfEpochs(numTrain, settings.local_epochs ?? 1, settings);
 }
 
@@ -55,6 +61,15 @@ export function learningRates(settings: RateSettings, round: number, steps: numb
 }
 
 /**
+ * Learning rates of local fine-tuning: one of its own throughout, or those of the schedule's last round, so that a rate that has fallen
+ * does not jump up again.
+ */
+export function finetuneRates(settings: RateSettings, ownRate: number | null, steps: number): number[] {
+  if (ownRate !== null) return new Array<number>(steps).fill(ownRate);
+  return learningRates(settings, Math.max(1, settings.num_rounds), steps);
+}
+
+/**
  * A training phase with the run's settings; `overrides` on top. With `steps` overridden the learning rates follow. No mask,
  * no anchor, no proximal term unless overridden; AdamW with beta 0.9 and 0.999, eps 1e-8.
  */
@@ -64,7 +79,7 @@ export function makeTrainPhase(
   numTrain: number,
   overrides: Partial<TrainPhase> = {},
 ): TrainPhase {
-  const steps = overrides.steps ?? stepsOf(numTrain, settings);
+  const steps = overrides.steps ?? stepsOf(numTrain, settings, round);
   return {
     kind: 'train',
     steps,

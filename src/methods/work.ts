@@ -37,6 +37,8 @@ export interface SearchPhase {
   readonly score: 'taylor' | 'magnitude' | 'random';
   readonly prune: 'element' | 'rank';
   readonly scope: 'module' | 'global';
+  /** `B`: all of A is kept. */
+  readonly factors: 'both' | 'B';
   /** r_i: the budget a module is r_i * (inDim + outDim) entries. */
   readonly budgetRank: number;
   /** Go back to the received values (masked) after the search. */

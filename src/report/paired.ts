@@ -104,7 +104,10 @@ function referenceOf(scores: readonly OwnerScores[]): 'local' | 'base' {
 /** Everything an owner may have against what it could have had alone, which is itself held against the base; judged together. */
 export function pairedDifferences(scores: readonly OwnerScores[]): JudgedDifference[] {
   const reference = referenceOf(scores);
-  const pairs: [Which, Which][] = (['global', 'personalized', 'tuned'] as const).map((which) => [which, reference]);
+  const pairs: [Which, Which][] = (['global', 'personalized', 'unmerged', 'tuned'] as const).map((which) => [
+    which,
+    reference,
+  ]);
   if (reference === 'local') pairs.unshift(['local', 'base']);
   const found = pairs.flatMap(([which, against]) => pairedDifference(scores, which, against) ?? []);
   const corrected = holm(found.map(({ p }) => p));

@@ -40,14 +40,15 @@ export async function withTakeHomes<T>(folder: RunFolder, work: () => Promise<T>
  */
 export async function publishAdapters(
   folder: RunFolder,
-  { config, model }: Prepared,
+  { config, model, method }: Prepared,
   finished: FinishedRun,
 ): Promise<void> {
   const { dir } = folder;
   const temporary = takeHomesOf(dir);
   const final = join(dir, 'adapters');
   try {
-    if (finished.global) {
+    // PerFIT's server holds the union of all architectures, which is nobody's adapter.
+    if (finished.global && method.capabilities.gives.includes('global')) {
       await writePeftAdapter(join(temporary, GLOBAL_FOLDER), finished.global, model, {
         loraDropout: config.lora_dropout,
       });

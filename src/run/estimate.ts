@@ -77,7 +77,7 @@ function timeOf(input: EstimateInput, rounds: readonly ClientRound[], mean: Mean
   const { config, clients, capabilities, arms } = federation;
   const work = planWork(federation);
   const { batch_size: batch, gradient_accumulation_steps: accumulation } = config;
-  const usual = sum(clients.map(({ numTrain }) => stepsOf(numTrain, config))) / clients.length;
+  const usual = sum(clients.map(({ numTrain }) => stepsOf(numTrain, config, 2))) / clients.length;
   const [first, later] = rounds;
   const main = capabilities.pooled ? 1 : later!.trained / Math.max(1, usual * batch * accumulation);
   const local = arms.local ? 1 : 0;
@@ -118,7 +118,7 @@ function memoryOf({ federation, workers }: EstimateInput, [first]: readonly Clie
 function ownersOf({ federation, owners }: EstimateInput): RunEstimate['owners'] {
   const { config } = federation;
   return owners.map(({ id, description: { train, valid, test } }) => {
-    const steps = stepsOf(train.examples, config);
+    const steps = stepsOf(train.examples, config, 1);
     const sequences = steps * config.batch_size * config.gradient_accumulation_steps;
     return {
       ...{ id, train: train.examples, valid: valid.examples, test: test.examples },

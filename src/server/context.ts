@@ -19,6 +19,6 @@ export function makeContext(params: {
     nextClients: params.nextClients,
     allClients: params.allClients,
     random: (purpose) => randomStream(config.seed, 'strategy', round, purpose),
-    stepsOf: (client) => stepsOf(client.numTrain, config),
+    stepsOf: (client) => stepsOf(client.numTrain, config, round),
   };
 }

@@ -75,8 +75,14 @@ export async function finishRun(federation: Federation, state: LoopState, host: 
   );
   const takeHome = Object.fromEntries(finished.map((c) => [c.client.id, c.takeHome]));
   host.emit({ type: 'final', ...final, take_home: takeHome });
-  const sum = (kind: 'eval' | 'tune') => replies.reduce((total, { tokens }) => total + tokens[kind], 0);
-  const totals = { ...state.totals, eval: state.totals.eval + sum('eval'), tune: sum('tune') };
+  const sum = (kind: 'eval' | 'tune' | 'local') => replies.reduce((total, { tokens }) => total + tokens[kind], 0);
+  const { totals: before } = state;
+  const totals = {
+    ...before,
+    eval: before.eval + sum('eval'),
+    tune: sum('tune'),
+    local: before.local + sum('local'),
+  };
   return {
     state: { ...state, totals },
     clients: finished,

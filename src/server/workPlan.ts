@@ -23,21 +23,25 @@ function trainPlan(federation: Federation): number[] {
   if (capabilities.pooled) {
     const numTrain = total(clients, (client) => client.numTrain);
     const length = total(clients, ({ numTargets }) => numTargets) / Math.max(1, numTrain);
-    return new Array<number>(numRounds).fill(ofSteps(stepsOf(numTrain, config), length));
+    return Array.from({ length: numRounds }, (_, i) => ofSteps(stepsOf(numTrain, config, i + 1), length));
   }
-  const ofClient = (client: RunClient): number => ofSteps(stepsOf(client.numTrain, config), lengthOf(client));
-  const mean = total(clients, ofClient) / Math.max(1, clients.length);
+  const ofClient = (client: RunClient, round: number): number =>
+    ofSteps(stepsOf(client.numTrain, config, round), lengthOf(client));
+  const meanOf = (round: number): number =>
+    total(clients, (client) => ofClient(client, round)) / Math.max(1, clients.length);
   const sampled = sampleSize(clients.length, config);
   if (config.async_buffer !== null) {
     // Before the first merge everybody begins; after it as many begin as were merged.
     const merged = Math.min(config.async_buffer, sampled);
-    return Array.from({ length: numRounds }, (_, i) => mean * (i === 0 ? sampled : merged));
+    return Array.from({ length: numRounds }, (_, i) => meanOf(i + 1) * (i === 0 ? sampled : merged));
   }
   const isSame = sampled === clients.length && config.dropout_rate === 0;
   if (isSame || numRounds * clients.length > MAX_DRAWS) {
-    return new Array<number>(numRounds).fill(mean * sampled * (1 - config.dropout_rate));
+    return Array.from({ length: numRounds }, (_, i) => meanOf(i + 1) * sampled * (1 - config.dropout_rate));
   }
-  return Array.from({ length: numRounds }, (_, i) => total(chooseClients(federation, i + 1).active, ofClient));
+  return Array.from({ length: numRounds }, (_, i) =>
+    total(chooseClients(federation, i + 1).active, (client) => ofClient(client, i + 1)),
+  );
 }
 
 /** What a run has to do from its first round to its end, as far as it is known beforehand. */
@@ -51,19 +55,22 @@ export function planWork(federation: Federation): WorkPlan {
   const tunes = steps > 0 || epochs > 0;
   const tuneOf = (client: RunClient): number => {
     const taken = steps > 0 ? steps : stepsOfEpochs(client.numTrain, epochs, config);
-    return taken * config.batch_size * config.gradient_accumulation_steps * lengthOf(client);
+    // Who trains alone beside the method takes as many more.
+    const times = arms.local ? 2 : 1;
+    return times * taken * config.batch_size * config.gradient_accumulation_steps * lengthOf(client);
   };
   const tuned = tunes ? 1 : 0;
   // What the owner's training left is scored at the end alone.
   const atEnd = tuned + (capabilities.silent ? 0 : 1);
-  // What the last evaluation scored is known then.
-  const unscored = split === 'test' ? atEnd : 1 + adapters + atEnd;
+  // What the last evaluation scored is known then, but who trains alone has trained on.
+  const again = tunes && arms.local ? 1 : 0;
+  const unscored = split === 'test' ? atEnd + again : 1 + adapters + atEnd;
   return {
     train: trainPlan(federation),
     score: Array.from({ length: config.num_rounds + 1 }, (_, round) =>
       isDue(round, federation) ? examples(split) * (round === 0 ? 1 : adapters) : 0,
     ),
     tune: tunes ? total(clients, tuneOf) : 0,
-    finalScore: examples('test') * unscored + examples('valid') * atEnd,
+    finalScore: examples('test') * unscored + examples('valid') * (atEnd + again),
   };
 }

@@ -62,13 +62,32 @@ export const federationKeys = {
   also_local: z
     .boolean()
     .default(false)
-    .describe('Train each client alone as well, with the same steps on the same examples, and report it as `local`.'),
+    .describe('Train each client alone as well, with the same steps, fine-tuning included, and report it as `local`.'),
+  local_learning_rate: z
+    .number()
+    .positive()
+    .max(10)
+    .nullable()
+    .default(null)
+    .describe('Peak learning rate of `also_local`; null: that of the method.'),
   finetune_epochs: z
     .number()
     .min(0)
     .default(0)
     .describe('Local epochs of every client after the last round (`tuned`).'),
   finetune_steps: z.int().min(0).default(0).describe('Local optimizer steps after the last round, instead of epochs.'),
+  finetune_learning_rate: z
+    .number()
+    .positive()
+    .max(10)
+    .nullable()
+    .default(null)
+    .describe('Learning rate of that; null: those of the last round.'),
+  finetune_prox: z
+    .number()
+    .min(0)
+    .default(0)
+    .describe('Pull of that to the adapter that it starts from, as `prox_mu`; 0: none.'),
   take_home: z
     .enum(['best_on_validation', 'base', 'local', 'global', 'personalized', 'unmerged', 'tuned'])
     .default('best_on_validation')

@@ -7,7 +7,7 @@ const count = z.int().positive();
 const perClient = <T extends z.ZodType>(value: T) =>
   z.union([value, z.array(value).min(1), z.record(z.string(), value)]).nullable();
 
-const { merge_weights, ...robustKeys } = mergeKeys;
+const { merge_weights, average_last_rounds, ...robustKeys } = mergeKeys;
 
 /** The method and its options, as defined in docs/methods.md. Each method's own keys stand in its file in src/methods. */
 export const methodKeys = {
@@ -23,6 +23,7 @@ export const methodKeys = {
     .default({})
     .describe('Options of the method in `strategy`, by their names there.'),
   merge_weights,
+  average_last_rounds,
   ...optionKeys,
   rank_per_client: perClient(count.max(1024))
     .default(null)

@@ -17,7 +17,13 @@ export const trainingKeys = {
     .positive()
     .nullable()
     .default(null)
-    .describe("Passes over a client's examples a round; null: 1, where `local_steps` is null too."),
+    .describe("Passes over a client's examples a round; null: 1, where `local_steps` and `total_steps` are null too."),
+  total_steps: count
+    .nullable()
+    .default(null)
+    .describe(
+      'Optimizer steps of a client over all rounds, split evenly among them, instead of steps or epochs a round.',
+    ),
   batch_size: count.max(65_536).default(4).describe('Examples a micro-batch.'),
   gradient_accumulation_steps: count.max(65_536).default(1).describe('Micro-batches an optimizer step.'),
   learning_rate: z.number().positive().max(10).default(1e-3).describe('Peak learning rate of AdamW.'),

@@ -333,6 +333,41 @@ describe('an owner finishes', () => {
     expect(reply.tokens.tune).toBeGreaterThan(0);
   });
 
+  it('fine-tunes at the rates of the last round, and trains on who is alone as far, with its own rate and optimizer', async () => {
+    const engine: ToyEngine = { steps: 0, evaluations: 0 };
+    const settings = {
+      ...{ also_local: true, learning_rate: 0.1, local_learning_rate: 0.4, lr_scheduler: 'linear', num_rounds: 2 },
+      ...{ local_steps: 2, finetune_steps: 2 },
+    };
+    const { federation, owner, id } = await open(settings, engine);
+    const train = (round: number) =>
+      ask(owner, { ...trainRequest(federation, id, { turn: round, round, state: round - 1 }), arm: 'local' });
+    engine.taken = [];
+    await train(1);
+    await train(2);
+    expect(engine.taken.map(({ rate }) => rate)).toEqual([0.4, 0.3, 0.2, 0.1].map((rate) => expect.closeTo(rate, 12)));
+    Object.assign(engine, { taken: [], begun: [] });
+    const before = engine.steps;
+    const reply = await ask<Finished>(owner, { ...finishRequest(federation, id), states: { main: 0, local: 2 } });
+    expect(engine.steps - before).toBe(4);
+    expect(engine.begun).toEqual([0, 4]);
+    expect(engine.taken.map(({ rate }) => rate)).toEqual(
+      [0.05, 0.025, 0.2, 0.1].map((rate) => expect.closeTo(rate, 12)),
+    );
+    expect(reply.tokens.local).toBe(reply.tokens.tune);
+    expect(Object.keys(reply.test)).toEqual(['base', 'local', 'global', 'tuned']);
+  });
+
+  it('fine-tunes at a rate of its own, pulled to what it starts from, where the run file says so', async () => {
+    const engine: ToyEngine = { steps: 0, evaluations: 0, taken: [] };
+    const settings = { finetune_steps: 3, finetune_learning_rate: 0.7, finetune_prox: 0.25, lr_scheduler: 'cosine' };
+    const { federation, owner, id } = await open(settings, engine);
+    await ask(owner, finishRequest(federation, id));
+    // The fresh adapter stands for the merged one here.
+    const step = { rate: 0.7, pull: 0.25, anchor: federation.initial };
+    expect(engine.taken).toEqual([step, step, step]);
+  });
+
   it('scores what is asked for and exists', async () => {
     const engine: ToyEngine = { steps: 0, evaluations: 0 };
     const { federation, owner } = await open({}, engine);

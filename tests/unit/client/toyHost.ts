@@ -2,7 +2,7 @@ import type { AdapterLayout } from '../../../src/adapter/layout.js';
 import type { OwnerHost } from '../../../src/client/host.js';
 import { EngineError, InterruptedError } from '../../../src/errors.js';
 import { loadModel, loadTokenizer } from '../../../src/model/index.js';
-import type { NativeTrainer, PackedBatch } from '../../../src/native/binding.js';
+import type { NativeTrainer, PackedBatch, StepOptions } from '../../../src/native/binding.js';
 
 /** What the toy engine did, and what it is to do. */
 export interface ToyEngine {
@@ -10,6 +10,8 @@ export interface ToyEngine {
   evaluations: number;
   /** Entry of every trained adapter that is NaN. */
   ruins?: number;
+  /** Learning rate and pull of each step. */
+  taken?: { rate: number; pull: number; anchor: Float32Array | null }[];
   /** Steps that the optimizer had taken, at the beginning of each training. */
   begun?: number[];
   /** Called before each step, counted from 1. */
@@ -20,6 +22,7 @@ export interface ToyEngine {
 function toyTrainer(layout: AdapterLayout, engine: ToyEngine): NativeTrainer {
   let values = new Float32Array(layout.size);
   let taken = 0;
+  let anchor: Float32Array | null = null;
   const begin = (steps: number): void => {
     taken = steps;
     engine.begun?.push(steps);
@@ -30,12 +33,15 @@ function toyTrainer(layout: AdapterLayout, engine: ToyEngine): NativeTrainer {
     },
     getValues: () => values.map((value, p) => (p === engine.ruins ? Number.NaN : value)),
     setTrainable: () => {},
-    setAnchor: () => {},
+    setAnchor: (next: Float32Array | null) => {
+      anchor = next;
+    },
     setGradientOffset: () => {},
     resetOptimizer: () => begin(0),
     getOptimizerState: () => ({ step: taken, m: new Float32Array(layout.size), v: new Float32Array(layout.size) }),
     setOptimizerState: ({ step }: { step: number }) => begin(step),
-    step(batches: readonly PackedBatch[]) {
+    step(batches: readonly PackedBatch[], { learningRate: rate, proxMu: pull }: StepOptions) {
+      engine.taken?.push({ rate, pull, anchor });
       engine.steps++;
       taken++;
       engine.beforeStep?.(engine.steps);

@@ -87,7 +87,7 @@ export class Toy {
       nextClients: clients,
       allClients: this.clients,
       random: (purpose) => randomStream(config.seed, 'strategy', round, purpose),
-      stepsOf: ({ numTrain }) => stepsOf(numTrain, config),
+      stepsOf: ({ numTrain }) => stepsOf(numTrain, config, round),
     };
   }
 

@@ -141,6 +141,39 @@ describe('fixed points on two quadratic clients', () => {
     expect(kinds.size).toBeGreaterThan(2);
   });
 
+  it.each([0.3, 0.8])('perfit with a self share of %d: between what is shared and the own optimum', (share) => {
+    const settings = { method: 'perfit', num_rounds: 200, expansion: 3, self_share: share };
+    const toy = runToy(settings, wide(3));
+    const own = toy.clients.map((client) => toy.adapters(client).personalized!);
+    // theta_i = c_i + q_i (start_i - c_i) from start_i = kappa theta_i + (1 - kappa) theta, and theta = sum p_i theta_i.
+    const q = TWO.map(({ h }) => contraction(h));
+    const free = q.map((one) => 1 - share * one);
+    const { values } = toy.global();
+    for (let p = 0; p < values.length; p++) {
+      const have = own.map(({ mask }) => mask![p]!);
+      const p_ = have.map(
+        (bit, i) => (bit * SHARES[i]!) / Math.max(1e-9, have[0]! * SHARES[0]! + have[1]! * SHARES[1]!),
+      );
+      if (have[0]! + have[1]! === 0) continue;
+      const c = wide(3).map((client) => client.c[p]!);
+      const top = p_.reduce((sum, weight, i) => sum + (weight * (1 - q[i]!) * c[i]!) / free[i]!, 0);
+      const theta = top / (1 - p_.reduce((sum, weight, i) => sum + (weight * q[i]! * (1 - share)) / free[i]!, 0));
+      expect(Math.abs(values[p]! - theta)).toBeLessThan(CLOSE);
+      have.forEach((bit, i) => {
+        const trained = ((1 - q[i]!) * c[i]! + q[i]! * (1 - share) * theta) / free[i]!;
+        const start = bit * (share * trained + (1 - share) * theta);
+        expect(Math.abs(own[i]!.values[p]! - start)).toBeLessThan(CLOSE);
+      });
+    }
+  });
+
+  it('perfit with a self share of 1: every client at its own optimum', () => {
+    const toy = runToy({ method: 'perfit', num_rounds: 200, expansion: 1, self_share: 1 }, TWO);
+    toy.clients.forEach((client, i) => {
+      expect(maxDistance(toy.adapters(client).personalized!.values, TWO[i]!.c)).toBeLessThan(CLOSE);
+    });
+  });
+
   it.each(
     ['fedavg', 'fedprox', 'ffa-lora', 'scaffold', 'ditto'].flatMap((method) =>
       ['fedmut', 'fedqp', 'fedmut-released'].map((mutation) => [method, mutation]),

@@ -104,5 +104,5 @@ it(`of ${OWNERS} owners and ${ROUNDS} rounds, each scored, is a page that opens`
   expect(page).toContain('all 1000 of them are in events.jsonl');
   expect(page).toContain('means of neighbours are drawn');
   expect(page).toContain('The first 24 of 100 owners.');
-  expect(page).toContain('global against base');
+  expect(page).toContain('global against local');
 }, 120_000);

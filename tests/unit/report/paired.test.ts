@@ -45,6 +45,7 @@ it('compares with what an owner could have had alone: its own training, or the b
     );
   expect(kinds('base', 'local', 'global', 'tuned')).toEqual(['local/base', 'global/local', 'tuned/local']);
   expect(kinds('base', 'global', 'personalized')).toEqual(['global/base', 'personalized/base']);
+  expect(kinds('base', 'personalized', 'unmerged')).toEqual(['personalized/base', 'unmerged/base']);
   expect(kinds('base', 'local')).toEqual(['local/base']);
   expect(kinds('base')).toEqual([]);
 });

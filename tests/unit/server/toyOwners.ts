@@ -65,7 +65,7 @@ export class ToyOwners implements Link {
       valid: {},
       test: {},
       takeHome: 'base',
-      tokens: { eval: 5, tune: 0 },
+      tokens: { eval: 5, tune: 0, local: 0 },
       tuneFailure: null,
     } satisfies Finished;
   }

@@ -62,7 +62,16 @@ const RULES: readonly Rule[] = [
     c.finetune_epochs === 0 &&
     c.finetune_steps === 0 &&
     'take_home: tuned needs finetune_epochs or finetune_steps.',
-  (c) => c.deadline !== null && c.devices.length === 0 && 'deadline needs devices, which set the virtual clock.',
+  (c) =>
+    c.deadline !== null &&
+    c.devices.length === 0 &&
+    c.runtime !== 'nats' &&
+    'deadline needs devices, which set the virtual clock.',
+  (c) =>
+    c.deadline !== null &&
+    c.devices.length === 0 &&
+    c.late === 'discount' &&
+    'late: discount needs devices: what comes after a deadline of the real clock is not taken.',
   (c) =>
     c.async_buffer !== null && c.devices.length === 0 && 'async_buffer needs devices, which set the virtual clock.',
   (c) => c.async_buffer !== null && c.deadline !== null && 'async_buffer and deadline exclude each other.',

@@ -1,8 +1,10 @@
 import { randomUUID } from 'node:crypto';
 import type { NatsConnection } from '@nats-io/transport-node';
+import { isGone } from '../contracts/isFinal.js';
 import type { Request } from '../contracts/messages.js';
 import { FedtuneError, InterruptedError } from '../errors.js';
 import { type Answer, type EncodedMessage, exchange, type Link, Slots, type Tap } from '../links/index.js';
+import { shown } from '../text.js';
 import { publicKeyOf } from './accounts.js';
 import { Bell } from './bell.js';
 import { openConnection } from './connection.js';
@@ -16,6 +18,8 @@ import { subjectsOf } from './subjects.js';
 /** Looked at so often, should the word that something is new get lost. */
 const LOOK_MS = 5000;
 const ME = 'the coordinator';
+/** Letters of what an owner says of an error. */
+const MAX_SHOWN = 1000;
 
 export interface NatsOptions {
   readonly federation: FederationFolder;
@@ -24,6 +28,8 @@ export interface NatsOptions {
   readonly owners: readonly string[];
   /** The largest reply that an owner may send, bytes. */
   readonly maxReplyBytes: number;
+  /** How long an owner has to train or score; without, as long as it takes. The end of a run waits for all. */
+  readonly deadlineMs?: number;
   readonly tap?: Tap;
   /** Hears what the link waits for, and of messages that it refused. */
   readonly onStatus?: (text: string) => void;
@@ -34,6 +40,34 @@ interface Known {
   readonly record: OwnerRecord;
   readonly account: string;
   readonly enrolment: Enrolment;
+}
+
+/**
+ * What goes wrong with one owner, as that owner's alone: nothing that it sends ends the run of the others, or acts on a terminal. Before the
+ * first round it does, as there is no run without its description.
+ */
+function ownersError(owner: string, kind: Request['kind'], error: unknown): unknown {
+  if (!(error instanceof FedtuneError) || isGone(error)) return error;
+  const message = shown(error.message, MAX_SHOWN);
+  if (kind === 'score' || kind === 'finish') {
+    return new FedtuneError('OWNER_FAILED', `${owner} gave no scores (${shown(error.code)}): ${message}`, {
+      cause: error,
+    });
+  }
+  const isItsOwn = kind === 'train' && !(error instanceof InterruptedError);
+  if (!isItsOwn) return new FedtuneError(shown(error.code), `${owner}: ${message}`, { cause: error });
+  error.message = message;
+  return error;
+}
+
+/** A request on its way to an owner. */
+interface Errand {
+  readonly name: string;
+  /** The encoded message, where it lies. */
+  readonly parts: readonly Uint8Array[];
+  readonly bytes: number;
+  /** Moment at which nobody waits for the reply any more. */
+  readonly until: number;
 }
 
 /** What the link holds while it is connected. */
@@ -71,6 +105,15 @@ export class NatsLink implements Link {
 
   readonly #throwIfClosed = (): void => {
     if (this.#closing.signal.aborted) throw new InterruptedError('Interrupted.');
+  };
+
+  readonly #throwIfOver = (name: string, until: number): void => {
+    this.#throwIfClosed();
+    if (performance.now() < until) return;
+    throw new FedtuneError(
+      'ABSENT',
+      `Expected ${name} to answer within ${this.#options.deadlineMs! / 1000} s but it did not.`,
+    );
   };
 
   async #connect(): Promise<Session> {
@@ -119,12 +162,18 @@ export class NatsLink implements Link {
     return undefined;
   }
 
-  /** Waits as long as it takes; undefined where the server lost the task. */
-  async #waitForReply(name: string, box: Mailbox, task: Manifest, before: number): Promise<Manifest | undefined> {
+  /** Waits until `until`; undefined where the server lost the task. */
+  async #waitForReply(
+    name: string,
+    box: Mailbox,
+    task: Manifest,
+    before: number,
+    until: number,
+  ): Promise<Manifest | undefined> {
     const subjects = subjectsOf(task.owner);
     const bell = this.#bells.get(task.owner)!;
-    for (let seen = before; ; await bell.wait(LOOK_MS)) {
-      this.#throwIfClosed();
+    for (let seen = before; ; await bell.wait(Math.min(LOOK_MS, Math.max(0, until - performance.now())))) {
+      this.#throwIfOver(name, until);
       const owner = this.#owner(name);
       const found = await box.get(subjects.reply);
       if (found && found.seq !== seen) {
@@ -136,46 +185,41 @@ export class NatsLink implements Link {
   }
 
   /** Asks once; undefined where the server lost what it was given. */
-  async #round({ connection, streams }: Session, name: string, parts: readonly Uint8Array[], bytes: number) {
+  async #round(
+    { connection, streams }: Session,
+    { name, parts, bytes, until }: Errand,
+  ): Promise<Uint8Array | undefined> {
     const { run, maxReplyBytes, federation } = this.#options;
     const { account } = this.#owner(name);
     const subjects = subjectsOf(account);
     if (!this.#bells.has(account)) this.#bells.set(account, new Bell());
-    const box = new Mailbox(connection, ME, `$JS.API.DIRECT.GET.${account}.`, this.#throwIfClosed);
+    const box = new Mailbox(connection, ME, `$JS.API.DIRECT.GET.${account}.`, () => this.#throwIfOver(name, until));
     await streams.ensure(account, bytes + maxReplyBytes);
     await streams.purge(account, `${subjects.down}.>`);
     await streams.purge(account, `${subjects.up}.>`);
     const before = (await box.get(subjects.reply))?.seq ?? 0;
     const digest = sha256Of(parts);
     const id = randomUUID();
-    const task: Manifest = {
-      version: 1,
-      kind: 'task',
-      run,
-      owner: account,
-      id,
-      request: digest,
-      bytes,
-      sha256: digest,
-    };
+    const request = { run, owner: account, id, request: digest };
+    const task: Manifest = { version: 1, kind: 'task', ...request, bytes, sha256: digest };
     await putPieces(box, subjects.down, id, parts);
     const { payload, signature } = sealManifest(task, federation.keys.signing);
     await box.put(subjects.task, payload, { [SIGNATURE]: signature });
-    const reply = await this.#waitForReply(name, box, task, before);
+    const reply = await this.#waitForReply(name, box, task, before, until);
     if (reply === undefined) return undefined;
     const whole = await getPieces(box, subjects.up, reply, maxReplyBytes, `owner ${name}`);
     this.#answered.add(id);
     return whole;
   }
 
-  async #carry(name: string, message: EncodedMessage): Promise<Uint8Array> {
-    const parts = [...partsOf(message)];
+  async #carry(errand: Errand): Promise<Uint8Array> {
+    const { name, until } = errand;
     for (;;) {
-      this.#throwIfClosed();
+      this.#throwIfOver(name, until);
       this.#session ??= this.#connect();
       const session = await this.#session;
       try {
-        const reply = await this.#round(session, name, parts, message.bytes);
+        const reply = await this.#round(session, errand);
         if (reply) return reply;
       } catch (error) {
         if ((error as { code?: string }).code !== NO_STREAM) throw error;
@@ -195,7 +239,17 @@ export class NatsLink implements Link {
     if (turn === undefined) {
       throw new FedtuneError('UNKNOWN_OWNER', `Expected one of ${this.#turns.size} owners but was asked for ${owner}.`);
     }
-    return exchange(owner, request, (message) => turn.run(() => this.#carry(owner, message)), this.#options.tap);
+    const { deadlineMs, tap } = this.#options;
+    const isTimed = deadlineMs !== undefined && (request.kind === 'train' || request.kind === 'score');
+    const until = isTimed ? performance.now() + deadlineMs : Number.POSITIVE_INFINITY;
+    const carry = (message: EncodedMessage) => {
+      const errand = { name: owner, parts: [...partsOf(message)], bytes: message.bytes, until };
+      return turn.run(() => this.#carry(errand));
+    };
+    return exchange(owner, request, carry, tap).catch((error: unknown) => {
+      this.#throwIfClosed();
+      throw ownersError(owner, request.kind, error);
+    });
   }
 
   async close(): Promise<void> {

@@ -2,6 +2,7 @@ import { fromPublic, fromSeed } from '@nats-io/nkeys';
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { z } from 'zod';
 import { FedtuneError } from '../errors.js';
+import { printable } from '../text.js';
 import { agentJwt, publicKeyOf } from './accounts.js';
 import { type Enrolment, type FederationFolder, type OwnerRecord, publicKey } from './folder.js';
 import type { Invite } from './invite.js';
@@ -17,7 +18,7 @@ const requestSchema = z.strictObject({
 });
 const replySchema = z.union([
   z.strictObject({ jwt: z.string().max(10_000) }),
-  z.strictObject({ code: z.string().max(40), message: z.string().max(2000) }),
+  z.strictObject({ code: z.string().regex(/^[A-Z_]{1,40}$/), message: z.string().max(2000) }),
 ]);
 const MAX_BYTES = 4096;
 
@@ -131,5 +132,5 @@ export async function askToJoin(
       'The answer of the coordinator to the request to be taken in cannot be read.',
     );
   if ('jwt' in parsed.data) return parsed.data.jwt;
-  throw new FedtuneError(parsed.data.code, parsed.data.message);
+  throw new FedtuneError(parsed.data.code, printable(parsed.data.message));
 }

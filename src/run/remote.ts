@@ -75,6 +75,7 @@ export async function linkRemote(
     federation: FederationFolder.open(config.federation!),
     run: runName(homes),
     owners: owners.map(({ id }) => id),
+    ...(config.deadline !== null && config.devices.length === 0 ? { deadlineMs: config.deadline * 1000 } : {}),
     maxReplyBytes: 4 * MEGABYTE + MAX_ADAPTERS * initial.byteLength,
     ...(tap ? { tap } : {}),
     ...(onStatus ? { onStatus } : {}),

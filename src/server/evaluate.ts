@@ -7,9 +7,12 @@ import {
   WHICH,
   type Which,
 } from '../contracts/evaluation.js';
+import { isGone } from '../contracts/isFinal.js';
 import type { NllSums, StateTurns } from '../contracts/messages.js';
 import { macroScore, scoreOf, weightedScore } from '../contracts/score.js';
-import { orInterrupted } from './train.js';
+import type { FedtuneError } from '../errors.js';
+import { emitClients } from './accounts.js';
+import { type ClientFailure, orInterrupted } from './train.js';
 import type { Federation, LoopHost, LoopState, RunClient, Turns } from './types.js';
 
 /** The split that shows progress during the run: validation, so that nothing is ever chosen by the test data. */
@@ -59,6 +62,13 @@ function wantedScores({ capabilities, arms }: Federation, state: LoopState): Whi
   return WHICH.filter((which) => exist.has(which));
 }
 
+/** What an owner that is gone has answered: that it is gone. Throws what else goes wrong. */
+export const unlessGone = <T>(client: string, answer: Promise<T>): Promise<T | ClientFailure> =>
+  answer.catch((error: unknown) => {
+    if (isGone(error)) return { client, error: error as FedtuneError };
+    throw error;
+  });
+
 /** Lets the owners score what there is after a round on the progress split; the base only once. */
 export async function evaluateRound(federation: Federation, state: LoopState, host: LoopHost): Promise<LoopState> {
   const { clients, arms } = federation;
@@ -67,17 +77,27 @@ export async function evaluateRound(federation: Federation, state: LoopState, ho
   const which = wantedScores(federation, state);
   const asked = clients.filter((client) => (split === 'valid' ? client.numValid : client.numTest) > 0);
   host.progress({ kind: 'evaluating', round, jobs: asked.length });
-  const replies = await orInterrupted(
+  const answers = await orInterrupted(
     Promise.all(
       asked.map(async (client) => {
         const states = turnsOf(turns, client.id);
         const offer = arms.main.offer(client);
-        const { reply } = await host.link.ask(client.id, { kind: 'score', round, split, which, states, ...offer });
+        const request = { kind: 'score', round, split, which, states, ...offer } as const;
+        const answer = await unlessGone(client.id, host.link.ask(client.id, request));
+        if ('error' in answer) return answer;
+        const { reply } = answer;
         return { id: client.id, scores: scoresOf(reply.scores), tokens: reply.tokens };
       }),
     ),
     host.signal,
   );
+  emitClients(
+    host,
+    round,
+    [],
+    answers.filter((answer) => 'error' in answer),
+  );
+  const replies = answers.filter((answer) => 'scores' in answer);
   const fresh = new Map(replies.map(({ id, scores }) => [id, scores]));
   const baseScores: Record<string, Score> = { ...state.baseScores };
   for (const [id, { base }] of fresh) if (base) baseScores[id] = base;

@@ -1,8 +1,8 @@
 import type { Adapter } from '../adapter/layout.js';
 import type { Scores, Which } from '../contracts/evaluation.js';
-import type { Finished } from '../contracts/messages.js';
+import type { FedtuneError } from '../errors.js';
 import { deriveSeed } from '../random.js';
-import { scoresOf, summarise, turnsOf } from './evaluate.js';
+import { scoresOf, summarise, turnsOf, unlessGone } from './evaluate.js';
 import { orInterrupted } from './train.js';
 import type { Federation, LoopHost, LoopState, RunClient } from './types.js';
 
@@ -23,6 +23,9 @@ export interface FinishedRun {
   readonly masks: ReadonlyMap<string, Uint8Array>;
 }
 
+/** Ended without a reply; failed on its own machine. */
+const AGAIN: ReadonlySet<string> = new Set(['WORKER', 'OWNER_FAILED']);
+
 /** Asks one owner; an owner that ended without a reply is asked again, `retries` times. */
 async function finishClient(federation: Federation, state: LoopState, client: RunClient, host: LoopHost) {
   const { config, arms } = federation;
@@ -34,7 +37,7 @@ async function finishClient(federation: Federation, state: LoopState, client: Ru
     try {
       return (await host.link.ask(client.id, request)).reply;
     } catch (error) {
-      const again = attempt < config.retries && (error as { code?: string }).code === 'WORKER';
+      const again = attempt < config.retries && AGAIN.has((error as { code?: string }).code ?? '');
       if (!again || host.signal.aborted) throw error;
       host.progress({
         kind: 'failed',
@@ -49,25 +52,30 @@ async function finishClient(federation: Federation, state: LoopState, client: Ru
 
 /**
  * After the last round every owner fine-tunes (where the run file says so), scores everything it has on its validation and
- * test examples, chooses by validation what it takes home and writes that down; the server hears of sums and choices.
+ * test examples, chooses by validation what it takes home and writes that down; the server hears of sums and choices. An owner that is none
+ * any more is left out.
  */
 export async function finishRun(federation: Federation, state: LoopState, host: LoopHost): Promise<FinishedRun> {
   const { config, clients, arms } = federation;
   if (config.finetune_steps > 0 || config.finetune_epochs > 0)
     host.progress({ kind: 'tuning', clients: clients.length });
   host.progress({ kind: 'evaluating', round: state.round, jobs: clients.length });
-  const work = clients.map((client) => finishClient(federation, state, client, host));
+  const work = clients.map((client) => unlessGone(client.id, finishClient(federation, state, client, host)));
   // Where one fails the others come to their end first, or what they go on to write would be left behind.
   const all = Promise.allSettled(work).then(() => Promise.all(work));
-  const replies: readonly Finished[] = await orInterrupted(all, host.signal);
-  const finished = clients.map((client, i): FinishedClient => {
-    const { valid, test, takeHome, tuneFailure } = replies[i]!;
-    if (tuneFailure) {
-      const { code, message } = tuneFailure;
-      host.emit({ type: 'client_failed', round: 'tuning', client: client.id, code, message });
-    }
-    return { client, valid: scoresOf(valid), test: scoresOf(test), takeHome };
+  const answers = await orInterrupted(all, host.signal);
+  const failed = (client: string, { code, message }: Pick<FedtuneError, 'code' | 'message'>) =>
+    host.emit({ type: 'client_failed', round: 'tuning', client, code, message });
+  const finished = clients.flatMap((client, i): FinishedClient[] => {
+    const answer = answers[i]!;
+    if ('error' in answer) failed(client.id, answer.error);
+    if (!('takeHome' in answer)) return [];
+    const { valid, test, takeHome, tuneFailure } = answer;
+    if (tuneFailure) failed(client.id, tuneFailure);
+    return [{ client, valid: scoresOf(valid), test: scoresOf(test), takeHome }];
   });
+  if (finished.length === 0) throw answers.find((answer) => 'error' in answer)!.error;
+  const replies = answers.filter((answer) => 'takeHome' in answer);
   const final = summarise(
     state.round,
     'test',

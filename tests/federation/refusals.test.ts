@@ -188,6 +188,32 @@ describe('what an owner may not send is refused by name, and the owner can answe
     expect((await trained).failures).toMatchObject([{ client: 'mallory', error: { code: 'NON_FINITE' } }]);
   });
 
+  it('an error that would end the run, or act on a terminal, is that owner’s alone', async () => {
+    const mallory = await odd('mallory');
+    const link = linkTo(['mallory']);
+    const wire = {
+      name: 'InterruptedError',
+      code: 'INTERRUPTED',
+      message: '\u001b[2J',
+      exitCode: 130,
+      stack: null,
+      cause: null,
+    } as const;
+    const bytes = joinMessage(encodeMessage({ kind: 'error', error: wire }));
+    const states = { main: 0, local: 0 };
+    for (const [request, code] of [
+      [TRAIN, 'INTERRUPTED'],
+      [{ kind: 'score', round: 1, split: 'valid', which: ['base'], states, parts: {}, note: null }, 'OWNER_FAILED'],
+      [{ kind: 'finish', round: 1, seed: 1, states, parts: {}, note: null }, 'OWNER_FAILED'],
+    ] as const) {
+      const asked = link.ask('mallory', request).catch((error: unknown) => error);
+      await answer(mallory, await mallory.task(), { bytes });
+      const error = await asked;
+      expect(error).toMatchObject({ code, name: 'FedtuneError' });
+      expect((error as Error).message).not.toContain('\u001b');
+    }
+  });
+
   it('messages mutated anywhere end no process and pass for no reply', async () => {
     const mallory = await odd('mallory');
     const link = linkTo(['mallory']);

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { afterAll, beforeAll } from 'vitest';
 import type { OwnerHome } from '../../src/client/owner.js';
+import type { Request } from '../../src/contracts/messages.js';
 import { openConnection } from '../../src/federation/connection.js';
 import { FederationFolder } from '../../src/federation/folder.js';
 import { inviteOwner } from '../../src/federation/invite.js';
@@ -14,7 +15,7 @@ import { type RunningServer, startNatsServer } from '../../src/federation/natsSe
 import { type OwnerKeys, takeUpInvite } from '../../src/federation/ownerHome.js';
 import { startRegistrar } from '../../src/federation/registrar.js';
 import { serveTasks, type TaskOptions } from '../../src/federation/tasks.js';
-import { joinMessage } from '../../src/links/codec.js';
+import { decodeRequest, joinMessage } from '../../src/links/codec.js';
 import { EngineHost } from '../../src/links/engineHost.js';
 import type { Link } from '../../src/links/link.js';
 import { OwnerServer } from '../../src/links/serve.js';
@@ -92,13 +93,18 @@ export class TestFederation {
   }
 
   /** A link to these homes, each with an agent in this process. */
-  async open(homes: readonly OwnerHome[], more: Partial<NatsOptions> = {}): Promise<Link> {
+  async open(
+    homes: readonly OwnerHome[],
+    more: Partial<NatsOptions> = {},
+    before: (owner: string, request: Request) => Promise<void> = async () => {},
+  ): Promise<Link> {
     const host = new EngineHost({ threads: 1, throwIfStopped: () => {} });
     const server = new OwnerServer(host);
     let last: Promise<unknown> = Promise.resolve();
     const agents = await Promise.all(
       homes.map((home) =>
-        this.serve(home.id, ({ bytes }) => {
+        this.serve(home.id, async ({ bytes }) => {
+          await before(home.id, decodeRequest(bytes));
           const answer = last.then(async () => joinMessage(await server.answer(home, bytes)));
           last = answer;
           return answer;

@@ -143,6 +143,36 @@ describe('owners on machines of their own', () => {
     for (const owner of OWNERS) expect(status.stdout).toMatch(new RegExp(`${owner} +joined +connected +waits`));
   });
 
+  it('leave nothing of their rows with the server or the coordinator', async () => {
+    const bytesBelow = (dir: string): Buffer =>
+      Buffer.concat(
+        readdirSync(join(cwd, dir), { recursive: true, withFileTypes: true })
+          .filter((entry) => entry.isFile())
+          .map((entry) => readFileSync(join(entry.parentPath, entry.name))),
+      );
+    const theirs = Buffer.concat([bytesBelow(NET), bytesBelow('far')]);
+    // The streams of the server are among them: what was asked last is found.
+    expect(theirs.includes('"kind":"finish"')).toBe(true);
+    let looked = 0;
+    for (const owner of OWNERS) {
+      const home = farHome('far')(owner).replace(/adapter$/, '');
+      const rows = readFileSync(join(home, 'rows.jsonl'), 'utf8').trim().split('\n');
+      const ids = JSON.parse(readFileSync(join(home, 'split.json'), 'utf8'));
+      const scores = readFileSync(join(home, 'scores.jsonl'), 'utf8').trim().split('\n');
+      const texts = [
+        ...rows.flatMap((row) => [JSON.parse(row).instruction, JSON.parse(row).output]),
+        ...Object.values(ids).flat(),
+        ...scores.flatMap((line) => Object.values(JSON.parse(line).nll).map(String)),
+      ] as string[];
+      for (const text of texts.filter(({ length }) => length > 6)) {
+        looked++;
+        expect(theirs.includes(text), text).toBe(false);
+        expect(theirs.includes(JSON.stringify(text).slice(1, -1)), text).toBe(false);
+      }
+    }
+    expect(looked).toBeGreaterThan(50);
+  });
+
   /** Who is killed when the first agent begins a round, and again a random while later. */
   const MOMENTS = [
     { round: 1, who: 'agent' },

@@ -110,7 +110,9 @@ export const federationKeys = {
     .positive()
     .nullable()
     .default(null)
-    .describe('Virtual seconds after which a round closes; null: never.'),
+    .describe(
+      'Seconds after which a round closes, of the virtual clock (`devices`) or, under `runtime: nats`, of the real one; null: never.',
+    ),
   late: z
     .enum(['drop', 'discount'])
     .default('drop')

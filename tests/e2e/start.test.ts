@@ -95,7 +95,6 @@ describe('npm start', () => {
       'test',
       'base',
       'local',
-      'global',
       'own',
       'unmerged',
       'tuned',

@@ -4,6 +4,8 @@ import type { Screen } from '../report/progress.js';
 export interface CliContext {
   readonly stdout: Screen;
   readonly stderr: Screen;
+  /** What questions are read from. */
+  readonly stdin?: NodeJS.ReadableStream;
   /** Fires on Ctrl-C. */
   readonly signal: AbortSignal;
 }

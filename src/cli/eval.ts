@@ -1,4 +1,4 @@
-import { type Command, InvalidArgumentError, Option } from 'commander';
+import { type Command, Option } from 'commander';
 import { parseConfig } from '../config/parse.js';
 import type { ConfigKey, RunConfig } from '../config/schema.js';
 import { ConfigError } from '../errors.js';
@@ -11,6 +11,7 @@ import type { OpenedRun } from '../run/openRun.js';
 import type { CliContext } from './context.js';
 import { evalTables } from './evalTables.js';
 import { addConfigFlags, configOverrides } from './flags.js';
+import { wholeNumber } from './numbers.js';
 
 /** Keys of the run file that say how something is scored. */
 const KEYS: readonly ConfigKey[] = [
@@ -34,12 +35,6 @@ interface EvalFlags extends Record<string, unknown> {
   readonly rolling?: boolean;
   readonly json?: boolean;
   readonly out?: string;
-}
-
-function count(text: string): number {
-  const value = Number(text);
-  if (Number.isInteger(value) && value > 0) return value;
-  throw new InvalidArgumentError('Expected a whole number from 1.');
 }
 
 /** The settings: those of the first run that is named, with the flags on top. */
@@ -140,15 +135,19 @@ export function addEvalCommand(program: Command, context: CliContext): void {
       ).choices(['train', 'valid', 'test', 'all']),
     )
     .option('--text <file...>', 'plain text (UTF-8), in windows')
-    .option('--window <tokens>', 'tokens in a window; without it the context of the base, at most 1024', count)
-    .option('--stride <tokens>', 'tokens from one window to the next; without it half a window', count)
+    .option('--window <tokens>', 'tokens in a window; without it the context of the base, at most 1024', wholeNumber)
+    .option('--stride <tokens>', 'tokens from one window to the next; without it half a window', wholeNumber)
     .option('--rolling', 'windows as lm-evaluation-harness cuts them: disjoint, behind a BOS token')
     .option('--choices <data...>', 'multiple choice: rows {question, choices, answer}')
     .option(
       '--choices-prompt <text>',
       'text with {question} in it, or `template` for the prompt template; without it "Question: {question}\\nAnswer:"',
     )
-    .option('--limit <n>', 'at most this many examples of each owner, questions of each file: the first ones', count)
+    .option(
+      '--limit <n>',
+      'at most this many examples of each owner, questions of each file: the first ones',
+      wholeNumber,
+    )
     .option('--out <file>', 'write the scores of single examples, one JSON a line')
     .option('--json', 'print one JSON document');
   command.addHelpText('after', EXAMPLES);

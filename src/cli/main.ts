@@ -36,4 +36,9 @@ stdout
     });
   });
 
-process.exitCode = await runCli(process.argv.slice(2), { stdout, stderr, signal: controller.signal });
+process.exitCode = await runCli(process.argv.slice(2), {
+  stdin: process.stdin,
+  stdout,
+  stderr,
+  signal: controller.signal,
+});

@@ -3,6 +3,7 @@ import { nearest } from '../config/nearest.js';
 import { CONFIG_KEYS } from '../config/schema.js';
 import { FedtuneError, InterruptedError } from '../errors.js';
 import { version } from '../version.js';
+import { addChatCommand } from './chat.js';
 import { addCompletionCommand } from './completion.js';
 import type { CliContext } from './context.js';
 import { addDataCommand } from './data.js';
@@ -24,7 +25,7 @@ const GROUPS: readonly [string, readonly ((program: Command, context: CliContext
   ['Begin:', [addStartCommand, addDoctorCommand, addModelsCommand]],
   ['Look before:', [addDataCommand, addInspectCommand, addKeysCommand]],
   ['Train:', [addPlanCommand, addRunCommand]],
-  ['Look after:', [addReportCommand, addEvalCommand]],
+  ['Look after:', [addReportCommand, addEvalCommand, addChatCommand]],
   ['Take home:', [addExportCommand]],
   ['On machines of their own:', [addFederationCommand, addJoinCommand]],
   [OTHER, [addCompletionCommand]],

@@ -1,5 +1,5 @@
 export { readGgufAdapter, writeGgufAdapter } from './ggufAdapter.js';
-export { llamaCppAnswers } from './llamaCpp.js';
+export { LlamaCpp, llamaCppAnswers, type Speaker } from './llamaCpp.js';
 export { type MergeOptions, writeMergedGguf } from './merged.js';
 export type { PeftOptions } from './peftConfig.js';
 export { readPeftAdapter } from './readPeft.js';

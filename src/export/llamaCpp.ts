@@ -1,5 +1,124 @@
-import type { Token } from 'node-llama-cpp';
+import type { Llama, LlamaContext, LlamaModel, Token } from 'node-llama-cpp';
 import { FedtuneError } from '../errors.js';
+
+export interface AnswerOptions {
+  /** Token ids of the prompt. */
+  readonly prompt: readonly number[];
+  readonly maxTokens: number;
+  /** 0: the likeliest token each time. @default 0 */
+  readonly temperature?: number | undefined;
+  /** Of what is drawn, where the temperature is above 0. */
+  readonly seed?: number | undefined;
+  /** Gets the answer piece by piece while it is written. */
+  readonly onText?: ((piece: string) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface ContextOptions {
+  /** GGUF LoRA to answer with; null: the base alone. */
+  readonly lora: string | null;
+  /** Tokens of prompt and answer together. */
+  readonly contextSize: number;
+  /** @default 1 */
+  readonly threads?: number;
+}
+
+async function orLlamaError<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (cause) {
+    throw new FedtuneError(
+      'LLAMA_CPP',
+      `Expected llama.cpp to answer but node-llama-cpp says: ${(cause as Error).message}`,
+      { cause },
+    );
+  }
+}
+
+/** The base in llama.cpp, alone or with one adapter. */
+export class Speaker {
+  readonly #model: LlamaModel;
+  readonly #context: LlamaContext;
+  readonly #sequence: ReturnType<LlamaContext['getSequence']>;
+
+  constructor(model: LlamaModel, context: LlamaContext) {
+    this.#model = model;
+    this.#context = context;
+    this.#sequence = context.getSequence();
+  }
+
+  /** What is written after a prompt, up to the end token or `maxTokens`. Throws FedtuneError LLAMA_CPP. */
+  answer({ prompt, maxTokens, temperature = 0, seed, onText, signal }: AnswerOptions): Promise<string> {
+    return orLlamaError(async () => {
+      await this.#sequence.clearHistory();
+      const answer: Token[] = [];
+      let shown = '';
+      const options = { temperature, ...(seed === undefined ? {} : { seed }) };
+      // Ends by itself at an end token.
+      for await (const token of this.#sequence.evaluate(prompt as Token[], options)) {
+        answer.push(token);
+        const text = onText ? this.#model.detokenize(answer) : '';
+        // A letter of several tokens is shown once it is whole.
+        if (onText && !text.endsWith('\ufffd')) {
+          onText(text.slice(shown.length));
+          shown = text;
+        }
+        if (answer.length === maxTokens || signal?.aborted) break;
+      }
+      const text = this.#model.detokenize(answer);
+      if (text.length > shown.length) onText?.(text.slice(shown.length));
+      return text;
+    });
+  }
+
+  dispose(): Promise<void> {
+    return this.#context.dispose();
+  }
+}
+
+/** A GGUF base in llama.cpp (through node-llama-cpp, on the CPU). */
+export class LlamaCpp {
+  readonly #llama: Llama;
+  readonly #model: LlamaModel;
+
+  private constructor(llama: Llama, model: LlamaModel) {
+    this.#llama = llama;
+    this.#model = model;
+  }
+
+  /** Throws FedtuneError LLAMA_CPP where it cannot be loaded or refuses the file. */
+  static open(modelPath: string): Promise<LlamaCpp> {
+    return orLlamaError(async () => {
+      // Loaded only when it is asked: it opens shared libraries, and nothing else of an export needs it.
+      const { getLlama, LlamaLogLevel } = await import('node-llama-cpp');
+      const llama = await getLlama({
+        gpu: false,
+        build: 'never',
+        skipDownload: true,
+        progressLogs: false,
+        logLevel: LlamaLogLevel.error,
+      });
+      try {
+        return new LlamaCpp(llama, await llama.loadModel({ modelPath, gpuLayers: 0 }));
+      } catch (error) {
+        await llama.dispose();
+        throw error;
+      }
+    });
+  }
+
+  /** Throws FedtuneError LLAMA_CPP. */
+  speaker({ lora, contextSize, threads = 1 }: ContextOptions): Promise<Speaker> {
+    return orLlamaError(async () => {
+      const how = { contextSize, threads, ...(lora === null ? {} : { lora }) };
+      return new Speaker(this.#model, await this.#model.createContext(how));
+    });
+  }
+
+  dispose(): Promise<void> {
+    return this.#llama.dispose();
+  }
+}
 
 export interface LlamaCppParams {
   /** GGUF file of the base. */
@@ -11,49 +130,21 @@ export interface LlamaCppParams {
   readonly maxTokens: number;
 }
 
-async function answers({ modelPath, adapters, prompt, maxTokens }: LlamaCppParams): Promise<string[]> {
-  // Loaded only when it is asked: it opens shared libraries, and nothing else of an export needs it.
-  const { getLlama, LlamaLogLevel } = await import('node-llama-cpp');
-  const llama = await getLlama({
-    gpu: false,
-    build: 'never',
-    skipDownload: true,
-    progressLogs: false,
-    logLevel: LlamaLogLevel.error,
-  });
+/**
+ * What llama.cpp writes after a prompt, taking the likeliest token each time: one text an adapter, up to the end token. Throws
+ * FedtuneError LLAMA_CPP where it cannot be loaded or refuses a file.
+ */
+export async function llamaCppAnswers({ modelPath, adapters, prompt, maxTokens }: LlamaCppParams): Promise<string[]> {
+  const llama = await LlamaCpp.open(modelPath);
   try {
-    const model = await llama.loadModel({ modelPath, gpuLayers: 0 });
     const texts: string[] = [];
     for (const lora of adapters) {
-      const contextSize = prompt.length + maxTokens;
-      const context = await model.createContext({ contextSize, threads: 1, ...(lora === null ? {} : { lora }) });
-      const answer: Token[] = [];
-      // Ends by itself at an end token.
-      for await (const token of context.getSequence().evaluate(prompt as Token[], { temperature: 0 })) {
-        answer.push(token);
-        if (answer.length === maxTokens) break;
-      }
-      texts.push(model.detokenize(answer));
-      await context.dispose();
+      const speaker = await llama.speaker({ lora, contextSize: prompt.length + maxTokens });
+      texts.push(await speaker.answer({ prompt, maxTokens }));
+      await speaker.dispose();
     }
     return texts;
   } finally {
     await llama.dispose();
-  }
-}
-
-/**
- * What llama.cpp (through node-llama-cpp, on the CPU) writes after a prompt, taking the likeliest token each time: one
- * text an adapter, up to the end token. Throws FedtuneError LLAMA_CPP where it cannot be loaded or refuses a file.
- */
-export async function llamaCppAnswers(params: LlamaCppParams): Promise<string[]> {
-  try {
-    return await answers(params);
-  } catch (cause) {
-    throw new FedtuneError(
-      'LLAMA_CPP',
-      `Expected llama.cpp to answer but node-llama-cpp says: ${(cause as Error).message}`,
-      { cause },
-    );
   }
 }

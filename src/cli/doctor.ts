@@ -101,6 +101,16 @@ async function disk(): Promise<Finding> {
   };
 }
 
+/** Only whoever calls owners on machines of their own together needs it. */
+async function natsServer(): Promise<Finding> {
+  const { findNatsServer } = await import('../federation/natsServer.js');
+  const found = await findNatsServer().then(
+    ({ path, version: v }) => `${v} at ${path}`,
+    () => 'not there (only whoever starts a federation of owners on machines of their own needs it)',
+  );
+  return { what: 'nats-server', verdict: 'ok', found };
+}
+
 const CHECKS: readonly [string, () => Finding | Promise<Finding>][] = [
   ['system', node],
   ['processor', processor],
@@ -108,6 +118,7 @@ const CHECKS: readonly [string, () => Finding | Promise<Finding>][] = [
   ['llama.cpp', llamaCpp],
   ['gradient', gradient],
   ['kernels', kernelSets],
+  ['nats-server', natsServer],
   ['memory', memory],
   ['disk', disk],
 ];
@@ -132,7 +143,7 @@ export function addDoctorCommand(program: Command, { stdout }: CliContext): void
     .option('--json', 'print one JSON document')
     .action(async ({ json }: { json?: boolean }) => {
       const findings = await examine();
-      const lines = findings.map(({ what, verdict, found }) => `${verdict.padEnd(9)}${what.padEnd(11)}${found}\n`);
+      const lines = findings.map(({ what, verdict, found }) => `${verdict.padEnd(9)}${what.padEnd(13)}${found}\n`);
       stdout.write(json ? `${JSON.stringify(findings)}\n` : lines.join(''));
       const failed = findings.filter(({ verdict }) => verdict === 'failed').map(({ what }) => what);
       if (failed.length > 0) throw new FedtuneError('DOCTOR', `Not well: ${failed.join(', ')}.`);

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import type { RunConfig } from '../config/schema.js';
 import type { RunEstimate } from '../contracts/progress.js';
+import { ConfigError } from '../errors.js';
 import type { HubOptions } from '../model/index.js';
 import { estimateRun, requireRoom } from './estimate.js';
 import { requireRoomForBase } from './memory.js';
@@ -31,6 +32,11 @@ export interface PlannedRun {
  * does not fit into this machine.
  */
 export async function planRun({ config, hub = {}, signal }: PlanOptions): Promise<PlannedRun> {
+  if (config.runtime === 'nats') {
+    throw new ConfigError(
+      'Expected a run on this machine but runtime is nats: what owners on machines of their own take is not known here.',
+    );
+  }
   const begun = performance.now();
   const prepared = await prepare(config, hub);
   requireRoomForBase(prepared.model.description, config.precision);

@@ -29,7 +29,7 @@ describe.skipIf(!existsSync(main))('to begin with (needs npm run build:ts)', { t
     expect(status, stdout).toBe(0);
     const findings = JSON.parse(stdout) as { what: string; verdict: string }[];
     expect(findings.map(({ what }) => what)).toEqual([
-      ...['system', 'processor', 'ggml', 'llama.cpp', 'gradient', 'kernels', 'memory', 'disk'],
+      ...['system', 'processor', 'ggml', 'llama.cpp', 'gradient', 'kernels', 'nats-server', 'memory', 'disk'],
     ]);
     expect(findings.filter(({ verdict }) => verdict === 'failed')).toEqual([]);
   });

@@ -11,6 +11,11 @@ import { LlamaCpp, llamaCppAnswers, writeGgufAdapter } from '../../src/export/in
 import { openRun } from '../../src/run/openRun.js';
 
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+/** The first of the embedded owners. */
+const OWNER = readdirSync(fileURLToPath(new URL('../../datasets/owners', import.meta.url)), { withFileTypes: true })
+  .filter((entry) => entry.isDirectory())
+  .map(({ name }) => name)
+  .sort()[0]!;
 const dir = mkdtempSync(join(tmpdir(), 'fedtune-chatting-'));
 afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
@@ -67,20 +72,13 @@ describe.skipIf(!existsSync(main))('fedtune chat (needs npm run build:ts)', { ti
   }, 200_000);
 
   it('asks by the template that was trained, base and adapter side by side', async () => {
-    const { code, out, err } = await chat(run, [
-      '--owner',
-      'corner-bakery',
-      '--compare',
-      '--json',
-      '--prompt',
-      'Open today?',
-    ]);
+    const { code, out, err } = await chat(run, ['--owner', OWNER, '--compare', '--json', '--prompt', 'Open today?']);
     expect(code, err).toBe(0);
     expect(JSON.parse(out)).toEqual({
       question: 'Open today?',
       answers: {
         base: await expected(run, null, [user('Open today?')]),
-        'corner-bakery': await expected(run, 'corner-bakery', [user('Open today?')]),
+        [OWNER]: await expected(run, OWNER, [user('Open today?')]),
       },
     });
   });
@@ -104,15 +102,16 @@ describe.skipIf(!existsSync(main))('fedtune chat (needs npm run build:ts)', { ti
     expect(out).toContain(await expected(run, 'global', [user('And then?')]));
     const llama = await LlamaCpp.open((await openRun(run)).model.path);
     const speaker = await llama.speaker({ lora: null, contextSize: 64 });
+    const prompt = (await openRun(run)).model.tokenizer.encode('### Instruction\nWhen do you open?\n### Response\n');
     const pieces: string[] = [];
-    const text = await speaker.answer({ prompt: [1, 2, 3], maxTokens: 20, onText: (piece) => pieces.push(piece) });
+    const text = await speaker.answer({ prompt, maxTokens: 20, onText: (piece) => pieces.push(piece) });
     expect(pieces.length).toBeGreaterThan(3);
     expect(pieces.join('')).toBe(text);
     await llama.dispose();
   });
 
   it.each([
-    [['--owner', 'corner-bakry'], 2, 'Did you mean "corner-bakery"?'],
+    [['--owner', `${OWNER.slice(0, -2)}${OWNER.at(-1)}`], 2, `Did you mean "${OWNER}"?`],
     [['--owner', 'global'], 2, 'Expected --prompt'],
     [['--owner', 'global', '--temperature', '-1'], 2, 'Expected a number from 0'],
     [['--owner', 'global', '--prompt', 'word '.repeat(3000)], 1, 'Expected a question of at most'],

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { parse } from 'yaml';
 import { runCli } from '../../src/cli/program.js';
 import { CONFIG_KEYS } from '../../src/config/schema.js';
 import { readGgufAdapter, readPeftAdapter } from '../../src/export/index.js';
@@ -222,6 +223,42 @@ describe.skipIf(!existsSync(main))('the command line (needs npm run build:ts)', 
         expect(bytesOf(merged, 'blk.0.attn_q.weight')).not.toEqual(bytesOf(model, 'blk.0.attn_q.weight'));
       });
 
+      it('of everybody at once, each with a model card that says what it is and nothing of this machine', async () => {
+        const out = join(dir, 'everybody');
+        const { code, stdout } = await inside('export', join(dir, 'a'), '--all', '--format', 'peft', '--out', out);
+        const names = ['global', ...OWNERS];
+        expect([code, stdout]).toEqual([0, names.map((name) => `${join(out, name)}\n`).join('')]);
+        for (const name of names) {
+          const original = await readPeftAdapter(join(dir, 'a/adapters', name), model);
+          expect(await readPeftAdapter(join(out, name), model), name).toEqual(original);
+        }
+        const card = readFileSync(join(out, OWNERS[0]!, 'README.md'), 'utf8');
+        const { clients } = JSON.parse(readFileSync(join(dir, 'a/metrics.json'), 'utf8'));
+        const [front] = card.split('\n---\n');
+        expect(parse(front!.slice(4))).toMatchObject({
+          library_name: 'peft',
+          tags: ['lora', 'federated-learning', 'fedtune'],
+        });
+        expect(card).toContain(`owner ${OWNERS[0]} took home (${clients[0].take_home.which})`);
+        expect(card).toContain(
+          `| base${clients[0].take_home.which === 'base' ? ' (this adapter)' : ''} | ${clients[0].base.ppl.toFixed(3)} |`,
+        );
+        expect(card).not.toContain(dir);
+        // Somebody's own page stays.
+        writeFileSync(join(out, OWNERS[0]!, 'README.md'), 'mine');
+        await inside(
+          'export',
+          join(dir, 'a'),
+          '--client',
+          OWNERS[0]!,
+          '--format',
+          'peft',
+          '--out',
+          join(out, OWNERS[0]!),
+        );
+        expect(readFileSync(join(out, OWNERS[0]!, 'README.md'), 'utf8')).toBe('mine');
+      });
+
       it('names the owners where there is no such one', async () => {
         const { code, stderr } = await inside(
           'export',
@@ -250,7 +287,7 @@ describe('every command', () => {
     [2, 'local_steps (3) or local_epochs (2)', ['run', '--local-steps', '3', '--local-epochs', '2']],
     [2, 'nowhere.yaml', ['run', 'nowhere.yaml']],
     [2, 'Did you mean run?', ['runn']],
-    [2, "required option '--client <id>'", ['export', 'a']],
+    [2, 'Expected one of --client ID and --all', ['export', 'a', '--format', 'gguf', '--out', 'x']],
     [2, 'Allowed choices are peft, gguf', ['export', 'a', '--client', 'global', '--format', 'onnx', '--out', 'x']],
     [1, 'nowhere.gguf but nothing is there', ['run', '--model', 'nowhere.gguf']],
     [1, 'at "nowhere/*.jsonl"', ['run', '--data', 'nowhere/*.jsonl']],

@@ -1,0 +1,64 @@
+import { WHICH } from '../contracts/evaluation.js';
+import type { ClientMetrics, RunMetrics } from '../contracts/metrics.js';
+import { plural } from '../report/format.js';
+import type { OpenedRun } from '../run/openRun.js';
+import { shown } from '../text.js';
+import { version } from '../version.js';
+
+/** A name from data in a line of Markdown. */
+const plain = (name: string): string => shown(name, 80).replaceAll(/[\\`*_{}[\]<>|#]/g, (char) => `\\${char}`);
+
+function scores(client: ClientMetrics): string {
+  const rows = WHICH.flatMap((which) => {
+    const score = client[which];
+    return score
+      ? [`| ${which}${client.take_home.which === which ? ' (this adapter)' : ''} | ${score.ppl.toFixed(3)} |`]
+      : [];
+  });
+  return rows.length === 0 ? '' : `\n| on its own test examples | perplexity |\n|---|---|\n${rows.join('\n')}\n`;
+}
+
+/**
+ * The README.md of a PEFT folder, a model card as hubs show it: base, method, data by its counts, scores, how to load. Nothing of what is
+ * in the data, and no path of this machine.
+ */
+export function adapterCard(run: OpenedRun, owner: string, metrics: RunMetrics): string {
+  const { config, model } = run;
+  const client = metrics.clients.find(({ id }) => id === owner);
+  const base = model.hubId ?? model.name;
+  const data = typeof config.data === 'string' ? [config.data] : config.data;
+  const hub = data.filter((spec) => spec.startsWith('hf:')).map((spec) => spec.slice(3));
+  const head = ['library_name: peft', 'tags:', '- lora', '- federated-learning', '- fedtune'];
+  if (model.hubId !== undefined) head.unshift(`base_model: ${JSON.stringify(model.hubId)}`);
+  if (hub.length > 0) head.push('datasets:', ...hub.map((name) => `- ${JSON.stringify(name)}`));
+  const whose = client
+    ? `what owner ${plain(owner)} took home (${client.take_home.which})`
+    : `the shared adapter of ${plural(metrics.clients.length, 'owner')}`;
+  const trained = client
+    ? `${plural(client.num_train, 'training example')} of its own`
+    : 'the training examples of all owners';
+  return `---
+${head.join('\n')}
+---
+
+# LoRA adapter of a federation
+
+This is ${whose}: a LoRA of rank ${config.lora_r} for ${plain(base)}, trained with fedtune ${version}, method \`${metrics.method}\`${metrics.mutation ? ` with mutation \`${metrics.mutation}\`` : ''}, ${plural(metrics.rounds, 'round')}, seed ${metrics.seed}, base in ${metrics.precision} (sha256 ${metrics.model.sha256.slice(0, 16)}${model.revision ? `, revision ${model.revision}` : ''}). It learnt from ${trained}; rows stayed with their owners.
+${client ? scores(client) : ''}
+Prompt template: \`${plain(config.template)}\`. Use the same when asking; another was not trained.
+
+## How to load
+
+\`\`\`python
+from peft import PeftModel
+from transformers import AutoModelForCausalLM
+
+base = AutoModelForCausalLM.from_pretrained(${JSON.stringify(model.hubId ?? 'the base')})
+model = PeftModel.from_pretrained(base, "this folder")
+\`\`\`
+
+## Licence
+
+fedtune knows the licences of neither base nor data: say here what they allow.
+`;
+}

@@ -18,19 +18,29 @@ function searchCost({ settings, spend }, batch) {
   return { batches: warmup + scored, settings: search };
 }
 
+/** All rounds, or one less, of equally many steps that come out at exactly `left`; undefined where there are none. */
+function evenRounds(left, { rounds, steps }) {
+  const most = Math.min(rounds, left);
+  const even = [most, most - 1].find((r) => r > 0 && left % r === 0 && left / r <= steps);
+  return even === undefined ? undefined : { num_rounds: even, local_steps: left / even };
+}
+
 /**
- * Rounds and steps that cost no more training examples than `rounds * steps` plain steps a client: what a row needs
- * besides (search, a second track, fine-tuning of one round's length) is taken off.
+ * Rounds and steps that cost as many training examples as `rounds * steps` plain steps a client: what a row needs besides
+ * (search, a second track, fine-tuning of one round's length) is taken off, the rest spread over the rounds.
  */
 export function equalBudget(entry, { rounds, steps, batch }) {
   const search = searchCost(entry, batch);
   const left = Math.floor((rounds * steps - search.batches - (entry.finetune ? steps : 0)) / entry.tracks);
   const finetune = entry.finetune ? { finetune_steps: steps } : {};
-  if (entry.continuous) return { num_rounds: 1, local_steps: left, ...search.settings, ...finetune };
-  let best = { num_rounds: 1, local_steps: 1 };
-  for (let r = 1; r <= rounds; r++) {
-    const s = Math.min(steps, Math.floor(left / r));
-    if (s >= 1 && r * s >= best.num_rounds * best.local_steps) best = { num_rounds: r, local_steps: s };
-  }
-  return { ...best, ...search.settings, ...finetune };
+  const spread = entry.continuous
+    ? { num_rounds: 1, local_steps: left }
+    : (evenRounds(left, { rounds, steps }) ?? { num_rounds: Math.min(rounds, left), total_steps: left });
+  return { ...spread, ...search.settings, ...finetune };
+}
+
+/** Steps of a run of the first `rounds` rounds, where the steps of all are spread over them: as near to it as whole steps allow. */
+export function firstRounds({ num_rounds: all, total_steps: total }, rounds) {
+  if (total === undefined || rounds >= all) return {};
+  return { total_steps: Math.floor((total * rounds) / all) };
 }

@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from '
 import { cpus } from 'node:os';
 import { basename, join } from 'node:path';
 import { recallScores, rememberScores } from './methodsBase.mjs';
-import { equalBudget } from './methodsBudget.mjs';
+import { equalBudget, firstRounds } from './methodsBudget.mjs';
 import { CACHE, library, RESULTS } from './paths.mjs';
 
 /** More than any owner has: where nothing is to be left out. */
@@ -26,13 +26,15 @@ const sha256 = (text) => createHash('sha256').update(text).digest('hex');
 
 /** The run file of one cell. `tuned`: what was chosen or is tried. */
 export function cellConfig(part, entry, { seed, tuned, phase }) {
+  const budget = equalBudget(entry, part.plan);
   return {
     ...part.config,
-    ...equalBudget(entry, part.plan),
+    ...budget,
     batch_size: part.plan.batch,
     learning_rate: part.grid[Math.floor(part.grid.length / 2)],
     ...entry.settings,
     ...tuned,
+    ...firstRounds(budget, tuned.num_rounds ?? budget.num_rounds),
     ...PHASES[phase](part.config),
     seed,
   };

@@ -2,7 +2,7 @@ import { cellConfig, getCell, hasCell, runConfig } from './methodsCells.mjs';
 import { tuneRow } from './methodsTune.mjs';
 
 /** Adapters that exist for an owner besides the base, before fine-tuning. */
-const adaptersOf = ({ settings }) => (['perfit', 'ditto'].includes(settings.method) ? 2 : 1);
+const adaptersOf = ({ settings }) => (settings.method === 'ditto' ? 2 : 1);
 
 /** Examples of all owners that a cell trains on and scores. */
 export function cellWork(part, entry, config, { owners, valid, test }) {
@@ -26,8 +26,9 @@ const SAMPLE = { steps: 2, examples: 4 };
  * and of scoring one; and how many examples all owners have.
  */
 export async function calibrate(part, entry, options) {
+  const { total_steps: _, ...settings } = cellConfig(part, entry, { seed: 1, tuned: {}, phase: 'test' });
   const config = {
-    ...cellConfig(part, entry, { seed: 1, tuned: {}, phase: 'test' }),
+    ...settings,
     ...{ method: 'fedavg', mutation: 'none', num_rounds: 1, local_steps: SAMPLE.steps, finetune_steps: 0 },
     ...{ max_valid_examples: SAMPLE.examples, max_test_examples: SAMPLE.examples },
   };

@@ -6,7 +6,7 @@ import { cellConfig, runConfig } from './methodsCells.mjs';
  * fine-tuning, an example a step.
  */
 function probeConfig(part, entry) {
-  const config = cellConfig(part, entry, { seed: 1, tuned: {}, phase: 'tune' });
+  const { total_steps: _, ...config } = cellConfig(part, entry, { seed: 1, tuned: {}, phase: 'tune' });
   return {
     ...config,
     num_rounds: entry.continuous ? 1 : 3,

@@ -87,6 +87,12 @@ export const ABLATIONS = [
   perfit('perfit-warmed', { rewind: false }),
   perfit('perfit-warmup-6', { warmup_steps: 6 }),
   perfit('perfit-round-2', { search_round: 2, warmup_steps: 0, stages: 1 }),
+  perfit('perfit-keep', { optimizer_state: 'keep' }),
+  perfit('perfit-share', { self_share: 0.5 }),
+  perfit('perfit-share-rising', { self_share: 0.7, self_share_course: 'rising' }),
+  perfit('perfit-B', { prune_factors: 'B' }),
+  perfit('perfit-average-2', { average_last_rounds: 2 }),
+  tunedPerfit('perfit+finetune-prox', { finetune_prox: 0.1 }),
   perfit('perfit-global-scope', { prune_scope: 'global' }),
   fedavg('fedqp-90', { ...FEDQP, cone_degrees: 90 }),
   fedavg('fedqp-layer', { ...FEDQP, mutation_groups: 'layer' }),
@@ -153,7 +159,10 @@ export const PAIRS = [
   ['fedavg+fedqp', 'fedavg+fedmut'],
   ['fedavg-size-pairs', 'fedavg-size'],
   ['fedsa-lora', 'fedavg+finetune'],
-  ...ABLATIONS.map(({ id }) => [id, id.startsWith('perfit') ? 'perfit' : 'fedavg+fedqp']),
+  ...ABLATIONS.map(({ id, settings, finetune }) => [
+    id,
+    settings.method !== 'perfit' ? 'fedavg+fedqp' : finetune ? 'perfit+finetune' : 'perfit',
+  ]),
 ];
 
 const SETS = {

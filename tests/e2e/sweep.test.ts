@@ -10,45 +10,9 @@ const root = fileURLToPath(new URL('../..', import.meta.url));
 const out = mkdtempSync(join(tmpdir(), 'fedtune-sweep-'));
 afterAll(() => rmSync(out, { recursive: true, force: true }));
 
-/** What a quick sweep says on its way. */
+/** What a quick sweep over two owners of a folder says on its way. */
 function sweep(...more: string[]): string {
-  const args = [
-    'benchmarks/methods.mjs',
-    '--quick',
-    '--part',
-    'embedded',
-    '--methods',
-    'local,fedavg+finetune',
-    '--out',
-    out,
-  ];
-  return execFileSync('bash', ['-c', '"$0" "$@" 2>&1', process.execPath, ...args, ...more], {
-    cwd: root,
-    encoding: 'utf8',
-  });
-}
-
-const cells = (said: string) => said.split('\n').filter((line) => / {2}(tune|test) {2}seed /.test(line));
-
-it('sweeps, says how long before it starts, and runs no cell twice', () => {
-  const first = sweep();
-  const estimate = first.search(/embedded: (at most \d+ cells, about [\d hmins]+ at \d+ tokens\/s|nothing is missing)/);
-  expect(estimate).toBeGreaterThanOrEqual(0);
-  for (const line of cells(first)) expect(first.indexOf(line)).toBeGreaterThan(estimate);
-  const table = readFileSync(join(out, 'methods-quick.md'), 'utf8');
-  expect(table).toMatch(/\| local \| local \| [\d.]+ \|/);
-  expect(table).toMatch(/\| fedavg\+finetune \| local \| [+−][\d.]+ % .* \| this run \|/);
-
-  expect(cells(sweep())).toEqual([]);
-  expect(readFileSync(join(out, 'methods-quick.md'), 'utf8')).toBe(table);
-  // Cells of another budget are others, and a report runs none.
-  expect(sweep('--estimate', '--steps', '2')).toContain('at most');
-  expect(cells(sweep('--report', '--steps', '2'))).toEqual([]);
-  expect(readFileSync(join(out, 'methods-quick.md'), 'utf8')).toBe(table);
-});
-
-it('sweeps any folder of owners', () => {
-  const data = [
+  const natural = [
     '--part',
     'natural',
     '--model',
@@ -58,10 +22,30 @@ it('sweeps any folder of owners', () => {
     '--owners',
     '2',
   ];
-  sweep(...data);
-  expect(readFileSync(join(out, 'methods-quick.md'), 'utf8')).toMatch(
-    /## natural[\s\S]* 2 owners with 8 training, 2 validation and 3 test examples each/,
-  );
+  const args = ['benchmarks/methods.mjs', '--quick', ...natural, '--methods', 'local,fedavg+finetune', '--out', out];
+  const command = ['-c', '"$0" "$@" 2>&1', process.execPath, ...args, ...more];
+  return execFileSync('bash', command, { cwd: root, encoding: 'utf8' });
+}
+
+const cells = (said: string) => said.split('\n').filter((line) => / {2}(tune|test) {2}seed /.test(line));
+
+it('sweeps, says how long before it starts, and runs no cell twice', { timeout: 600_000 }, () => {
+  const first = sweep();
+  const estimate = first.search(/natural: (at most \d+ cells, about [\d hmins]+ at \d+ tokens\/s|nothing is missing)/);
+  expect(estimate).toBeGreaterThanOrEqual(0);
+  for (const line of cells(first)) expect(first.indexOf(line)).toBeGreaterThan(estimate);
+  const table = readFileSync(join(out, 'methods-quick.md'), 'utf8');
+  expect(table).toContain(' 2 owners with 8 training, 2 validation and 3 test examples each');
+  expect(table).toMatch(/\| local \| local \| [\d.]+ \|/);
+  expect(table).toMatch(/\| fedavg\+finetune \| local \| [+−][\d.]+ % .* \| this run \|/);
+
+  const second = sweep();
+  expect(cells(second)).toEqual([]);
+  expect(second).toContain('nothing is missing');
+  expect(readFileSync(join(out, 'methods-quick.md'), 'utf8')).toBe(table);
+  // Cells of another budget are others, and a report runs none.
+  expect(cells(sweep('--report', '--steps', '2'))).toEqual([]);
+  expect(readFileSync(join(out, 'methods-quick.md'), 'utf8')).toBe(table);
 });
 
 it('scores the base once for all rows', async () => {

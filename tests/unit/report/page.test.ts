@@ -29,7 +29,7 @@ const SETTINGS = {
   late: 'discount',
   devices: [
     { name: 'phone & co', tokens_per_second: 200, share: 1 },
-    { name: 'server', tokens_per_second: 50_000, share: 1 },
+    { name: 'server', tokens_per_second: 50_000, share: 3 },
   ],
 };
 

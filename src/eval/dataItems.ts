@@ -80,7 +80,7 @@ async function readAll(
   for (const spec of specs) if (await isRun(spec)) runs.push(spec);
   const others = specs.filter((spec) => !runs.includes(spec));
   const examples: Example[] = [];
-  for (const run of runs) examples.push(...(await rowsOfRun(run)));
+  for (const run of runs) for (const row of await rowsOfRun(run)) examples.push(row);
   if (others.length === 0) return { examples, summary: [] };
   const loaded = await loadExamples(others.length === 1 ? others[0]! : others, {
     ...readOptionsOf(config),

@@ -83,8 +83,10 @@ export async function readSubjects(
 ): Promise<Subject[]> {
   const subjects: Subject[] = [];
   for (const spec of specs) {
-    if (spec.kind === 'run') subjects.push(...(await readRun(spec, runs.get(spec.run)!, model)));
-    else if (spec.kind === 'peft') subjects.push({ name: spec.name, adapter: await readPeftAdapter(spec.path, model) });
+    if (spec.kind === 'run') {
+      for (const subject of await readRun(spec, runs.get(spec.run)!, model)) subjects.push(subject);
+    } else if (spec.kind === 'peft')
+      subjects.push({ name: spec.name, adapter: await readPeftAdapter(spec.path, model) });
     else subjects.push({ name: spec.name, adapter: await readGgufAdapter(spec.path, model) });
   }
   return subjects;

@@ -14,7 +14,7 @@ export function groupByLikeness(likeness: (i: number, j: number) => number, n: n
         if (mean > best) [best, into, from] = [mean, a, b];
       }
     }
-    groups[into]!.push(...groups[from]!);
+    for (const member of groups[from]!) groups[into]!.push(member);
     for (const [a, row] of sums.entries()) row[into]! += a === into ? 0 : row[from]!;
     for (const [b, sum] of sums[from]!.entries()) if (b !== into) sums[into]![b] = sums[into]![b]! + sum;
     groups.splice(from, 1);

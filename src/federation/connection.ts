@@ -25,6 +25,7 @@ export interface ConnectOptions {
 const REQUEST_MS = 10_000;
 const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 5000;
+const MAX_WAIT_MS = 1000;
 /** The server asks each so often, and so do we: one that is cut off is known after three. */
 const PING_MS = 10_000;
 
@@ -79,11 +80,61 @@ export async function openConnection(access: Access, options: ConnectOptions): P
   }
 }
 
+/** Whether a connection stands at this moment; wakes who waits for a change. */
+class Pulse {
+  isUp = true;
+  readonly #waiting = new Set<() => void>();
+
+  change(isUp: boolean): void {
+    if (isUp === this.isUp) return;
+    this.isUp = isUp;
+    for (const wake of this.#waiting) wake();
+    this.#waiting.clear();
+  }
+
+  /** Calls `wake` at the next change; returns what forgets it. */
+  once(wake: () => void): () => void {
+    this.#waiting.add(wake);
+    return () => this.#waiting.delete(wake);
+  }
+}
+
+const pulses = new WeakMap<NatsConnection, Pulse>();
+
 async function watch(connection: NatsConnection, onStatus: (text: string) => void): Promise<void> {
+  const pulse = new Pulse();
+  pulses.set(connection, pulse);
+  void connection.closed().then(() => pulse.change(false));
   for await (const { type } of connection.status()) {
     if (type === 'disconnect') onStatus('the NATS server is away, waiting for it');
     if (type === 'reconnect') onStatus('the NATS server is back');
+    if (type === 'disconnect' || type === 'reconnect') pulse.change(type === 'reconnect');
   }
+}
+
+/** Does work that a break of the connection cuts short: what was sent then may be lost, and nobody would answer it. */
+async function whileUp<T>(pulse: Pulse, work: () => Promise<T>): Promise<T> {
+  let forget = () => {};
+  const cut = new Promise<never>((_, reject) => {
+    forget = pulse.once(() => reject(Object.assign(new Error('The connection broke.'), { name: 'ConnectionError' })));
+  });
+  try {
+    return await Promise.race([work(), cut]);
+  } finally {
+    forget();
+  }
+}
+
+/** Waits until the connection stands, a second at most: nothing is sent before, or it would pile up in memory. */
+async function untilUp(pulse: Pulse): Promise<void> {
+  if (pulse.isUp) return;
+  await new Promise<void>((resolve) => {
+    const timer = setTimeout(resolve, MAX_WAIT_MS);
+    pulse.once(() => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
 }
 
 /** Why a connection that was to stay is closed. */
@@ -107,16 +158,23 @@ export async function persist<T>(
   work: () => Promise<T>,
   stop?: () => void,
 ): Promise<T> {
-  for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, MAX_PAUSE_MS)) {
+  const pulse = pulses.get(connection)!;
+  for (let pause = FIRST_PAUSE_MS; ; ) {
     stop?.();
     if (connection.isClosed()) throw await closingError(connection, name);
+    if (!pulse.isUp) {
+      await untilUp(pulse);
+      continue;
+    }
     try {
-      return await work();
+      return await whileUp(pulse, work);
     } catch (error) {
       const { name: kind } = error as Error;
       if (connection.isClosed()) throw await closingError(connection, name);
       if (!PASSING.includes(kind)) throw error;
+      if (!pulse.isUp) continue;
       await sleep(pause);
+      pause = Math.min(2 * pause, MAX_PAUSE_MS);
     }
   }
 }

@@ -6,7 +6,7 @@ import type { Mailbox } from './mailbox.js';
 /** Bytes of a piece; the last may have fewer. */
 export const PIECE = 1024 * 1024;
 /** Pieces under way at a time. */
-const WINDOW = 6;
+const WINDOW = 4;
 
 export const sha256Of = (parts: Iterable<Uint8Array>): string => {
   const hash = createHash('sha256');

@@ -51,13 +51,13 @@ export class TestFederation {
   }
 
   /** A connection of the coordinator, or of an owner. */
-  async connect(who: 'coordinator' | OwnerKeys): Promise<NatsConnection> {
-    const { endpoint, ca, keys } = this.folder;
+  async connect(who: 'coordinator' | OwnerKeys, url = this.folder.endpoint.url): Promise<NatsConnection> {
+    const { ca, keys } = this.folder;
     const as =
       who === 'coordinator'
         ? { jwt: await this.folder.userJwt('coordinator'), seed: keys.user, name: who }
         : { jwt: who.jwt!, seed: who.user, name: who.owner };
-    return openConnection({ url: endpoint.url, ca, ...as }, { wait: false });
+    return openConnection({ url, ca, ...as }, { wait: false });
   }
 
   async join(name: string): Promise<OwnerKeys> {
@@ -75,9 +75,9 @@ export class TestFederation {
     name: string,
     answer: TaskOptions['answer'],
     more: Partial<TaskOptions> = {},
-  ): Promise<{ stop(): Promise<void>; readonly ended: Promise<unknown> }> {
+  ): Promise<{ stop(): Promise<void>; readonly ended: Promise<unknown>; readonly connection: NatsConnection }> {
     const keys = await this.join(name);
-    const connection = await this.connect(keys);
+    const connection = more.connection ?? (await this.connect(keys));
     const controller = new AbortController();
     const identity = { name, account: keys.account, signing: keys.signing, coordinator: keys.coordinator };
     const ended = serveTasks({
@@ -89,7 +89,7 @@ export class TestFederation {
       await ended;
       await connection.close();
     };
-    return { stop, ended };
+    return { stop, ended, connection };
   }
 
   /** A link to these homes, each with an agent in this process. */

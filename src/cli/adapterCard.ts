@@ -30,7 +30,8 @@ export function adapterCard(run: OpenedRun, owner: string, metrics: RunMetrics):
   const hub = data.filter((spec) => spec.startsWith('hf:')).map((spec) => spec.slice(3));
   const head = ['library_name: peft', 'tags:', '- lora', '- federated-learning', '- fedtune'];
   if (model.hubId !== undefined) head.unshift(`base_model: ${JSON.stringify(model.hubId)}`);
-  if (hub.length > 0) head.push('datasets:', ...hub.map((name) => `- ${JSON.stringify(name)}`));
+  if (hub.length > 0) head.push('datasets:');
+  for (const name of hub) head.push(`- ${JSON.stringify(name)}`);
   const whose = client
     ? `what owner ${plain(owner)} took home (${client.take_home.which})`
     : `the shared adapter of ${plural(metrics.clients.length, 'owner')}`;

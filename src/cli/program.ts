@@ -4,6 +4,7 @@ import { CONFIG_KEYS } from '../config/schema.js';
 import { FedtuneError, InterruptedError } from '../errors.js';
 import { version } from '../version.js';
 import { addChatCommand } from './chat.js';
+import { addCompareCommand } from './compare.js';
 import { addCompletionCommand } from './completion.js';
 import type { CliContext } from './context.js';
 import { addDataCommand } from './data.js';
@@ -25,7 +26,7 @@ const GROUPS: readonly [string, readonly ((program: Command, context: CliContext
   ['Begin:', [addStartCommand, addDoctorCommand, addModelsCommand]],
   ['Look before:', [addDataCommand, addInspectCommand, addKeysCommand]],
   ['Train:', [addPlanCommand, addRunCommand]],
-  ['Look after:', [addReportCommand, addEvalCommand, addChatCommand]],
+  ['Look after:', [addReportCommand, addCompareCommand, addEvalCommand, addChatCommand]],
   ['Take home:', [addExportCommand]],
   ['On machines of their own:', [addFederationCommand, addJoinCommand]],
   [OTHER, [addCompletionCommand]],

@@ -11,10 +11,8 @@ export interface OwnerScores {
   readonly examples: readonly TestExample[];
 }
 
-/** How much lower or higher one kind of adapter scores than another. */
-export interface Difference {
-  readonly which: Which;
-  readonly against: Which;
+/** How much lower or higher one adapter of every owner scores than another. */
+export interface PairedDifference {
   readonly examples: number;
   readonly owners: number;
   /** Owners whose own perplexity is the lower one under `which`. */
@@ -27,6 +25,12 @@ export interface Difference {
   readonly p: number;
 }
 
+/** One kind of adapter against another. */
+export interface Difference extends PairedDifference {
+  readonly which: Which;
+  readonly against: Which;
+}
+
 /** A difference among all those of a table. */
 export interface JudgedDifference extends Difference {
   /** p, corrected after Holm over the table. */
@@ -36,7 +40,7 @@ export interface JudgedDifference extends Difference {
 }
 
 /** An example under both: NLL under a, NLL under b, target tokens. */
-type Pair = readonly [a: number, b: number, tokens: number];
+export type Pair = readonly [a: number, b: number, tokens: number];
 
 function pairUp(scores: readonly OwnerScores[], which: Which, against: Which): Pair[][] {
   const pairsOf = ({ examples }: OwnerScores): Pair[] =>
@@ -76,17 +80,14 @@ function pValue(draws: Float64Array): number {
 }
 
 /**
- * Paired bootstrap over test examples: they are drawn with replacement within each owner, the same for both kinds, over the
- * owners that have both. Undefined where nobody has.
+ * Paired bootstrap over test examples: they are drawn with replacement within each owner, the same for both sides. Undefined where
+ * there are none.
  */
-export function pairedDifference(scores: readonly OwnerScores[], which: Which, against: Which): Difference | undefined {
-  const owners = pairUp(scores, which, against);
+export function comparePairs(owners: readonly (readonly Pair[])[]): PairedDifference | undefined {
   const examples = owners.reduce((sum, pairs) => sum + pairs.length, 0);
   if (examples === 0) return undefined;
   const draws = resampled(examples, (pick) => ratio(owners, pick));
   return {
-    which,
-    against,
     examples,
     owners: owners.length,
     better: owners.filter(isBetter).length,
@@ -94,6 +95,12 @@ export function pairedDifference(scores: readonly OwnerScores[], which: Which, a
     ...boundsOf(draws),
     p: pValue(draws),
   };
+}
+
+/** One kind of adapter against another, over the owners that have both. Undefined where nobody has. */
+export function pairedDifference(scores: readonly OwnerScores[], which: Which, against: Which): Difference | undefined {
+  const found = comparePairs(pairUp(scores, which, against));
+  return found && { which, against, ...found };
 }
 
 /** What an owner could have had without anybody else: training alone where there is that, else the base. */

@@ -16,7 +16,7 @@ Cells lie in benchmarks/results/demo.json and are not run again; delete it after
 const SEEDS = [1, 2, 3];
 const RATES = [6.25e-4, 1.25e-3, 2.5e-3, 5e-3, 1e-2, 2e-2, 4e-2];
 /** Where the climb begins. */
-const GUESS = 5e-3;
+const guess = (run) => (run.startsWith('perfit') ? 1e-2 : 5e-3);
 const PARTITIONS = ['natural', 'iid'];
 
 const { values: options } = parseArgs({
@@ -58,7 +58,7 @@ async function cellOf(partition, run, rate, seed) {
 async function climb(run) {
   const score = async (rate) =>
     mean(ownerPerplexities(await cellOf('natural', run, rate, SEEDS[0]), 'home', ['valid']));
-  let at = RATES.indexOf(GUESS);
+  let at = RATES.indexOf(guess(run));
   for (;;) {
     const near = [at - 1, at, at + 1];
     const scores = [];

@@ -25,7 +25,7 @@ const RUNS = {
   'local, half': { method: 'local', num_rounds: 1, local_steps: (TOTAL + SEARCH) / 2 },
   fedavg: federated({ method: 'fedavg' }),
   perfit: federated({ method: 'perfit' }),
-  'perfit+fedqp': federated({ method: 'perfit', mutation: 'fedqp', alpha: 0.5, cone_degrees: 45 }),
+  'perfit+fedqp': federated({ method: 'perfit', mutation: 'fedqp', alpha: 0.5 }),
 };
 
 /** Which examples need codes that only other owners train on, by their ids. */

@@ -16,7 +16,6 @@ const START_CONFIG = {
   method: 'perfit',
   mutation: 'fedqp',
   alpha: 0.5,
-  cone_degrees: 45,
   merge_weights: 'uniform',
   finetune_steps: 6,
   partition: 'natural',
@@ -24,7 +23,8 @@ const START_CONFIG = {
   num_rounds: 19,
   local_steps: 6,
   batch_size: 8,
-  learning_rate: 5e-3,
+  learning_rate: 1e-2,
+  local_learning_rate: 2.5e-3,
   eval_every: 6,
   output_dir: 'runs/start',
 } as const;

@@ -10,7 +10,7 @@ import { resultFile } from './lib/resultFile.mjs';
 const USAGE = `npm run bench:demo -- [options]
   --minutes N   stop before a cell that would begin later than this; run again to go on
   --workers N   worker threads (default one a core)
-  --report      run nothing, write the table of what is finished
+  --report      run nothing, write the table of what is finished, with the rates that were tried
 Cells lie in benchmarks/results/demo.json and are not run again; delete it after a change of a method or of the data.`;
 
 const SEEDS = [1, 2, 3];
@@ -42,12 +42,12 @@ const begun = performance.now();
 
 class OutOfTime extends Error {}
 
-/** A finished cell, or run now. */
+/** A finished cell, or run now; nothing where it is not finished and `--report` is given. */
 async function cellOf(partition, run, rate, seed) {
   const key = `${partition}/${run}/${rate}/${seed}`;
-  if (cells[key]) return cells[key];
+  if (cells[key] || options.report) return cells[key];
   const minutes = (performance.now() - begun) / 60e3;
-  if (options.report || minutes > Number(options.minutes ?? Number.POSITIVE_INFINITY)) throw new OutOfTime(key);
+  if (minutes > Number(options.minutes ?? Number.POSITIVE_INFINITY)) throw new OutOfTime(key);
   cells[key] = await runCell({ run, partition, rate, seed, workers: Number(options.workers) || undefined });
   file.save();
   console.log(`${key} after ${((performance.now() - begun) / 1e3).toFixed(0)} s`);
@@ -56,18 +56,23 @@ async function cellOf(partition, run, rate, seed) {
 
 /** The rate of the lowest macro perplexity on validation; the climb goes on until both neighbours are worse. */
 async function climb(run) {
-  const score = async (rate) =>
-    mean(ownerPerplexities(await cellOf('natural', run, rate, SEEDS[0]), 'home', ['valid']));
+  const tried = new Map();
+  const score = async (rate) => {
+    const cell = await cellOf('natural', run, rate, SEEDS[0]);
+    if (cell) tried.set(rate, mean(ownerPerplexities(cell, 'home', ['valid'])));
+    return tried.get(rate) ?? Number.POSITIVE_INFINITY;
+  };
   let at = RATES.indexOf(guess(run));
   for (;;) {
     const near = [at - 1, at, at + 1];
+    if (RATES[near[0]] === undefined || RATES[near[2]] === undefined)
+      throw new Error(`${run}: rates end at ${RATES[at]}.`);
     const scores = [];
     for (const i of near) scores.push(await score(RATES[i]));
     const best = near[scores.indexOf(Math.min(...scores))];
-    if (best === at) return { run, rate: RATES[at], valid: scores[1] };
+    if (best === at || tried.size === 0)
+      return { run, rate: RATES[at], valid: scores[1], tried: [...tried.keys()].sort((a, b) => a - b) };
     at = best;
-    if (RATES[at - 1] === undefined || RATES[at + 1] === undefined)
-      throw new Error(`${run}: rates end at ${RATES[at]}.`);
   }
 }
 
@@ -86,7 +91,9 @@ async function part(partition) {
     const ofRow = [];
     for (const seed of SEEDS) ofRow.push(await cellOf(partition, choice.run, choice.rate, seed));
     locals ??= ofRow;
-    rows.push({ id, choice, ...summary(ofRow, locals, report) });
+    const both = [...ofRow.keys()].filter((i) => ofRow[i] && locals[i]);
+    const pick = (of) => both.map((i) => of[i]);
+    if (both.length > 0) rows.push({ id, choice, ...summary(pick(ofRow), pick(locals), report) });
   }
   file.content.parts[partition] = { rows };
   file.save();

@@ -49,7 +49,7 @@ export function summary(cells, locals, report) {
 function partTable(part, natural) {
   const rows = part.rows.map(({ id, choice, test, own, shared, worst, against, better }) => [
     id,
-    `${choice.rate}${choice.run.endsWith('half') ? ', half the steps' : ''}`,
+    `${choice.rate} of ${choice.tried.join(', ')}${choice.run.endsWith('half') ? '; half the steps' : ''}`,
     fixed(mean(test)),
     test.map(fixed).join(', '),
     ...(natural ? [fixed(own), fixed(shared)] : []),

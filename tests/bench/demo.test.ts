@@ -33,8 +33,12 @@ describe('the table of npm start', () => {
     expect(row.worst).toBeCloseTo(4, 12);
     expect([row.own, row.shared]).toEqual([expect.closeTo(3.5, 12), expect.closeTo(3.5, 12)]);
     const rows = [
-      { id: 'local', choice: { rate: 1e-3, run: 'local, half' }, ...summary(alone, alone, 'local') },
-      { id: 'x', choice: { rate: 1e-2, run: 'x' }, ...row },
+      {
+        id: 'local',
+        choice: { rate: 1e-3, run: 'local, half', tried: [5e-4, 1e-3] },
+        ...summary(alone, alone, 'local'),
+      },
+      { id: 'x', choice: { rate: 1e-2, run: 'x', tried: [1e-2] }, ...row },
     ];
     const text = demoMarkdown({
       cpu: 'c',
@@ -42,7 +46,9 @@ describe('the table of npm start', () => {
       steps: { total: 9, search: 1 },
       parts: { natural: { rows }, iid: { rows } },
     });
-    expect(text).toContain('| x | 0.01 | 3.50 | 3.50 | 3.50 | 3.50 | 4.00 | -12.5 % | -12.5 % | 1 |');
-    expect(text).toContain('| local | 0.001, half the steps | 4.00 | 4.00 | 3.00 | 6.00 | 4.00 | - | - | - |');
+    expect(text).toContain('| x | 0.01 of 0.01 | 3.50 | 3.50 | 3.50 | 3.50 | 4.00 | -12.5 % | -12.5 % | 1 |');
+    expect(text).toContain(
+      '| local | 0.001 of 0.0005, 0.001; half the steps | 4.00 | 4.00 | 3.00 | 6.00 | 4.00 | - | - | - |',
+    );
   });
 });

@@ -34,10 +34,11 @@ if (options.help) {
 
 const file = resultFile('demo', {
   quick: false,
-  empty: { cpu: cpus()[0]?.model.trim(), seeds: SEEDS, steps: STEPS, parts: {}, cells: {} },
+  empty: { cpu: cpus()[0]?.model.trim(), seeds: SEEDS, steps: STEPS, parts: {}, missing: [], cells: {} },
   render: (content) => (content.parts.iid ? demoMarkdown(content) : 'Not finished.\n'),
 });
 const { cells } = file.content;
+file.content.missing = [];
 const begun = performance.now();
 
 class OutOfTime extends Error {}
@@ -45,7 +46,11 @@ class OutOfTime extends Error {}
 /** A finished cell, or run now; nothing where it is not finished and `--report` is given. */
 async function cellOf(partition, run, rate, seed) {
   const key = `${partition}/${run}/${rate}/${seed}`;
-  if (cells[key] || options.report) return cells[key];
+  if (cells[key]) return cells[key];
+  if (options.report) {
+    file.content.missing.push(key);
+    return undefined;
+  }
   const minutes = (performance.now() - begun) / 60e3;
   if (minutes > Number(options.minutes ?? Number.POSITIVE_INFINITY)) throw new OutOfTime(key);
   cells[key] = await runCell({ run, partition, rate, seed, workers: Number(options.workers) || undefined });

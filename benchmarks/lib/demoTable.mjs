@@ -66,7 +66,13 @@ function partTable(part, natural) {
   );
 }
 
-export function demoMarkdown({ cpu, seeds, steps, parts }) {
+/** What is said of cells that have not run. */
+function gaps(missing) {
+  if (missing.length === 0) return '';
+  return `**Not finished.** Of rates, those that the tables name were tried; of seeds, those with a value have run. Missing: ${[...new Set(missing)].join(', ')}.\n\n`;
+}
+
+export function demoMarkdown({ cpu, seeds, steps, parts, missing }) {
   return `# What \`npm start\` shows
 
 Perplexity on the owners' own test examples (lower is better) of the embedded data and base: ${seeds.length} seeds (${seeds.join(', ')}), ${cpu}.
@@ -77,7 +83,7 @@ rate as well, since a small owner overfits. All rows merge with uniform weights.
 validation examples among what its run offers: as merged, its own before the last merge, fine-tuned. Test examples are used for
 this table and nothing else.
 
-## Owners as they are
+${gaps(missing)}## Owners as they are
 
 \`own codes\` are the halves of the tests that need only codes which the owner trained on, \`others' codes\` those which need
 codes that only other owners trained on.

@@ -44,8 +44,11 @@ describe('the table of npm start', () => {
       cpu: 'c',
       seeds: [1],
       steps: { total: 9, search: 1 },
+      missing: ['iid/x/0.01/2'],
       parts: { natural: { rows }, iid: { rows } },
     });
+    expect(text).toContain('**Not finished.**');
+    expect(text).toContain('Missing: iid/x/0.01/2.');
     expect(text).toContain('| x | 0.01 of 0.01 | 3.50 | 3.50 | 3.50 | 3.50 | 4.00 | -12.5 % | -12.5 % | 1 |');
     expect(text).toContain(
       '| local | 0.001 of 0.0005, 0.001; half the steps | 4.00 | 4.00 | 3.00 | 6.00 | 4.00 | - | - | - |',

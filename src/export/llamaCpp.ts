@@ -36,44 +36,38 @@ async function orLlamaError<T>(work: () => Promise<T>): Promise<T> {
 }
 
 /** The base in llama.cpp, alone or with one adapter. */
-export class Speaker {
-  readonly #model: LlamaModel;
-  readonly #context: LlamaContext;
-  readonly #sequence: ReturnType<LlamaContext['getSequence']>;
-
-  constructor(model: LlamaModel, context: LlamaContext) {
-    this.#model = model;
-    this.#context = context;
-    this.#sequence = context.getSequence();
-  }
-
+export interface Speaker {
   /** What is written after a prompt, up to the end token or `maxTokens`. Throws FedtuneError LLAMA_CPP. */
-  answer({ prompt, maxTokens, temperature = 0, seed, onText, signal }: AnswerOptions): Promise<string> {
-    return orLlamaError(async () => {
-      await this.#sequence.clearHistory();
-      const answer: Token[] = [];
-      let shown = '';
-      const options = { temperature, ...(seed === undefined ? {} : { seed }) };
-      // Ends by itself at an end token.
-      for await (const token of this.#sequence.evaluate(prompt as Token[], options)) {
-        answer.push(token);
-        const text = onText ? this.#model.detokenize(answer) : '';
-        // A letter of several tokens is shown once it is whole.
-        if (onText && !text.endsWith('\ufffd')) {
-          onText(text.slice(shown.length));
-          shown = text;
-        }
-        if (answer.length === maxTokens || signal?.aborted) break;
+  answer(options: AnswerOptions): Promise<string>;
+  dispose(): Promise<void>;
+}
+
+/** Not a class: the types of node-llama-cpp do not compile in every project, so none of ours shows them. */
+function speakerOf(model: LlamaModel, context: LlamaContext): Speaker {
+  const sequence = context.getSequence();
+
+  async function answer({ prompt, maxTokens, temperature = 0, seed, onText, signal }: AnswerOptions): Promise<string> {
+    await sequence.clearHistory();
+    const tokens: Token[] = [];
+    let shown = '';
+    const options = { temperature, ...(seed === undefined ? {} : { seed }) };
+    // Ends by itself at an end token.
+    for await (const token of sequence.evaluate(prompt as Token[], options)) {
+      tokens.push(token);
+      const text = onText ? model.detokenize(tokens) : '';
+      // A letter of several tokens is shown once it is whole.
+      if (onText && !text.endsWith('\ufffd')) {
+        onText(text.slice(shown.length));
+        shown = text;
       }
-      const text = this.#model.detokenize(answer);
-      if (text.length > shown.length) onText?.(text.slice(shown.length));
-      return text;
-    });
+      if (tokens.length === maxTokens || signal?.aborted) break;
+    }
+    const text = model.detokenize(tokens);
+    if (text.length > shown.length) onText?.(text.slice(shown.length));
+    return text;
   }
 
-  dispose(): Promise<void> {
-    return this.#context.dispose();
-  }
+  return { answer: (options) => orLlamaError(() => answer(options)), dispose: () => context.dispose() };
 }
 
 /** A GGUF base in llama.cpp (through node-llama-cpp, on the CPU). */
@@ -111,7 +105,7 @@ export class LlamaCpp {
   speaker({ lora, contextSize, threads = 1 }: ContextOptions): Promise<Speaker> {
     return orLlamaError(async () => {
       const how = { contextSize, threads, ...(lora === null ? {} : { lora }) };
-      return new Speaker(this.#model, await this.#model.createContext(how));
+      return speakerOf(this.#model, await this.#model.createContext(how));
     });
   }
 

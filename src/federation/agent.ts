@@ -1,6 +1,7 @@
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { RunConfig } from '../config/schema.js';
+import { resolveDataFiles } from '../data/index.js';
 import { readPeftAdapter, writeGgufAdapter } from '../export/index.js';
 import { createProcessesLink, type OwnerHome } from '../links/index.js';
 import { loadModel } from '../model/index.js';
@@ -34,11 +35,13 @@ async function writeGguf({ takeHome }: OwnerHome, { model: spec, model_revision:
  * An owner's machine: waits for what the coordinator asks, for as long as it takes, does it in a process of its own, and goes on waiting.
  *
  * Throws InterruptedError when `signal` fires; FedtuneError REFUSED where the owner was removed or its keys were rotated; ConfigError for
- * a wrong owner.yaml.
+ * a wrong owner.yaml; DataError where there is no data.
  */
 export async function runAgent(options: AgentOptions): Promise<never> {
   const { keys, data, model, template, accept, signal, onStatus } = options;
   const home = resolve(options.home);
+  // Said now, and not when a run comes.
+  await resolveDataFiles([...data]);
   const limits = await readLimits(join(home, 'owner.yaml'));
   const threads = limits.threads ?? availableParallelism();
   const work = new OwnerWork({

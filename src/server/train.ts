@@ -140,6 +140,16 @@ function takeInOrder<Item, T>(
   );
 }
 
+/** What is kept of an update; one that cannot be merged is its client's failure, as the merge is as before then. */
+function takeOrRefuse(received: Received, take: (received: Received) => Received): Received | ClientFailure {
+  try {
+    return take(received);
+  } catch (error) {
+    if (!(error instanceof FedtuneError) || error instanceof InterruptedError) throw error;
+    return { client: received.client, error };
+  }
+}
+
 /**
  * Sends a batch out and waits for all of it. A client that fails is reported, never silently left out. `take` gets each update, sorted
  * by client id, as soon as those before it are there, and says what is kept of it.
@@ -156,7 +166,7 @@ export async function trainClients(
     const request = makeRequest(federation, state, batch, client, sent);
     return trainClient(client, request, sent, federation.config.retries, host, batch.dispatch);
   };
-  const taken = takeInOrder(sorted, begin, (one) => ('update' in one ? take(one) : one));
+  const taken = takeInOrder(sorted, begin, (one) => ('update' in one ? takeOrRefuse(one, take) : one));
   const outcomes = await orInterrupted(taken, host.signal);
   const received = outcomes
     .filter((outcome) => 'update' in outcome)

@@ -80,6 +80,24 @@ describe('partial participation and dropouts', () => {
     expect(run.events.find(({ type }) => type === 'client_failed')).toMatchObject({ client: 'ashgrove-caretakers' });
     expect(rounds(run)[0]!.clients).not.toContain('ashgrove-caretakers');
   });
+
+  it('an update that can be read but not merged is its client’s failure, and the others are merged', async () => {
+    const settings = { partition: 'iid', num_clients: 3, num_rounds: 2, also_local: false, method: 'fedavg' };
+    const run = await runInline(settings, {
+      tamper: (update, { round }, client) => {
+        if (client !== 'client-1' || round !== 1) return update;
+        const { adapter } = update.parts;
+        return { ...update, parts: { adapter: { ...adapter!, values: adapter!.values.slice(1) } } };
+      },
+    });
+    const failed = run.events.filter((event) => event.type === 'client_failed');
+    expect(failed).toMatchObject([{ round: 1, client: 'client-1', message: expect.stringContaining('client-1') }]);
+    const rounds = run.events.flatMap((event) => (event.type === 'round' ? [event.clients] : []));
+    expect(rounds).toEqual([
+      ['client-0', 'client-2'],
+      ['client-0', 'client-1', 'client-2'],
+    ]);
+  });
 });
 
 describe('a virtual clock', () => {

@@ -221,14 +221,23 @@ describe('updates that are taken as they come', () => {
     expect(failures.map(({ client }) => client)).toEqual([ids[1]]);
   });
 
-  it('end the round with the error of the one that cannot be taken', async () => {
+  it('that cannot be taken are failures of their clients; what is no fault of an update ends the round', async () => {
     const { federation, run, states, host } = setUp({ num_rounds: 1 }, 4);
     await run();
     const sendings = new Map(federation.clients.map(({ id }) => [id, { parts: {}, note: null }]));
     const batch = { arm: 'main', sendings, round: 2, turn: 2 } as const;
-    const outcome = trainClients(federation, states.at(-1)!, batch, host, () => {
-      throw new AdapterError('NON_FINITE', 'not a number');
+    const bad = federation.clients[1]!.id;
+    const outcome = await trainClients(federation, states.at(-1)!, batch, host, (one) => {
+      if (one.client === bad) throw new AdapterError('NON_FINITE', 'not a number');
+      return one;
     });
-    await expect(outcome).rejects.toThrow('not a number');
+    expect(outcome.failures).toMatchObject([{ client: bad, error: { code: 'NON_FINITE' } }]);
+    expect(outcome.received.map(({ client }) => client)).toEqual(
+      federation.clients.map(({ id }) => id).filter((id) => id !== bad),
+    );
+    const broken = trainClients(federation, states.at(-1)!, batch, host, () => {
+      throw new TypeError('a fault of ours');
+    });
+    await expect(broken).rejects.toThrow('a fault of ours');
   });
 });

@@ -8,7 +8,6 @@ import { sampleSize } from '../server/sampling.js';
 import type { Federation } from '../server/types.js';
 import { planWork } from '../server/workPlan.js';
 import { type Calibration, calibrate, type MeanSequence } from './calibrate.js';
-import { makeFederation } from './federation.js';
 import { type ClientRound, firstRounds } from './firstRounds.js';
 import { memoryLimit } from './memory.js';
 import type { DescribedOwner } from './owners.js';
@@ -18,7 +17,7 @@ import type { Prepared } from './prepare.js';
 export interface EstimateInput {
   readonly prepared: Prepared;
   readonly federation: Federation;
-  readonly owners: readonly Pick<DescribedOwner, 'id' | 'rank' | 'folder' | 'description'>[];
+  readonly owners: readonly DescribedOwner[];
   readonly workers: number;
   readonly threads: number;
   /** Of the two seconds of a calibration. @default 1 */
@@ -133,9 +132,8 @@ function ownersOf({ federation, owners }: EstimateInput): RunEstimate['owners'] 
  */
 export async function estimateRun(input: EstimateInput): Promise<RunEstimate> {
   const { prepared, federation, owners, share, opening = 0 } = input;
-  // A federation of its own: its first rounds are gone through.
   const begun = performance.now();
-  const { rounds, layout, clients } = firstRounds(prepared, makeFederation(prepared, owners));
+  const { rounds, layout, clients } = firstRounds(prepared, owners);
   const merging = ((performance.now() - begun) / 1000 / rounds.length) * (activeClients(federation) / clients);
   const rest = opening + merging * prepared.config.num_rounds;
   const mean = meanSequence(owners);

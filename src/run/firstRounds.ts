@@ -1,12 +1,15 @@
 import type { Adapter, AdapterLayout } from '../adapter/layout.js';
 import type { Update } from '../contracts/messages.js';
 import { encodeMessage } from '../links/codec.js';
+import { methodOf } from '../methods/index.js';
 import type { ClientContext, ClientHalf, ClientUpdate, Sending, StateDocument } from '../methods/method.js';
 import { makeTrainPhase } from '../methods/schedule.js';
 import type { SearchPhase, Track, TrackResult } from '../methods/work.js';
 import { makeContext } from '../server/context.js';
 import { chooseClients } from '../server/rounds.js';
-import type { Federation, RunClient } from '../server/types.js';
+import type { RunClient } from '../server/types.js';
+import { makeFederation } from './federation.js';
+import type { DescribedOwner } from './owners.js';
 import type { Prepared } from './prepare.js';
 
 /** What one client does and sends in a round, the mean over a few. */
@@ -27,8 +30,10 @@ export interface FirstRounds {
   readonly clients: number;
 }
 
-/** Clients whose round is gone through. */
-const MAX_CLIENTS = 6;
+/** Clients whose round is gone through; mutation pairs them. */
+const CLIENTS = { least: 2, most: 6 };
+/** Bytes that their adapters take together, at most where two are enough. */
+const MAX_BYTES = 256e6;
 
 const NONE: ClientRound = { trained: 0, searched: 0, bytesDown: 0, bytesUp: 0 };
 
@@ -125,14 +130,29 @@ function meanOf(rounds: readonly ClientRound[]): ClientRound {
 }
 
 /**
- * What a client of this method does and sends in its first round and in the next, found out by both halves of the method with
- * nothing trained. `federation` is used up. Nothing for a method that stands for all owners.
+ * The same run as it is gone through: robust merges want as many clients as a run has, and change nothing of what is sent. A method in a
+ * file of the user, whose halves may do anything, counts as fedavg.
  */
-export function firstRounds(prepared: Prepared, federation: Federation): FirstRounds {
-  const { config, capabilities, clients, arms } = federation;
+function rehearsed(prepared: Prepared): Prepared {
+  const config = { ...prepared.config, robust: 'none' as const };
+  if (config.strategy === null) return { ...prepared, config };
+  return { ...prepared, config: { ...config, strategy: null }, method: methodOf('fedavg'), options: {} };
+}
+
+/**
+ * What a client of this method does and sends in its first round and in the next, found out by both halves of the method with
+ * nothing trained. Nothing for a method that stands for all owners.
+ */
+export function firstRounds(run: Prepared, owners: readonly DescribedOwner[]): FirstRounds {
+  const prepared = rehearsed(run);
+  const { config } = prepared;
+  const federation = makeFederation(prepared, owners);
+  const { capabilities, clients, arms } = federation;
   if (capabilities.pooled) return { rounds: [NONE, NONE], layout: prepared.layout, clients: 1 };
   const dry = new DryRound(prepared);
-  const few = chooseClients(federation, 1).sampled.slice(0, MAX_CLIENTS);
+  const room = Math.floor(MAX_BYTES / (Float32Array.BYTES_PER_ELEMENT * prepared.layout.size));
+  const count = Math.min(CLIENTS.most, Math.max(CLIENTS.least, room));
+  const few = chooseClients(federation, 1).sampled.slice(0, count);
   const rounds = [1, 2].map((round) => {
     const context = makeContext({ config, round, clients: few, nextClients: few, allClients: clients });
     const sent = arms.main.send(context);

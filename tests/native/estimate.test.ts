@@ -4,7 +4,6 @@ import type { RunEstimate } from '../../src/contracts/progress.js';
 import { METHODS, methodOf } from '../../src/methods/index.js';
 import { Base } from '../../src/native/engine.js';
 import { requireRoom } from '../../src/run/estimate.js';
-import { makeFederation } from '../../src/run/federation.js';
 import { firstRounds } from '../../src/run/firstRounds.js';
 import { baseBytes, memoryLimit, requireRoomForBase } from '../../src/run/memory.js';
 import type { DescribedOwner } from '../../src/run/owners.js';
@@ -13,9 +12,9 @@ import { makeTinyModel } from '../support/tinyModel.js';
 
 const SMALL = { lora_r: 2, local_steps: 3, batch_size: 4, gradient_accumulation_steps: 2, num_rounds: 5 } as const;
 
-function owners(rank: number): DescribedOwner[] {
+function owners(rank: number, count = 3): DescribedOwner[] {
   const counts = (examples: number) => ({ examples, tokens: 30 * examples, targets: 10 * examples });
-  return ['a', 'b', 'c'].map((id, i) => ({
+  return [...'abcdefghij'].slice(0, count).map((id, i) => ({
     ...{ id, folder: id, rank },
     description: {
       kind: 'description',
@@ -31,7 +30,7 @@ describe('the first rounds of a method, with nothing trained', () => {
   // 3 steps of 2 micro-batches of 4; ditto trains a personal adapter beside.
   it.each(METHODS)('%s', async (method) => {
     const prepared = await prepare(parseConfig({ ...SMALL, method }));
-    const { rounds } = firstRounds(prepared, makeFederation(prepared, owners(2)));
+    const { rounds } = firstRounds(prepared, owners(2));
     const { pooled, silent } = methodOf(method).capabilities;
     const expected = pooled ? 0 : method === 'ditto' ? 48 : 24;
     expect(rounds.map(({ trained }) => trained)).toEqual([expected, expected]);
@@ -44,16 +43,37 @@ describe('the first rounds of a method, with nothing trained', () => {
   it('has the search of perfit, and adapters that are sparse after it', async () => {
     const config = parseConfig({ ...SMALL, method: 'perfit', expansion: 2, warmup_steps: 5, importance_samples: 7 });
     const prepared = await prepare(config);
-    const { rounds, layout } = firstRounds(prepared, makeFederation(prepared, owners(2)));
+    const { rounds, layout } = firstRounds(prepared, owners(2));
     expect(rounds.map(({ searched }) => searched)).toEqual([5 * 4 * 2 + 7, 0]);
     expect(layout.size).toBe(2 * prepared.layout.size);
     expect(rounds[1].bytesDown).toBeLessThan(0.6 * rounds[0].bytesDown);
   });
 
+  it('goes without the clients that a robust merge wants, and with mutants', async () => {
+    for (const more of [
+      { robust: 'krum', byzantine: 3 },
+      { robust: 'trimmed_mean' },
+      { mutation: 'fedmut' },
+      { mutation: 'fedqp' },
+    ]) {
+      const prepared = await prepare(parseConfig({ ...SMALL, ...more }));
+      const { rounds, clients } = firstRounds(prepared, owners(2, 10));
+      expect([rounds[1].trained, clients]).toEqual([24, 6]);
+    }
+  });
+
+  it('takes a method of the user, whose halves may do anything, for fedavg', async () => {
+    const rounds = async (more: object) => {
+      const prepared = await prepare(parseConfig({ ...SMALL, ...more }));
+      return firstRounds(prepared, owners(2)).rounds;
+    };
+    expect(await rounds({ strategy: 'examples/lossWeighted.mjs' })).toEqual(await rounds({ method: 'fedavg' }));
+  });
+
   it('has both factors of scaffold and one of ffa-lora', async () => {
     const up = async (method: string) => {
       const prepared = await prepare(parseConfig({ ...SMALL, method }));
-      return firstRounds(prepared, makeFederation(prepared, owners(2))).rounds[0].bytesUp;
+      return firstRounds(prepared, owners(2)).rounds[0].bytesUp;
     };
     const plain = await up('fedavg');
     expect((await up('scaffold')) / plain).toBeCloseTo(2, 1);

@@ -167,7 +167,7 @@ describe('a run', () => {
     const scores = line('valid', { base: 9 }) + line('test', { base: 2, global: null });
     const record = await readRecord(await runFolder({ ...files, 'owners/a-b/scores.jsonl': scores }));
     expect(record.scores).toEqual({
-      owners: [{ client: 'a/b', examples: [{ targets: 3, nll: { base: 2, global: Number.NaN } }] }],
+      owners: [{ client: 'a/b', examples: [{ id: '1', targets: 3, nll: { base: 2, global: Number.NaN } }] }],
       missing: ['c'],
     });
     const torn = await runFolder({ ...files, 'owners/a-b/scores.jsonl': 'nonsense\n' });

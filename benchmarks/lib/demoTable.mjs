@@ -47,6 +47,7 @@ export function summary(cells, locals, report) {
 }
 
 function partTable(part, natural) {
+  if (part.rows.length === 0) return 'Not run yet.';
   const rows = part.rows.map(({ id, choice, test, own, shared, worst, against, better }) => [
     id,
     `${choice.rate} of ${choice.tried.join(', ')}${choice.run.endsWith('half') ? '; half the steps' : ''}`,

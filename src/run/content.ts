@@ -7,7 +7,7 @@ import { RunError } from '../errors.js';
 import { StateStore } from '../store/index.js';
 
 /** Version of the form of a run folder. */
-export const FOLDER_VERSION = 2;
+export const FOLDER_VERSION = 3;
 /** Says that a run wrote this folder. */
 export const MARKER = 'run.json';
 

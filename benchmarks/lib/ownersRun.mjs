@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { CACHE, library } from './paths.mjs';
 import { makeRandom } from './random.mjs';
-import { median } from './stats.mjs';
+import { cpuSeconds, median } from './stats.mjs';
 
 const now = () => performance.now() / 1000;
 
@@ -35,17 +35,23 @@ function configOf({ model, method, owners, rounds, localSteps, batch, length, wo
 async function makeWatch() {
   const { TimeLeft } = await library('report/timeLeft.js');
   const left = new TimeLeft();
-  const times = { begun: [], lastJob: [], merged: [], evaluated: [], tokens: [] };
+  const times = { begun: [], lastJob: [], merged: [], evaluated: [], tokens: [], cpu: [] };
   let said;
   const onProgress = (progress) => {
     left.update(progress);
     const { kind, round } = progress;
-    if (kind === 'round') times.begun[round] = now();
+    if (kind === 'round') {
+      times.begun[round] = now();
+      times.cpuBegun = process.cpuUsage();
+    }
     if (kind === 'job') {
       times.lastJob[round] = now();
       times.tokens[round] = (times.tokens[round] ?? 0) + progress.tokens;
     }
-    if (kind === 'evaluating') times.merged[round] = now();
+    if (kind === 'evaluating') {
+      times.merged[round] = now();
+      times.cpu[round] = cpuSeconds(times.cpuBegun);
+    }
     if (kind !== 'evaluated') return;
     times.evaluated[progress.evaluation.round] = now();
     if (progress.evaluation.round === 1) said = { seconds: left.seconds, at: now() };
@@ -66,12 +72,13 @@ export async function ownersRun(settings) {
     const { times, onProgress, said } = await makeWatch();
     await runFederation({ config: parseConfig(configOf(settings, dir)), onProgress });
     const end = now();
-    const { begun, lastJob, merged, tokens } = times;
+    const { begun, lastJob, merged, tokens, cpu } = times;
     const later = Array.from({ length: settings.rounds - 1 }, (_, i) => i + 2);
     const of = (value) => median(later.map(value));
     const actual = end - said().at;
     return {
       round_seconds: of((round) => merged[round] - begun[round]),
+      round_cpu_seconds: of((round) => cpu[round]),
       merge_seconds: of((round) => merged[round] - lastJob[round]),
       after_seconds: of((round) => (begun[round + 1] ?? times.evaluated[round]) - merged[round]),
       round_tokens: tokens.at(-1),

@@ -209,25 +209,33 @@ async function javascript({ threads, quick, data, model }) {
 /** Examples of 64 tokens in a step, and LoRA's rank, of the part owners. */
 const OWNERS = { batch: 8, length: 64, localSteps: 1, rank: 8 };
 
+/** The steps of such a round on the engine alone, for as many owners: seconds, and seconds of all cores. */
+async function engineRound(count, work, model) {
+  const few = Math.min(count, ALONE);
+  const run = await federation({ ...work, clients: few, rounds: 1, warmRounds: 1, alone: true, model });
+  const times = count / few;
+  return {
+    engine_seconds: times * run.round_seconds.at(-1),
+    engine_cpu_seconds: times * run.round_cpu_seconds.at(-1),
+  };
+}
+
 /**
- * Whole runs of 8 and 64 owners, from rows to adapters, two workers: their rounds against the same steps on the engine alone, their
- * peak memory, and the time left that they show after the first round.
+ * Whole runs of 8 and 64 owners, from rows to adapters, two workers: their rounds against the same steps on the engine alone (where
+ * the method trains as the engine does there), their peak memory, and the time left that they show after the first round.
  */
 async function owners({ threads, quick, counts: wanted, model }) {
   const path = model ?? (await randomModel('smollm2-135m'));
+  const work = { ...OWNERS, workers: 2, threads };
   const rows = [];
   for (const count of wanted ?? (quick ? [2] : [8, 64])) {
     for (const method of count > ALONE ? ['fedavg'] : ['fedavg', 'perfit']) {
-      const work = { ...OWNERS, workers: 2, threads };
       const rounds = quick ? 2 : count > ALONE ? 3 : 5;
       const run = await probe('owners', { ...work, model: path, method, owners: count, rounds });
-      const few = Math.min(count, ALONE);
-      const alone = await federation({ ...work, clients: few, rounds: 2, warmRounds: 1, alone: true, model: path });
-      const steps = (few * work.localSteps * work.batch * work.length) / (sum(alone.roundSeconds) / 2);
-      say(
-        `${count} owners, ${method}: ${run.round_seconds.toFixed(2)} s a round, ${(run.peak_rss_bytes / 1e6).toFixed(0)} MB`,
-      );
-      rows.push({ owners: count, method, workers: Math.min(2, count), engine_tokens_per_second: steps, ...run });
+      const engine = method === 'fedavg' ? await engineRound(count, work, path) : {};
+      const memory = `${(run.peak_rss_bytes / 1e6).toFixed(0)} MB`;
+      say(`${count} owners, ${method}: ${run.round_seconds.toFixed(2)} s a round, ${memory}`);
+      rows.push({ owners: count, method, workers: Math.min(2, count), ...engine, ...run });
     }
   }
   return { ...OWNERS, rows };

@@ -32,3 +32,9 @@ export function fitLine(xs, ys) {
   const total = sum(ys.map((y) => (y - my) ** 2));
   return { slope, intercept, r2: total === 0 ? 1 : 1 - residual / total };
 }
+
+/** Seconds of all cores that this process took since `process.cpuUsage()` gave `before`. */
+export function cpuSeconds(before) {
+  const { user, system } = process.cpuUsage(before);
+  return (user + system) / 1e6;
+}

@@ -19,14 +19,17 @@ class Buffer {
   Buffer() = default;
   explicit Buffer(size_t bytes) : size_(bytes) {
     if (bytes == 0) return;
-    constexpr size_t kHuge = 2 << 20;
-    raw_ = std::calloc(bytes + 64, 1);
 #ifdef __linux__
-    // Strided access to large buffers would otherwise miss the TLB at every row.
-    if (raw_ && bytes >= 2 * kHuge)
-      madvise(reinterpret_cast<void*>((reinterpret_cast<uintptr_t>(raw_) + kHuge - 1) & ~(kHuge - 1)), bytes - kHuge,
-          MADV_HUGEPAGE);
+    // Memory of its own: an arena of malloc's keeps for its thread what another one frees there.
+    if (bytes >= kOwn) {
+      void* p = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+      raw_ = p == MAP_FAILED ? nullptr : p;
+      constexpr size_t kHuge = 2 << 20;
+      // Strided access to large buffers would otherwise miss the TLB at every row.
+      if (raw_ && bytes >= 2 * kHuge) madvise(raw_, bytes, MADV_HUGEPAGE);
+    } else
 #endif
+      raw_ = std::calloc(bytes + 64, 1);
     if (!raw_)
       throw Error("OUT_OF_MEMORY", "Could not allocate " + std::to_string(bytes) +
                                        " bytes. Use shorter batches, fewer workers or a smaller base model.");
@@ -37,7 +40,15 @@ class Buffer {
     swap(o);
     return *this;
   }
-  ~Buffer() { std::free(raw_); }
+  ~Buffer() {
+#ifdef __linux__
+    if (raw_ && size_ >= kOwn) {
+      munmap(raw_, size_);
+      return;
+    }
+#endif
+    std::free(raw_);
+  }
   Buffer(const Buffer&) = delete;
   Buffer& operator=(const Buffer&) = delete;
 
@@ -54,6 +65,8 @@ class Buffer {
     std::swap(data_, o.data_);
     std::swap(size_, o.size_);
   }
+  static constexpr size_t kOwn = 256 << 10;
+
   void* raw_ = nullptr;
   uint8_t* data_ = nullptr;
   size_t size_ = 0;

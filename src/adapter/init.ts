@@ -31,15 +31,22 @@ export interface Beginning {
 }
 
 /**
- * Layout and fresh values of a run's adapters on its base: server and owners each make them for themselves, and they are equal.
- * Throws AdapterError.
+ * Layout and fresh values of a run's adapters on its base: server and owners each make them for themselves, and they are equal. The
+ * values are made when they are asked for, as an owner seldom does. Throws AdapterError.
  */
 export function beginAdapter(
   description: ModelDescription,
   { target_modules: targets, lora_r: rank, lora_alpha: alpha, use_rslora: rslora, seed }: Beginning,
 ): { readonly layout: AdapterLayout; readonly initial: Float32Array } {
   const layout = layoutFor(description, { targets, rank, alpha, rslora });
-  return { layout, initial: initialValues(layout, seed) };
+  let made: Float32Array | undefined;
+  return {
+    layout,
+    get initial() {
+      made ??= initialValues(layout, seed);
+      return made;
+    },
+  };
 }
 
 /** An adapter in a space of more ranks. */

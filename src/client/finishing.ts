@@ -127,7 +127,7 @@ function* scoreLines(owner: OpenOwner, scores: Readonly<Record<EvalSplit, SplitS
  */
 export async function finishOwner(owner: OpenOwner, request: FinishRequest, paths: FinishPaths): Promise<Finished> {
   const { setup } = owner;
-  const { config, model, layout, initial } = setup;
+  const { config, model, layout } = setup;
   owner.throwIfStopped();
   const adapters = adaptersOf(owner, request);
   const tuned = tune(owner, adapters, request.seed);
@@ -145,7 +145,7 @@ export async function finishOwner(owner: OpenOwner, request: FinishRequest, path
   owner.throwIfStopped();
   await writeAtomic(paths.scores, inPieces(scoreLines(owner, { valid, test })));
   // Whole rank components that a mask prunes are left out: `prune: rank` gives a plain adapter of the client's rank.
-  const taken = compactAdapter(candidates[takeHome] ?? { layout, values: initial, mask: null });
+  const taken = compactAdapter(candidates[takeHome] ?? { layout, values: setup.initial, mask: null });
   await writePeftAdapter(paths.takeHome, taken, model, { loraDropout: config.lora_dropout });
   return {
     kind: 'finished',

@@ -1,6 +1,7 @@
 import type { DenseAdapter } from '../adapter/components.js';
 import type { Adapter } from '../adapter/layout.js';
 import { maskValues } from '../adapter/masks.js';
+import { collectGarbage } from '../garbage.js';
 import type { SearchPhase } from '../methods/work.js';
 import { randomStream } from '../random.js';
 import { exampleStream, microBatchesOf } from './batches.js';
@@ -74,6 +75,8 @@ export function searchAdapter(input: WorkInput, track: string, phase: SearchPhas
     tokens += scored.tokens;
     targets += scored.targets;
     mask = pruneStage(layout, scored.scores, mask, { ...phase, stage });
+    // Values, gradient and scores of the stage: four times the adapter.
+    collectGarbage('young');
   }
   return {
     adapter: { layout, mask, values: maskValues(phase.rewind ? received.values : warm.values, mask) },

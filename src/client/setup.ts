@@ -36,31 +36,37 @@ export interface OwnerArm {
 /** Opens base, engine and method. Throws ModelError, AdapterError, ConfigError, EngineError. */
 export async function openSetup(config: RunConfig, host: OwnerHost): Promise<OwnerSetup> {
   const model = await host.ownerModel(config);
-  const { layout, initial } = beginAdapter(model.description, config);
+  const beginning = beginAdapter(model.description, config);
+  const { layout } = beginning;
   const method = await loadMethod(config);
   const alsoLocal = config.also_local && method !== local;
+  const lazily = <T extends object>(rest: T): T & { readonly initial: Float32Array } => ({
+    ...rest,
+    get initial() {
+      return beginning.initial;
+    },
+  });
   const armFor = (one: Method, optimizer: RunConfig['optimizer_state'], train: TrainSettings): OwnerArm => {
     const options = methodOptions(one, one === local ? { ...config, strategy: null } : config);
     const isReference = one.capabilities.silent === true;
     return {
-      half: one.client({ layout, initial, seed: config.seed, numRounds: config.num_rounds, options }),
+      half: one.client(lazily({ layout, seed: config.seed, numRounds: config.num_rounds, options })),
       train,
       keepsUnmerged: !isReference,
       keepsOptimizer: (optimizer ?? (isReference ? 'keep' : 'fresh')) === 'keep',
     };
   };
   const alone = config.local_learning_rate ?? config.learning_rate;
-  return {
+  return lazily({
     config,
     model,
     layout,
-    initial,
     engine: host.engine(config, model),
     arms: {
       main: armFor(method, config.optimizer_state, config),
       ...(alsoLocal ? { local: armFor(local, null, { ...config, learning_rate: alone }) } : {}),
     },
-  };
+  });
 }
 
 /** One of the arms. Throws FedtuneError NO_LOCAL_ARM where the run trains nobody alone. */

@@ -57,12 +57,12 @@ export function averagingClient<State>(
   hooks: ClientHooks<State>,
   factors: FactorRule,
 ): ClientHalf {
-  const { layout, initial } = init;
+  const { layout } = init;
   const trains = factors.trains ?? ((): Factors => 'both');
   const averages = factors.averages ?? trains;
   const read = ({ parts }: Sending): Adapter => {
     const part = partOf(parts, 'adapter', 'the server');
-    return part.factors === 'both' ? unpackPart(part, layout) : unpackPart(part, layout, { fallback: initial });
+    return part.factors === 'both' ? unpackPart(part, layout) : unpackPart(part, layout, { fallback: init.initial });
   };
   const open = (received: Sending, document: StateDocument, context: ClientContext): Turn<State> => {
     const state = document as State | undefined;

@@ -44,6 +44,8 @@ export async function runRounds(federation: Federation, host: LoopHost, resumed?
     arms.local?.restore(resumed.server.local);
   }
   host.progress({ kind: 'plan', plan: planWork(federation) });
+  // What opening the run left lying about.
+  collectGarbage('all');
   let state = resumed ?? (await begin(federation, host));
   while (state.round < config.num_rounds) {
     if (host.signal.aborted) throw new InterruptedError('Interrupted.');

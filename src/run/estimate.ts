@@ -3,6 +3,7 @@ import type { RunEstimate } from '../contracts/progress.js';
 import { ConfigError } from '../errors.js';
 import { stepsOf } from '../methods/schedule.js';
 import { formatBytes } from '../report/format.js';
+import { makeContext } from '../server/context.js';
 import { chooseClients } from '../server/rounds.js';
 import { sampleSize } from '../server/sampling.js';
 import type { Federation } from '../server/types.js';
@@ -100,15 +101,25 @@ function bytesOf(federation: Federation, [first, later]: readonly [ClientRound, 
   return { down: total('bytesDown'), up: total('bytesUp') };
 }
 
-function memoryOf({ federation, workers }: EstimateInput, [first]: readonly ClientRound[], measured: Calibration) {
+/** Updates that are in memory at once: all of a round, or those that came before their turn. */
+function waitingUpdates({ federation, workers }: EstimateInput): number {
+  const { config, clients, arms } = federation;
+  const sampled = sampleSize(clients.length, config);
+  if (config.deadline !== null || config.async_buffer !== null) return sampled;
+  const context = makeContext({ config, round: 1, clients: [], nextClients: [], allClients: clients });
+  return arms.main.openMerge?.(context) === undefined ? sampled : Math.min(sampled, 2 * workers);
+}
+
+function memoryOf(input: EstimateInput, [first]: readonly ClientRound[], measured: Calibration) {
+  const { federation, workers } = input;
   const { config, clients } = federation;
   const sampled = sampleSize(clients.length, config);
-  // Clients share what they are sent, but for mutants; their updates are kept until all are there, then merged into another.
+  // Clients share what they are sent, but for mutants; updates are summed up in float64.
   const sent = first!.bytesDown * (config.mutation === 'none' ? 1 : sampled);
   const parts = {
     base: measured.base,
     training: measured.worker * workers,
-    adapters: sent + first!.bytesUp * (sampled + 2),
+    adapters: sent + first!.bytesUp * (waitingUpdates(input) + 3),
     rest: measured.rest + GROWTH * workers,
   };
   return { ...parts, total: sum(Object.values(parts)) };

@@ -103,7 +103,7 @@ const reply: fc.Arbitrary<Reply> = fc.oneof(
     valid: sums,
     test: sums,
     takeHome: fc.constantFrom(...WHICH),
-    tokens: fc.record({ eval: count, tune: count }),
+    tokens: fc.record({ eval: count, tune: count, local: count }),
     tuneFailure: fc.option(wireError),
   }),
   fc.record({ kind: fc.constant('error' as const), error: wireError }),

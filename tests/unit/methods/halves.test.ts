@@ -79,6 +79,22 @@ describe('states', () => {
   });
 });
 
+describe('updates', () => {
+  it.each(METHODS)('of %s are in memory that may leave with them: nobody keeps it', (method) => {
+    const toy = runToy({ method, num_rounds: 3, search_round: 2, cluster_round: 2 }, clients);
+    const buffersOf = (document: unknown): unknown[] => {
+      if (ArrayBuffer.isView(document)) return document.byteLength > 0 ? [document.buffer] : [];
+      return typeof document === 'object' && document !== null ? Object.values(document).flatMap(buffersOf) : [];
+    };
+    const kept = new Set(buffersOf(toy.init.initial));
+    for (const { updates } of toy.rounds) {
+      const own = updates.map(({ parts }) => new Set(buffersOf(parts)));
+      for (const buffers of own) for (const buffer of buffers) expect(kept.has(buffer)).toBe(false);
+      for (const buffers of own) for (const buffer of buffers) kept.add(buffer);
+    }
+  });
+});
+
 describe('sendings', () => {
   it.each(METHODS)('of %s are packed once for all who get the same', (method) => {
     const toy = runToy({ method, num_rounds: 2, search_round: 9, cluster_round: 9 }, clients);

@@ -15,7 +15,7 @@ function collector(): Collect {
 
 /** Bytes of arrays that a thread may come to hold beside what was in use when all was last looked at. */
 const MUCH = 48e6;
-/** What was in use then. */
+/** What was in use then; arrays that were found are only counted out a while after that. */
 let inUse = 0;
 
 /** Memory outside of V8's heap that this thread's objects hold. Not `arrayBuffers`, which counts on for what went to another thread. */
@@ -29,6 +29,7 @@ const outside = (): number => process.memoryUsage().external;
 export function collectGarbage(which: 'young' | 'all'): void {
   const gc = collector();
   if (which === 'young') gc({ type: 'minor' });
+  inUse = Math.min(inUse, outside());
   if (which === 'young' && outside() < inUse + MUCH) return;
   gc();
   inUse = outside();

@@ -7,6 +7,7 @@ import type { Tensor } from '../store/document.js';
 import type { EncodedMessage } from './codec.js';
 import { exchange, homeOf } from './exchange.js';
 import type { Link, Tap } from './link.js';
+import { Slots } from './slots.js';
 import { ThreadPool } from './threadPool.js';
 
 /** A request on its way into a thread; memory that threads share is not copied for each. */
@@ -65,6 +66,8 @@ export function createThreadsLink({ homes, workers, threads, model, tap }: Threa
     workers,
     workerData: { threads, model: plainModel(model) } satisfies ThreadSetup,
   });
+  // The pool would deal all that waits out to its threads beforehand: one that is slow would keep owners whose turn it is.
+  const slots = new Slots(workers);
   // A part that many owners get is put into shared memory once, and goes when the server lets go of it.
   const known = new WeakMap<Tensor, Tensor>();
   const share = (tensor: Tensor): Tensor => {
@@ -75,7 +78,7 @@ export function createThreadsLink({ homes, workers, threads, model, tap }: Threa
     return made;
   };
   const carry = ({ head, tensors, bytes }: EncodedMessage, home: OwnerHome): Promise<EncodedMessage> =>
-    pool.run({ home, head, tensors: tensors.map(share), bytes });
+    slots.run(() => pool.run({ home, head, tensors: tensors.map(share), bytes }));
   return {
     workers,
     ask: (owner, request) => exchange(owner, request, async (message) => carry(message, homeOf(byId, owner)), tap),

@@ -23,4 +23,19 @@ describe('collecting garbage', () => {
     });
     expect(Math.min(...freed)).toBeLessThan(0.5);
   });
+
+  it('keeps what lies about below a bound, however much comes and goes', async () => {
+    collectGarbage('all');
+    const before = process.memoryUsage().external;
+    let most = 0;
+    for (let i = 0; i < 60; i++) {
+      const array = new Float32Array(2_500_000).fill(i);
+      // Looked at while it is still in use, as an update is that was merged just now.
+      collectGarbage('young');
+      collectGarbage('young');
+      most = Math.max(most, process.memoryUsage().external + 0 * array[0]!);
+      await new Promise((resolve) => setImmediate(resolve));
+    }
+    expect(most - before).toBeLessThan(150e6);
+  });
 });

@@ -4,6 +4,7 @@ import { absolutePaths } from '../config/localPaths.js';
 import { readRunConfig } from '../config/ofRun.js';
 import type { RunConfig } from '../config/schema.js';
 import { RunError } from '../errors.js';
+import { sha256 } from '../sha256.js';
 import { StateStore } from '../store/index.js';
 
 /** Version of the form of a run folder. */
@@ -36,24 +37,38 @@ export const namesIn = (dir: string): Promise<string[]> => readdir(dir).catch(()
 /** Where the states of the server are. */
 export const stateFolder = (dir: string): string => join(dir, 'state');
 
-/** What the marker says; undefined where it is missing, torn or something else's. */
-export async function markedVersion(dir: string): Promise<number | undefined> {
+/** The marker of a run that is started in this folder. */
+export const markerFrom = (startedIn: string): string =>
+  `${JSON.stringify({ fedtune_run: FOLDER_VERSION, started_in: startedIn, sha256: sha256(startedIn) })}\n`;
+
+interface Marker {
+  readonly version: number;
+  readonly startedIn?: string;
+}
+
+/** Undefined where it is missing, torn, altered or something else's. */
+async function readMarker(dir: string): Promise<Marker | undefined> {
   try {
-    const version: unknown = JSON.parse(await readFile(join(dir, MARKER), 'utf8')).fedtune_run;
-    return typeof version === 'number' ? version : undefined;
+    const {
+      fedtune_run: version,
+      started_in: from,
+      sha256: digest,
+    } = JSON.parse(await readFile(join(dir, MARKER), 'utf8'));
+    if (version === FOLDER_VERSION) return digest === sha256(from) ? { version, startedIn: from } : undefined;
+    return typeof version === 'number' ? { version } : undefined;
   } catch {
     return undefined;
   }
 }
 
+/** What the marker says; undefined where it is missing, torn, altered or something else's. */
+export const markedVersion = async (dir: string): Promise<number | undefined> => (await readMarker(dir))?.version;
+
 /** The folder in which a run was started, where it is still there: relative paths of its configuration count from it. */
 export async function startedIn(dir: string): Promise<string | undefined> {
-  try {
-    const from: unknown = JSON.parse(await readFile(join(dir, MARKER), 'utf8')).started_in;
-    return typeof from === 'string' && (await stat(from)).isDirectory() ? from : undefined;
-  } catch {
-    return undefined;
-  }
+  const from = (await readMarker(dir))?.startedIn;
+  const found = from === undefined ? undefined : await stat(from).catch(() => undefined);
+  return found?.isDirectory() ? from : undefined;
 }
 
 /** The configuration of a run with the paths in it as they are from here. Throws RunError NOT_A_RUN, ConfigError. */

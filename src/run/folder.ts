@@ -12,9 +12,9 @@ import { StateStore } from '../store/index.js';
 import {
   CONTENT,
   type FileName,
-  FOLDER_VERSION,
   MARKER,
   markedVersion,
+  markerFrom,
   namesIn,
   OLD_CONTENT,
   refuseForeign,
@@ -139,10 +139,7 @@ export class RunFolder {
   }
 
   #mark(): Promise<void> {
-    return writeAtomic(
-      join(this.dir, MARKER),
-      `${JSON.stringify({ fedtune_run: FOLDER_VERSION, started_in: process.cwd() })}\n`,
-    );
+    return writeAtomic(join(this.dir, MARKER), markerFrom(process.cwd()));
   }
 
   /** Brings back the owners of the run before, where the new ones have no run. */

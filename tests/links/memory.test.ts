@@ -12,7 +12,8 @@ it('200 rounds take no more memory than 20 (kilobytes)', async () => {
   const { stdout, stderr } = spawnSync(process.execPath, [script], { input, encoding: 'utf8' });
   expect(stderr).toBe('');
   const { early, late, adapter } = JSON.parse(stdout) as { early: number; late: number; adapter: number };
-  expect(late).toBeLessThan(1.1 * early);
-  // Were replies kept, there would be this much more of it.
-  expect(2 * 180 * adapter).toBeGreaterThan(0.5 * early);
+  // Were replies kept, there would be so much more of it; what malloc and V8 hold goes up and down by tens of megabytes.
+  const kept = 2 * 180 * adapter;
+  expect(kept).toBeGreaterThan(early);
+  expect(late).toBeLessThan(early + kept / 4);
 });

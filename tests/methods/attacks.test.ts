@@ -57,9 +57,9 @@ describe('one client of eight sends something else than it has trained', () => {
     ['median', 'trimmed_mean', 'multi_krum'].map((robust) => ({ attack, robust })),
   );
 
-  it.each(cases)('$robust ends within 5 % of the honest run under $attack updates', async ({ attack, robust }) => {
+  it.each(cases)('$robust ends within 10 % of the honest run under $attack updates', async ({ attack, robust }) => {
     const run = await runInline({ ...SETTINGS, robust }, { tamper: tamperWith(ATTACKS[attack]!) });
-    expect(macro(run, 'global')).toBeLessThan(1.05 * honest);
+    expect(macro(run, 'global')).toBeLessThan(1.1 * honest);
   });
 
   it.each(Object.keys(ATTACKS))('the plain mean does not under %s updates', async (attack) => {
@@ -67,6 +67,6 @@ describe('one client of eight sends something else than it has trained', () => {
       (run) => macro(run, 'global'),
       () => Number.POSITIVE_INFINITY,
     );
-    expect(outcome).toBeGreaterThan(1.05 * honest);
+    expect(outcome).toBeGreaterThan(1.1 * honest);
   });
 });

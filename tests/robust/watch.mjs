@@ -1,7 +1,7 @@
 /**
  * Loaded before the command line (`node --import`) in every thread of a run under test. It labels what the run does:
  *
- *   train, score, merge         before a call of the engine that trains a step, scores a batch, merges adapters
+ *   train, score, merge         before a step is trained, a batch scored, adapters merged
  *   append PATH                 half of a line of the record is written
  *   write PATH, rename PATH     half of a temporary file is written; it is whole, but does not have its name yet
  *   renamed PATH, remove PATH   it has its name, but the folder is not synced yet; before something is removed
@@ -17,6 +17,7 @@ import { syncBuiltinESMExports } from 'node:module';
 import { relative, resolve, sep } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { isMainThread } from 'node:worker_threads';
+import { RunningMean } from '../../dist/merge/mean.js';
 
 const { FEDTUNE_WATCH_DIR: dir = '.', FEDTUNE_WATCH_TRACE: trace, FEDTUNE_WATCH_KILL: kill } = process.env;
 const { FEDTUNE_WATCH_EXIT: exit, FEDTUNE_WATCH_STOP: stop, FEDTUNE_WATCH_HOLD: hold } = process.env;
@@ -159,4 +160,11 @@ process.dlopen = (module, ...rest) => {
     reach('merge');
     return mergeMean(...args);
   };
+};
+
+/** Where updates are merged as they come. */
+const { mean } = RunningMean.prototype;
+RunningMean.prototype.mean = function (...args) {
+  reach('merge');
+  return mean.apply(this, args);
 };

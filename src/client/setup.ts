@@ -27,10 +27,23 @@ export interface OwnerArm {
   readonly half: ClientHalf;
   /** What shapes its training. */
   readonly train: TrainSettings;
-  /** Its trained adapter, before any merge; a reference has no merge. */
-  readonly keepsUnmerged: boolean;
+  /** Whether its trained adapter of a round stays at home as it was before the merge; a reference has no merge. */
+  readonly keepsUnmerged: (round: number) => boolean;
   /** The optimizer goes on from round to round, as that of one who trains alone does. */
   readonly keepsOptimizer: boolean;
+}
+
+/** Whether an owner that trains in this round may train in none after it. */
+function mayBeLast(config: RunConfig, round: number): boolean {
+  const { clients_per_round: some, participation, dropout_rate: dropped, deadline, async_buffer: buffer } = config;
+  return (
+    round >= config.num_rounds ||
+    some !== null ||
+    participation < 1 ||
+    dropped > 0 ||
+    deadline !== null ||
+    buffer !== null
+  );
 }
 
 /** Opens base, engine and method. Throws ModelError, AdapterError, ConfigError, EngineError. */
@@ -52,7 +65,7 @@ export async function openSetup(config: RunConfig, host: OwnerHost): Promise<Own
     return {
       half: one.client(lazily({ layout, seed: config.seed, numRounds: config.num_rounds, options })),
       train,
-      keepsUnmerged: !isReference,
+      keepsUnmerged: (round) => !isReference && mayBeLast(config, round),
       keepsOptimizer: (optimizer ?? (isReference ? 'keep' : 'fresh')) === 'keep',
     };
   };

@@ -24,11 +24,11 @@ const mainOf = (results: readonly TrackResult[]): TrackResult | undefined =>
   results.find(({ name }) => name === 'main') ?? results[0];
 
 /** What stays at home of a round, besides the state of the method's half. */
-function keptOf({ keepsUnmerged, keepsOptimizer }: OwnerArm, results: readonly TrackResult[]): KeptTurn {
+function keptOf({ keepsUnmerged, keepsOptimizer }: OwnerArm, round: number, results: readonly TrackResult[]): KeptTurn {
   const optimizers = results.flatMap(({ name, optimizer }) => (optimizer ? [[name, optimizer] as const] : []));
   const main = mainOf(results);
   return {
-    ...(keepsUnmerged && main ? { unmerged: packPart(main.adapter, { mask: 'element' }) } : {}),
+    ...(keepsUnmerged(round) && main ? { unmerged: packPart(main.adapter, { mask: 'element' }) } : {}),
     ...(keepsOptimizer ? { optimizers: Object.fromEntries(optimizers) } : {}),
   };
 }
@@ -62,7 +62,7 @@ export function trainOwner(owner: OpenOwner, request: TrainRequest): Update {
   const { parts: sent, note: said, state } = own.half.keep(received, results, before.state, context);
   for (const [name, part] of Object.entries(sent)) checkFinite(part.values, client.id, name);
   owner.throwIfStopped();
-  saveTurn(states, turn, { ...(state === undefined ? {} : { state }), ...keptOf(own, results) });
+  saveTurn(states, turn, { ...(state === undefined ? {} : { state }), ...keptOf(own, round, results) });
   return {
     kind: 'update',
     round,

@@ -244,7 +244,7 @@ describe('an owner trains', () => {
   });
 
   it('keeps its adapter as its training left it, to score and take home at the end beside the merged one', async () => {
-    const settings = { method: 'fedavg', take_home: 'unmerged' };
+    const settings = { method: 'fedavg', take_home: 'unmerged', num_rounds: 2 };
     const { federation, owner, id, takeHome } = await open(settings);
     await ask(owner, turn(federation, id, 1));
     const update = await ask<Update>(owner, turn(federation, id, 2));
@@ -257,6 +257,20 @@ describe('an owner trains', () => {
     expect(reply.takeHome).toBe('unmerged');
     const taken = await readPeftAdapter(takeHome, federation.model);
     expect(taken.values.toSorted()).toEqual(update.parts.adapter!.values.toSorted());
+  });
+
+  it.each([
+    [{}, false],
+    [{ num_rounds: 1 }, true],
+    [{ clients_per_round: 1 }, true],
+    [{ participation: 0.5 }, true],
+    [{ dropout_rate: 0.1 }, true],
+    [{ async_buffer: 1, devices: [{ name: 'desk', tokens_per_second: 1000 }] }, true],
+  ] as const)('%o: keeps that adapter of a round which may be its last: %s', async (settings, isKept) => {
+    const { federation, owner, id } = await open({ method: 'fedavg', num_rounds: 3, ...settings });
+    await ask(owner, turn(federation, id, 1));
+    const request = scoreRequest(federation, { which: ['unmerged'], states: { main: 1, local: 0 } });
+    expect('unmerged' in (await ask<Scored>(owner, request)).scores).toBe(isKept);
   });
 
   it.each([

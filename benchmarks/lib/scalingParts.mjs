@@ -13,7 +13,7 @@ const probe = (name, settings) => runJson(process.execPath, [PROBE, name, JSON.s
 const say = (text) => console.error(`  ${text}`);
 
 /**
- * A federation on random sequences of 128 tokens: equal work for every client. Rounds are timed without loading. `alone`: the same steps
+ * A federation on random sequences: equal work for every client. Rounds are timed without loading. `alone`: the same steps
  * on the engine alone.
  */
 async function federation(settings) {
@@ -22,6 +22,7 @@ async function federation(settings) {
     rounds,
     localSteps,
     batch = 4,
+    length = 128,
     workers = 2,
     threads,
     warmRounds = 0,
@@ -33,7 +34,7 @@ async function federation(settings) {
     rounds: rounds + warmRounds,
     localSteps,
     batch,
-    length: 128,
+    length,
   });
   const result = await runOurs(testCase, { workers, threads, alone, ...(model === undefined ? {} : { model }) });
   const timed = result.round_seconds.slice(warmRounds);

@@ -99,7 +99,8 @@ function tensorsOf(header: string, source: Source): SafeTensor[] {
     throw new Failure('BAD_HEADER', `${path} declares ${entries.length} tensors; at most ${MAX_TENSORS} are read.`);
   }
   const tensors = entries.map(([name, value]) => tensorOf(name, value, source));
-  const sorted = [...tensors].sort((a, b) => a.offset - b.offset);
+  // An empty tensor lies before the one that begins where it does.
+  const sorted = [...tensors].sort((a, b) => a.offset - b.offset || a.bytes - b.bytes);
   sorted.slice(1).forEach((tensor, i) => {
     const before = sorted[i]!;
     if (before.offset + before.bytes > tensor.offset) {

@@ -2,7 +2,7 @@ import { type Export, encodeAccount, encodeOperator, encodeUser, type Import } f
 import { fromSeed } from '@nats-io/nkeys';
 import { OWNER_SUBJECTS, subjectsOf } from './subjects.js';
 
-const keyOf = (seed: string) => fromSeed(new TextEncoder().encode(seed));
+export const keyOf = (seed: string) => fromSeed(new TextEncoder().encode(seed));
 
 /** The public key of a seed. */
 export const publicKeyOf = (seed: string): string => keyOf(seed).getPublicKey();

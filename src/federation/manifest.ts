@@ -1,7 +1,7 @@
-import { fromPublic, fromSeed } from '@nats-io/nkeys';
 import { z } from 'zod';
 import { FedtuneError } from '../errors.js';
 import { publicKey } from './folder.js';
+import { isSignedBy, sign } from './signature.js';
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 
@@ -34,8 +34,7 @@ const signed = (payload: Uint8Array): Uint8Array => Buffer.concat([DOMAIN, paylo
 /** A manifest as it travels: JSON, and the Ed25519 signature over it. */
 export function sealManifest(manifest: Manifest, seed: string): { payload: Uint8Array; signature: string } {
   const payload = new TextEncoder().encode(JSON.stringify(manifest));
-  const signature = fromSeed(new TextEncoder().encode(seed)).sign(signed(payload));
-  return { payload, signature: Buffer.from(signature).toString('base64url') };
+  return { payload, signature: sign(signed(payload), seed) };
 }
 
 /** Reads a manifest of whoever has this public key. Throws FedtuneError BAD_SIGNATURE, BAD_MANIFEST. */
@@ -46,13 +45,7 @@ export function openManifest(payload: Uint8Array, signature: string | undefined,
       `Expected at most ${MAX_BYTES} bytes of ${who} about a message but received ${payload.length}.`,
     );
   }
-  let isSigned = false;
-  try {
-    isSigned = fromPublic(key).verify(signed(payload), Buffer.from(signature ?? '', 'base64url'));
-  } catch {
-    // No signature at all.
-  }
-  if (!isSigned) {
+  if (!isSignedBy(key, signed(payload), signature)) {
     throw new FedtuneError(
       'BAD_SIGNATURE',
       `Expected a message that ${who} has signed but its signature is ${signature === undefined ? 'missing' : 'of another key, or the message was altered'}.`,

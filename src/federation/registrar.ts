@@ -1,4 +1,3 @@
-import { fromPublic, fromSeed } from '@nats-io/nkeys';
 import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { z } from 'zod';
 import { FedtuneError } from '../errors.js';
@@ -6,6 +5,7 @@ import { printable } from '../text.js';
 import { agentJwt, publicKeyOf } from './accounts.js';
 import { type Enrolment, type FederationFolder, type OwnerRecord, publicKey } from './folder.js';
 import type { Invite } from './invite.js';
+import { isSignedBy, sign } from './signature.js';
 import { Streams } from './streams.js';
 import { ENROL_SUBJECT, OWNER_SUBJECTS } from './subjects.js';
 
@@ -25,8 +25,6 @@ const MAX_BYTES = 4096;
 const toSign = (account: string, user: string, signing: string): Uint8Array =>
   new TextEncoder().encode(`fedtune enrolment 1\n${account}\n${user}\n${signing}\n`);
 
-const seedBytes = (seed: string): Uint8Array => new TextEncoder().encode(seed);
-
 function readRequest(data: Uint8Array, account: string): z.output<typeof requestSchema> {
   let value: unknown;
   try {
@@ -44,14 +42,6 @@ function readRequest(data: Uint8Array, account: string): z.output<typeof request
     );
   }
   return parsed.data;
-}
-
-function isSignedBy(key: string, bytes: Uint8Array, signature: string): boolean {
-  try {
-    return fromPublic(key).verify(bytes, Buffer.from(signature, 'base64url'));
-  } catch {
-    return false;
-  }
 }
 
 /** Takes an owner in by its invite: the first that comes with it, and the same one again. */
@@ -122,8 +112,8 @@ export async function askToJoin(
   timeout: number,
 ): Promise<string> {
   const [user, signing] = [publicKeyOf(seeds.user), publicKeyOf(seeds.signing)];
-  const signature = fromSeed(seedBytes(seeds.signing)).sign(toSign(account, user, signing));
-  const request = { invite: publicKeyOf(seed), user, signing, signature: Buffer.from(signature).toString('base64url') };
+  const signature = sign(toSign(account, user, signing), seeds.signing);
+  const request = { invite: publicKeyOf(seed), user, signing, signature };
   const reply = await connection.request(OWNER_SUBJECTS.enrol, JSON.stringify(request), { timeout });
   const parsed = replySchema.safeParse(reply.json());
   if (!parsed.success)

@@ -4,6 +4,7 @@ import { type EvalSplit, WHICH, type Which } from '../contracts/evaluation.js';
 import type { NllSums, Scored, ScoreRequest } from '../contracts/messages.js';
 import { sumScores } from '../contracts/score.js';
 import type { ClientAdapters, Sending } from '../methods/method.js';
+import { keepBest } from './bestRound.js';
 import { examplesOf } from './examples.js';
 import { loadTurn, type OpenOwner } from './openOwner.js';
 import { countTargets, countTokens, type ExampleScores, scoreExamples } from './score.js';
@@ -86,8 +87,12 @@ export function scoreCandidates(
 /** Scores what the request names; the scores of single examples stay here. */
 export function scoreOwner(owner: OpenOwner, request: ScoreRequest): Scored {
   owner.throwIfStopped();
-  const needsAdapters = request.which.some((which) => which !== 'base');
-  const candidates = needsAdapters ? candidatesOf(adaptersOf(owner, request)) : { base: null };
-  const { sums, tokens } = scoreCandidates(owner, candidates, request.split, request.which);
+  const { round, split, which: asked } = request;
+  const adapters = asked.some((which) => which !== 'base') ? adaptersOf(owner, request) : {};
+  const { sums, tokens } = scoreCandidates(owner, candidatesOf(adapters), split, asked);
+  if (owner.setup.config.keep !== 'last' && split === 'valid' && round > 0) {
+    owner.throwIfStopped();
+    keepBest(owner, round, adapters, sums);
+  }
   return { kind: 'scored', scores: sums, tokens };
 }

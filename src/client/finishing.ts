@@ -1,7 +1,14 @@
 import { checkFinite } from '../adapter/check.js';
 import { compactAdapter } from '../adapter/components.js';
 import type { Adapter } from '../adapter/layout.js';
-import { EVAL_SPLITS, type EvalSplit, type Scores, WHICH, type Which } from '../contracts/evaluation.js';
+import {
+  EVAL_SPLITS,
+  type EvalSplit,
+  type KeptRounds,
+  type Scores,
+  WHICH,
+  type Which,
+} from '../contracts/evaluation.js';
 import { isFinal } from '../contracts/isFinal.js';
 import type { Finished, FinishRequest, NllSum, NllSums } from '../contracts/messages.js';
 import { scoreOf } from '../contracts/score.js';
@@ -11,6 +18,7 @@ import { writePeftAdapter } from '../export/index.js';
 import { inPieces, writeAtomic } from '../files.js';
 import { finetuneRates, makeTrainPhase, stepsOfEpochs } from '../methods/schedule.js';
 import type { TrainPhase } from '../methods/work.js';
+import { withBest } from './bestRound.js';
 import { adaptersOf, candidatesOf, type OwnAdapters, type SplitScores, scoreCandidates } from './candidates.js';
 import { examplesOf } from './examples.js';
 import { runTracks, type WorkInput } from './localWork.js';
@@ -70,13 +78,19 @@ function tune(owner: OpenOwner, adapters: OwnAdapters, seed: number): Tuned {
 }
 
 /** Trains on who trains alone beside the method, for as many steps as the fine-tuning, so that both have taken the same number. */
-function trainAlone(owner: OpenOwner, { local }: OwnAdapters, { seed, states }: FinishRequest): Tuned {
+function trainAlone(
+  owner: OpenOwner,
+  { local }: OwnAdapters,
+  { seed, states, round }: FinishRequest,
+  { local: kept = round }: KeptRounds,
+): Tuned {
   const arm = owner.setup.arms.local;
   const steps = tuningSteps(owner);
   if (arm === undefined || local === undefined || steps === 0) return NOT_TUNED;
   const learningRates = finetuneRates(arm.train, null, steps);
   const phase = makeTrainPhase(arm.train, 1, owner.client.numTrain, { steps, learningRates });
-  const { optimizers = {} } = loadTurn(owner.states.local, states.local);
+  // The optimizer is that of the last round, which an adapter of another one does not go on from.
+  const { optimizers = {} } = kept === round ? loadTurn(owner.states.local, states.local) : {};
   return trainOn(owner, local, phase, { seed, optimizers });
 }
 
@@ -129,9 +143,11 @@ export async function finishOwner(owner: OpenOwner, request: FinishRequest, path
   const { setup } = owner;
   const { config, model, layout } = setup;
   owner.throwIfStopped();
-  const adapters = adaptersOf(owner, request);
+  const keepsLast = config.keep === 'last';
+  const last = adaptersOf(owner, request);
+  const { adapters, rounds } = keepsLast ? { adapters: last, rounds: {} } : withBest(owner, request.round, last);
   const tuned = tune(owner, adapters, request.seed);
-  const alone = trainAlone(owner, adapters, request);
+  const alone = trainAlone(owner, adapters, request, rounds);
   const candidates = {
     ...candidatesOf(adapters),
     ...(alone.adapter ? { local: alone.adapter } : {}),
@@ -152,6 +168,7 @@ export async function finishOwner(owner: OpenOwner, request: FinishRequest, path
     valid: valid.sums,
     test: test.sums,
     takeHome,
+    ...(keepsLast ? {} : { rounds }),
     tokens: { eval: valid.tokens + test.tokens, tune: tuned.tokens, local: alone.tokens },
     tuneFailure: failure === undefined ? null : toWireError(failure),
   };

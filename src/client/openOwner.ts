@@ -22,6 +22,8 @@ export interface OpenOwner {
   /** All of its own examples. */
   readonly examples: OwnerExamples;
   readonly states: Readonly<Record<Arm, OwnerStates>>;
+  /** Its adapters of their best rounds, by the round after which they were scored. */
+  readonly best: OwnerStates & { turns(): number[] };
   /** The scores that it has taken. */
   readonly scored: ScoreMemory;
   throwIfStopped(): void;

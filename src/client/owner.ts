@@ -174,6 +174,7 @@ export class Owner {
       train,
       examples: data,
       states: { main: states('main'), local: states('local') },
+      best: states('best'),
       scored: scoreMemory(join(home, 'scored'), scoredOf),
       throwIfStopped: () => this.#host.throwIfStopped(),
     };

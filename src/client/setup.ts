@@ -36,13 +36,15 @@ export interface OwnerArm {
 /** Whether an owner that trains in this round may train in none after it. */
 function mayBeLast(config: RunConfig, round: number): boolean {
   const { clients_per_round: some, participation, dropout_rate: dropped, deadline, async_buffer: buffer } = config;
+  const { early_stopping_patience: patience } = config;
   return (
     round >= config.num_rounds ||
     some !== null ||
     participation < 1 ||
     dropped > 0 ||
     deadline !== null ||
-    buffer !== null
+    buffer !== null ||
+    patience !== null
   );
 }
 

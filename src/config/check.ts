@@ -56,6 +56,10 @@ const RULES: readonly Rule[] = [
     c.finetune_steps === 0 &&
     (c.finetune_learning_rate !== null || c.finetune_prox > 0) &&
     'finetune_learning_rate and finetune_prox need finetune_epochs or finetune_steps.',
+  (c) =>
+    c.eval_every === 0 &&
+    (c.keep !== 'last' || c.early_stopping_patience !== null) &&
+    `${c.keep === 'last' ? 'early_stopping_patience' : `keep: ${c.keep}`} needs scores during the run; set eval_every to 1 or more.`,
   (c) => c.take_home === 'local' && c.method !== 'local' && !c.also_local && 'take_home: local needs also_local: true.',
   (c) =>
     c.take_home === 'tuned' &&

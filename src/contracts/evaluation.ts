@@ -13,6 +13,9 @@ export interface Score {
   readonly tokens: number;
 }
 
+/** The round that what was scored at the end is of, where that need not be the last. */
+export type KeptRounds = Readonly<Partial<Record<Which, number>>>;
+
 /** A mean of scores over clients. */
 export interface MeanScore {
   readonly nll: number;

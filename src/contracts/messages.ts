@@ -1,7 +1,7 @@
 import type { Parts } from '../adapter/part.js';
 import type { RunConfig } from '../config/schema.js';
 import type { ExitCode } from '../errors.js';
-import type { EvalSplit, Which } from './evaluation.js';
+import type { EvalSplit, KeptRounds, Which } from './evaluation.js';
 
 /** Version of the messages; the two sides of a link must agree. */
 export const MESSAGE_VERSION = 1;
@@ -148,6 +148,8 @@ export interface Finished {
   readonly test: NllSums;
   /** Which adapter the owner took; the adapter itself stays. */
   readonly takeHome: Which;
+  /** `keep: best_on_validation`: the rounds that its own adapters are of. */
+  readonly rounds?: KeptRounds;
   /** `local`: of who trains alone beside the method, after the last round. */
   readonly tokens: { readonly eval: number; readonly tune: number; readonly local: number };
   /** Why there is no `tuned`, or no further training of `local`, where there should be. */

@@ -1,4 +1,4 @@
-import type { Evaluation, MeanScore, Score, Scores, Which } from './evaluation.js';
+import type { Evaluation, KeptRounds, MeanScore, Score, Scores, Which } from './evaluation.js';
 
 export interface ClientMetrics extends Scores {
   readonly id: string;
@@ -7,6 +7,8 @@ export interface ClientMetrics extends Scores {
   readonly num_test: number;
   /** Scores on the client's validation split, which decided what it takes home. */
   readonly valid: Scores;
+  /** `keep: best_on_validation`: the round that each adapter is of. */
+  readonly kept?: KeptRounds;
   /** What the owner goes home with, scored on its test split. */
   readonly take_home: { readonly which: Which } & Partial<Score>;
 }
@@ -29,6 +31,10 @@ export interface RunMetrics {
   readonly method: string;
   readonly mutation?: string;
   readonly rounds: number;
+  /** `early_stopping_patience`: the run ended before its last round. */
+  readonly stopped_early?: true;
+  /** Where something hangs on it: the evaluated round with the lowest mean loss on validation. */
+  readonly best_round?: number;
   readonly precision: string;
   readonly seed: number;
   /** `revision`: commit of the hub, where the model came from there. */

@@ -47,6 +47,8 @@ export type Progress =
     }
   | { readonly kind: 'evaluating'; readonly round: number; readonly jobs: number }
   | { readonly kind: 'evaluated'; readonly evaluation: Evaluation }
+  /** No further round: the mean loss on validation was the lowest after round `best`. */
+  | { readonly kind: 'stopped'; readonly round: number; readonly best: number }
   | { readonly kind: 'tuning'; readonly clients: number };
 
 /** What a run is expected to take. Bytes and seconds. */

@@ -7,6 +7,10 @@ export function scoreOf({ nll, tokens }: NllSum): Score {
   return { nll: mean, ppl: Math.exp(mean), tokens };
 }
 
+/** Whether a loss is lower than the lowest so far; any number is lower than none (NaN: of an adapter that has gone astray). */
+export const isLower = (nll: number, lowest: number | undefined): boolean =>
+  lowest === undefined || nll < lowest || (Number.isNaN(lowest) && !Number.isNaN(nll));
+
 /** Mean over clients of nll and of ppl, each client counting once. */
 export function macroScore(scores: readonly Score[]): MeanScore {
   const mean = (pick: (score: Score) => number) => scores.reduce((sum, score) => sum + pick(score), 0) / scores.length;

@@ -92,6 +92,7 @@ export const replySchema = z.discriminatedUnion('kind', [
     valid: nllSums,
     test: nllSums,
     takeHome: which,
+    rounds: z.partialRecord(which, count).optional(),
     tokens: z.strictObject({ eval: count, tune: count, local: count }),
     tuneFailure: wireError.nullable(),
   }),

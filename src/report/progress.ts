@@ -148,6 +148,11 @@ export class ProgressDisplay {
       case 'evaluated':
         this.#evaluated(progress.evaluation);
         return;
+      case 'stopped':
+        this.line(
+          `stopped after round ${progress.round} of ${this.#rounds}: validation was best after round ${progress.best}`,
+        );
+        return;
       case 'tuning':
         this.status(`fine-tuning ${plural(progress.clients, 'owner')}`);
         return;

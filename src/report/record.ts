@@ -49,6 +49,8 @@ export const partitionSchema = z.object({
 
 const metricsSchema = z.looseObject({
   rounds: z.number(),
+  stopped_early: z.literal(true).optional(),
+  best_round: z.number().optional(),
   clients: z.array(
     z.looseObject({
       id: z.string(),
@@ -56,6 +58,7 @@ const metricsSchema = z.looseObject({
       num_val: z.number(),
       num_test: z.number(),
       ...Object.fromEntries(which.options.map((kind) => [kind, score.optional()])),
+      kept: z.partialRecord(which, z.number()).optional(),
       take_home: z.looseObject({ which, ppl: number.optional() }),
     }),
   ),

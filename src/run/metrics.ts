@@ -1,5 +1,6 @@
 import type { ClientMetrics, RunMetrics, Timing } from '../contracts/metrics.js';
 import { macroScore, weightedScore } from '../contracts/score.js';
+import { bestEvaluation, comparedBy } from '../server/bestRound.js';
 import { summarise } from '../server/evaluate.js';
 import type { FinishedRun } from '../server/finish.js';
 import type { Prepared } from './prepare.js';
@@ -7,18 +8,29 @@ import type { Prepared } from './prepare.js';
 /** Form of metrics.json. */
 const VERSION = 1;
 
+/** Which round was best, where something hung on it. */
+function bestOf({ config, method }: Prepared, { round, evaluations }: FinishedRun['state']) {
+  if (config.keep === 'last' && config.early_stopping_patience === null) return {};
+  const best = bestEvaluation(evaluations, comparedBy(method));
+  return {
+    ...(round < config.num_rounds ? { stopped_early: true as const } : {}),
+    ...(best ? { best_round: best.round } : {}),
+  };
+}
+
 /** Puts the result of a run into the form of metrics.json. */
 export function makeMetrics(prepared: Prepared, finished: FinishedRun, timing: Timing): RunMetrics {
   const { config, model } = prepared;
   const { state } = finished;
   const clients = finished.clients.map(
-    ({ client, test, valid, takeHome }): ClientMetrics => ({
+    ({ client, test, valid, takeHome, kept }): ClientMetrics => ({
       id: client.id,
       num_train: client.numTrain,
       num_val: client.numValid,
       num_test: client.numTest,
       ...test,
       valid,
+      ...(kept ? { kept } : {}),
       take_home: { which: takeHome, ...test[takeHome] },
     }),
   );
@@ -34,6 +46,7 @@ export function makeMetrics(prepared: Prepared, finished: FinishedRun, timing: T
     method: config.method,
     ...(config.mutation === 'none' ? {} : { mutation: config.mutation }),
     rounds: state.round,
+    ...bestOf(prepared, state),
     precision: config.precision,
     seed: config.seed,
     model: {

@@ -1,5 +1,5 @@
 import type { Adapter } from '../adapter/layout.js';
-import type { Scores, Which } from '../contracts/evaluation.js';
+import type { KeptRounds, Scores, Which } from '../contracts/evaluation.js';
 import type { FedtuneError } from '../errors.js';
 import { deriveSeed } from '../random.js';
 import { scoresOf, summarise, turnsOf, unlessGone } from './evaluate.js';
@@ -13,6 +13,8 @@ export interface FinishedClient {
   readonly valid: Scores;
   /** Which adapter the owner goes home with; the adapter itself is the owner's. */
   readonly takeHome: Which;
+  /** `keep: best_on_validation`: the round that each adapter is of. */
+  readonly kept?: KeptRounds;
 }
 
 export interface FinishedRun {
@@ -52,7 +54,7 @@ async function finishClient(federation: Federation, state: LoopState, client: Ru
 
 /**
  * After the last round every owner fine-tunes (where the run file says so), scores everything it has on its validation and
- * test examples, chooses by validation what it takes home and writes that down; the server hears of sums and choices. An owner that is none
+ * test examples (of the best round, with `keep: best_on_validation`), chooses by validation what it takes home and writes that down; the server hears of sums and choices. An owner that is none
  * any more is left out.
  */
 export async function finishRun(federation: Federation, state: LoopState, host: LoopHost): Promise<FinishedRun> {
@@ -60,6 +62,8 @@ export async function finishRun(federation: Federation, state: LoopState, host: 
   if (config.finetune_steps > 0 || config.finetune_epochs > 0)
     host.progress({ kind: 'tuning', clients: clients.length });
   host.progress({ kind: 'evaluating', round: state.round, jobs: clients.length });
+  const { best } = state;
+  if (best) arms.main.restore(best.server);
   const work = clients.map((client) => unlessGone(client.id, finishClient(federation, state, client, host)));
   // Where one fails the others come to their end first, or what they go on to write would be left behind.
   const all = Promise.allSettled(work).then(() => Promise.all(work));
@@ -70,9 +74,11 @@ export async function finishRun(federation: Federation, state: LoopState, host: 
     const answer = answers[i]!;
     if ('error' in answer) failed(client.id, answer.error);
     if (!('takeHome' in answer)) return [];
-    const { valid, test, takeHome, tuneFailure } = answer;
+    const { valid, test, takeHome, tuneFailure, rounds } = answer;
     if (tuneFailure) failed(client.id, tuneFailure);
-    return [{ client, valid: scoresOf(valid), test: scoresOf(test), takeHome }];
+    const kept = { ...(best ? { global: best.round } : {}), ...rounds };
+    const isKept = config.keep !== 'last';
+    return [{ client, valid: scoresOf(valid), test: scoresOf(test), takeHome, ...(isKept ? { kept } : {}) }];
   });
   if (finished.length === 0) throw answers.find((answer) => 'error' in answer)!.error;
   const replies = answers.filter((answer) => 'takeHome' in answer);

@@ -1,6 +1,7 @@
 import { InterruptedError } from '../errors.js';
 import { collectGarbage } from '../garbage.js';
 import { runAsyncRound } from './asyncRounds.js';
+import { keepBest, stopsEarly } from './bestRound.js';
 import { evaluateRound, isDue } from './evaluate.js';
 import { runRound, saveArms } from './rounds.js';
 import type { Federation, LoopHost, LoopState } from './types.js';
@@ -35,7 +36,7 @@ async function begin(federation: Federation, host: LoopHost): Promise<LoopState>
  * and seed give equal results, whatever the link, the number of workers, the order in which they finish, and wherever the
  * run was cut and resumed.
  *
- * `resumed` is the state to go on from. Throws InterruptedError when `host.signal` fires; the last checkpoint stands.
+ * With `early_stopping_patience` they end earlier. `resumed` is the state to go on from. Throws InterruptedError when `host.signal` fires; the last checkpoint stands.
  */
 export async function runRounds(federation: Federation, host: LoopHost, resumed?: LoopState): Promise<LoopState> {
   const { config, arms } = federation;
@@ -47,12 +48,12 @@ export async function runRounds(federation: Federation, host: LoopHost, resumed?
   // What opening the run left lying about.
   collectGarbage('all');
   let state = resumed ?? (await begin(federation, host));
-  while (state.round < config.num_rounds) {
+  while (state.round < config.num_rounds && !stopsEarly(federation, state, host)) {
     if (host.signal.aborted) throw new InterruptedError('Interrupted.');
     state = await (config.async_buffer === null ? runRound : runAsyncRound)(federation, state, host);
     // The updates that were merged, before anything else takes memory.
     collectGarbage('all');
-    if (isDue(state.round, federation)) state = await evaluateRound(federation, state, host);
+    if (isDue(state.round, federation)) state = keepBest(federation, await evaluateRound(federation, state, host));
     await host.checkpoint(state);
   }
   return state;

@@ -67,6 +67,8 @@ export interface LoopState {
   /** Scores of the bare base on the split that is evaluated during the run, by client. */
   readonly baseScores: Readonly<Record<string, Score>>;
   readonly evaluations: readonly Evaluation[];
+  /** `keep: best_on_validation`: the server's half as it was after the best round of the shared adapter. */
+  readonly best?: { readonly round: number; readonly server: StateDocument };
 }
 
 /** What the rounds need from outside. */

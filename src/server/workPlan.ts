@@ -64,6 +64,8 @@ export function planWork(federation: Federation): WorkPlan {
   const atEnd = tuned + (capabilities.silent ? 0 : 1);
   // What the last evaluation scored is known then, but who trains alone has trained on.
   const again = tunes && arms.local ? 1 : 0;
+  // An adapter of an earlier round is none that was scored last.
+  const kept = config.keep === 'last' ? 0 : adapters;
   const unscored = split === 'test' ? atEnd + again : 1 + adapters + atEnd;
   return {
     train: trainPlan(federation),
@@ -71,6 +73,6 @@ export function planWork(federation: Federation): WorkPlan {
       isDue(round, federation) ? examples(split) * (round === 0 ? 1 : adapters) : 0,
     ),
     tune: tunes ? total(clients, tuneOf) : 0,
-    finalScore: examples('test') * unscored + examples('valid') * (atEnd + again),
+    finalScore: examples('test') * unscored + examples('valid') * (atEnd + again + kept),
   };
 }

@@ -63,6 +63,14 @@ export const CASES: readonly Case[] = [
     settings: { method: 'flora', rank_per_client: [2, 4], also_local: true, finetune_steps: 1 },
     shows: ({ federation }) => new Set(federation.clients.map(({ rank }) => rank)).size - 1,
   },
+  {
+    name: 'best rounds and an early stop',
+    settings: {
+      ...{ method: 'ditto', also_local: true, keep: 'best_on_validation', early_stopping_patience: 2 },
+      ...{ eval_every: 1, learning_rate: 0.05, num_rounds: 8 },
+    },
+    shows: ({ finished }) => 8 - finished.state.round,
+  },
 ];
 
 const rounds = ({ events }: InlineRun) => events.filter((event) => event.type === 'round');

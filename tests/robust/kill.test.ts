@@ -47,7 +47,10 @@ const RUNS = [
     num_rounds: 4,
   },
   { method: 'perfit', devices: DEVICES, async_buffer: 3, clients_per_round: 5, num_rounds: 6 },
-  { method: 'scaffold', clients_per_round: 5, dropout_rate: 0.2, eval_every: 2, num_rounds: 4 },
+  {
+    ...{ method: 'ditto', clients_per_round: 5, dropout_rate: 0.2, eval_every: 1, num_rounds: 6 },
+    ...{ also_local: true, learning_rate: 0.05, keep: 'best_on_validation', early_stopping_patience: 2 },
+  },
 ];
 
 /**

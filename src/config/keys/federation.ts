@@ -59,6 +59,18 @@ export const federationKeys = {
     .min(0)
     .default(1)
     .describe('Evaluate after every so many rounds; 0: only at the start and the end.'),
+  keep: z
+    .enum(['last', 'best_on_validation'])
+    .default('last')
+    .describe(
+      'The round whose adapters are taken home: the last, or the one with the lowest loss on validation, of the shared adapter and of every owner by itself.',
+    ),
+  early_stopping_patience: count
+    .nullable()
+    .default(null)
+    .describe(
+      'Ends the rounds after so many evaluations in a row that found no lower mean loss on validation; null: never.',
+    ),
   also_local: z
     .boolean()
     .default(false)

@@ -21,15 +21,24 @@ function takenHome(record: RunRecord): string {
   return `Taken home: ${parts.join(', ')}.`;
 }
 
+/** Which rounds it is of, where that need not be the last. */
+function roundsTaken({ metrics, config }: RunRecord): string {
+  const { best_round: best, stopped_early: stopped } = metrics!;
+  if (best === undefined) return '';
+  const kept = config.keep === 'last' ? '' : ' What they take home is of the round with the lowest loss on validation.';
+  return `${stopped ? ' Stopped early.' : ''} Validation was best after round ${best}.${kept}`;
+}
+
 /** What came out, in a sentence or two. */
 export function outcome(record: RunRecord): string {
   const { metrics, events } = record;
   const together = `${plural(ownersOf(record).length, 'owner')}, ${plural(roundsDone(record), 'round')}.`;
   if (metrics) {
     const { base, take_home: home } = metrics.macro;
-    if (!base || !home) return `${together} There were no test examples to score. ${takenHome(record)}`;
+    if (!base || !home)
+      return `${together} There were no test examples to score. ${takenHome(record)}${roundsTaken(record)}`;
     const change = `mean perplexity ${moved(base.ppl, home.ppl)} from ${ppl(base.ppl)} (base) to ${ppl(home.ppl)} (what they take home)`;
-    return `${together} On the owners’ own test examples, ${change}. ${takenHome(record)}`;
+    return `${together} On the owners’ own test examples, ${change}. ${takenHome(record)}${roundsTaken(record)}`;
   }
   const last = events.evaluation.at(-1);
   const best =

@@ -34,19 +34,22 @@ function scoreCells(scores: readonly (number | undefined)[]): Markup[] {
 }
 
 function table(metrics: RunMetrics, kinds: readonly Which[]): Markup {
+  const withRound = metrics.clients.some(({ kept }) => kept !== undefined);
   const rows = metrics.clients
     .slice(0, MAX_ROWS)
     .map(
       (client) =>
         html`<tr><th scope="row" title="${client.id}">${shown(client.id, 48)}</th><td class="aside">${client.num_train}</td><td class="aside">${client.num_val}</td><td class="aside">${client.num_test}</td>${scoreCells(
           kinds.map((which) => client[which]?.ppl),
-        )}<td class="home ${colorOf(client.take_home.which)}">${client.take_home.which}</td></tr>`,
+        )}<td class="home ${colorOf(client.take_home.which)}">${client.take_home.which}</td>${
+          withRound && html`<td>${client.kept?.[client.take_home.which] ?? ''}</td>`
+        }</tr>`,
     );
   const means = (name: string, of: RunMetrics['macro']) =>
-    html`<tr><th scope="row">${name}</th><td class="aside"></td><td class="aside"></td><td class="aside"></td>${scoreCells(kinds.map((which) => of[which]?.ppl))}<td>${ppl(of.take_home?.ppl)}</td></tr>`;
+    html`<tr><th scope="row">${name}</th><td class="aside"></td><td class="aside"></td><td class="aside"></td>${scoreCells(kinds.map((which) => of[which]?.ppl))}<td>${ppl(of.take_home?.ppl)}</td>${withRound && html`<td></td>`}</tr>`;
   return html`<div class="scroll" tabindex="0" role="region" aria-label="Scores of every owner"><table><thead><tr><th scope="col">owner</th><th scope="col" class="aside">train</th><th scope="col" class="aside">valid</th><th scope="col" class="aside">test</th>${kinds.map(
     (which) => html`<th scope="col">${which}</th>`,
-  )}<th scope="col">takes home</th></tr></thead><tbody>${rows}</tbody><tfoot>${means('mean of owners', metrics.macro)}${means('by tokens', metrics.weighted)}</tfoot></table></div>`;
+  )}<th scope="col">takes home</th>${withRound && html`<th scope="col">of round</th>`}</tr></thead><tbody>${rows}</tbody><tfoot>${means('mean of owners', metrics.macro)}${means('by tokens', metrics.weighted)}</tfoot></table></div>`;
 }
 
 /** What every owner gets: a picture and the table. */

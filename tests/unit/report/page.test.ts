@@ -27,6 +27,7 @@ const SETTINGS = {
   dropout_rate: 0.2,
   deadline: 2,
   late: 'discount',
+  keep: 'best_on_validation',
   devices: [
     { name: 'phone & co', tokens_per_second: 200, share: 1 },
     { name: 'server', tokens_per_second: 50_000, share: 3 },
@@ -88,6 +89,17 @@ describe('the report of a finished run', () => {
       const row = table.split('<tr>').find((text) => text.includes(`>${id}<`))!;
       expect(row).toContain(`>${digits(tuned.ppl)}</td>`);
       expect(row).toContain(`k-${home.which}">${home.which}</td>`);
+    }
+  });
+
+  it('says which round that is of', async () => {
+    const { best_round: best, clients } = JSON.parse(await readFile(join(dir, 'metrics.json'), 'utf8'));
+    expect(page).toContain(`Validation was best after round ${best}. What they take home is of the round`);
+    const owners = sectionOf(page, 'owners');
+    expect(owners).toContain('<th scope="col">of round</th>');
+    for (const { kept, take_home: home } of clients) {
+      expect(kept.personalized).toBeGreaterThan(0);
+      expect(owners).toContain(`>${home.which}</td><td>${kept[home.which] ?? ''}</td></tr>`);
     }
   });
 

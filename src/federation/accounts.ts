@@ -1,11 +1,6 @@
 import { type Export, encodeAccount, encodeOperator, encodeUser, type Import } from '@nats-io/jwt';
-import { fromSeed } from '@nats-io/nkeys';
+import { keyOf } from './keys.js';
 import { OWNER_SUBJECTS, subjectsOf } from './subjects.js';
-
-export const keyOf = (seed: string) => fromSeed(new TextEncoder().encode(seed));
-
-/** The public key of a seed. */
-export const publicKeyOf = (seed: string): string => keyOf(seed).getPublicKey();
 
 /** Bytes of one message at most: a piece of 1 MiB and its headers. */
 export const MAX_PAYLOAD = 2 * 1024 * 1024;

@@ -1,11 +1,13 @@
 import { existsSync, readdirSync } from 'node:fs';
-import { chmod, mkdir } from 'node:fs/promises';
+import { chmod, mkdir, readFile } from 'node:fs/promises';
 import { basename, join, resolve } from 'node:path';
+import { decode } from '@nats-io/jwt';
 import { createAccount, createOperator, createUser } from '@nats-io/nkeys';
 import { z } from 'zod';
 import { ConfigError, FedtuneError } from '../errors.js';
 import { makeFolder, writeAtomic } from '../files.js';
-import { coordinatorJwt, operatorJwt, ownerJwt, ownUserJwt, publicKeyOf, systemJwt } from './accounts.js';
+import { coordinatorJwt, operatorJwt, ownerJwt, ownUserJwt, systemJwt } from './accounts.js';
+import { publicKeyOf } from './keys.js';
 import { readJson, writeSecret, writeSecretOnce } from './secretFiles.js';
 import { type Endpoint, parseEndpoint, serverConfig } from './serverConfig.js';
 
@@ -181,6 +183,18 @@ export class FederationFolder {
     );
   }
 
+  /** The owner that has this account, whose JWT names it: not looked for among all, as each asks when it joins. */
+  async ownerOf(account: string): Promise<OwnerRecord | undefined> {
+    if (!publicKey.safeParse(account).success) return undefined;
+    const jwt = await readFile(this.#jwtFile(account), 'utf8').catch(() => undefined);
+    const owner = jwt === undefined ? undefined : this.#find(decode(jwt.trim()).name);
+    return owner && publicKeyOf(owner.account) === account ? owner : undefined;
+  }
+
+  #jwtFile(account: string): string {
+    return join(this.dir, 'jwt', `${account}.jwt`);
+  }
+
   /** Keeps what is known of an owner, and the JWT of its account, which is returned. */
   async saveOwner(record: OwnerRecord): Promise<string> {
     const { name, account, revoked, isRemoved } = record;
@@ -191,7 +205,7 @@ export class FederationFolder {
       ...{ name, account: publicKeyOf(account), coordinator: this.account, revoked, isRemoved },
       operatorSeed: this.keys.operator,
     });
-    await writeAtomic(join(this.dir, 'jwt', `${publicKeyOf(account)}.jwt`), jwt);
+    await writeAtomic(this.#jwtFile(publicKeyOf(account)), jwt);
     return jwt;
   }
 

@@ -2,8 +2,9 @@ import { readFileSync } from 'node:fs';
 import { createAccount } from '@nats-io/nkeys';
 import { z } from 'zod';
 import { ConfigError, FedtuneError } from '../errors.js';
-import { inviteJwt, publicKeyOf } from './accounts.js';
+import { inviteJwt } from './accounts.js';
 import { type FederationFolder, nameSchema, newUserSeed, type OwnerRecord, publicKey } from './folder.js';
+import { publicKeyOf } from './keys.js';
 
 /** What an owner gets from its coordinator, by a way that nobody else reads; good for one owner, once. */
 const inviteSchema = z.strictObject({

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import { FedtuneError } from '../errors.js';
 import { publicKey } from './folder.js';
-import { isSignedBy, sign } from './signature.js';
+import { isSignedBy, sign } from './keys.js';
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/);
 

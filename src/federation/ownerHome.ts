@@ -3,10 +3,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { z } from 'zod';
 import { ConfigError, FedtuneError, InterruptedError } from '../errors.js';
 import { makeFolder } from '../files.js';
-import { publicKeyOf } from './accounts.js';
 import { openConnection } from './connection.js';
 import { nameSchema, newUserSeed, publicKey } from './folder.js';
 import { checkExpiry, type Invite } from './invite.js';
+import { publicKeyOf } from './keys.js';
 import { askToJoin } from './registrar.js';
 import { readJson, writeSecret } from './secretFiles.js';
 

@@ -2,10 +2,10 @@ import type { Msg, NatsConnection } from '@nats-io/transport-node';
 import { z } from 'zod';
 import { FedtuneError } from '../errors.js';
 import { printable } from '../text.js';
-import { agentJwt, publicKeyOf } from './accounts.js';
+import { agentJwt } from './accounts.js';
 import { type Enrolment, type FederationFolder, type OwnerRecord, publicKey } from './folder.js';
 import type { Invite } from './invite.js';
-import { isSignedBy, sign } from './signature.js';
+import { isSignedBy, publicKeyOf, sign } from './keys.js';
 import { Streams } from './streams.js';
 import { ENROL_SUBJECT, OWNER_SUBJECTS } from './subjects.js';
 
@@ -83,8 +83,9 @@ export function startRegistrar(
   const streams = new Streams(connection, 'the coordinator');
   const answer = async (message: Msg) => {
     const account = message.subject.split('.').at(-1)!;
-    const owner = folder.owners().find((one) => publicKeyOf(one.account) === account);
+    let owner: OwnerRecord | undefined;
     try {
+      owner = await folder.ownerOf(account);
       const jwt = await enrol(folder, owner, message.data, account);
       await streams.ensure(account, 0);
       message.respond(JSON.stringify({ jwt }));

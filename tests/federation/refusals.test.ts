@@ -6,7 +6,7 @@ import { createUser, fromSeed } from '@nats-io/nkeys';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import type { TrainRequest, Update } from '../../src/contracts/messages.js';
-import { publicKeyOf } from '../../src/federation/accounts.js';
+import { publicKeyOf } from '../../src/federation/keys.js';
 import { openConnection } from '../../src/federation/connection.js';
 import { announce } from '../../src/federation/coordinator.js';
 import { newUserSeed } from '../../src/federation/folder.js';

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { publicKeyOf } from '../../../src/federation/accounts.js';
 import { newUserSeed } from '../../../src/federation/folder.js';
+import { publicKeyOf } from '../../../src/federation/keys.js';
 import type { Found, Mailbox } from '../../../src/federation/mailbox.js';
 import { type Manifest, openManifest, sealManifest } from '../../../src/federation/manifest.js';
 import { cutPieces, getPieces, PIECE, putPieces, sha256Of } from '../../../src/federation/pieces.js';

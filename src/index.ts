@@ -53,6 +53,7 @@ export {
   readPeftAdapter,
   writeGgufAdapter,
   writeMergedGguf,
+  writeMergedHf,
   writePeftAdapter,
 } from './export/index.js';
 

@@ -1,65 +1,19 @@
 import { existsSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { type Command, Option } from 'commander';
-import type { Adapter } from '../adapter/layout.js';
 import { ConfigError, InterruptedError } from '../errors.js';
-import {
-  checkReadBack,
-  readGgufAdapter,
-  readPeftAdapter,
-  writeGgufAdapter,
-  writeMergedGguf,
-  writePeftAdapter,
-} from '../export/index.js';
-import { writeAtomic } from '../files.js';
-import { loadModel } from '../model/index.js';
-import { dequantize, quantize } from '../native/engine.js';
-import { readRecord } from '../report/record.js';
 import { type OpenedRun, openRun } from '../run/openRun.js';
-import { adapterCard } from './adapterCard.js';
 import type { CliContext } from './context.js';
+import { FORMATS, type FormatFlags } from './exportFormats.js';
 
-type Format = 'peft' | 'gguf' | 'merged';
-
-interface ExportFlags {
+interface ExportFlags extends FormatFlags {
   readonly client?: string;
   readonly all?: boolean;
-  readonly format: Format;
-  readonly out: string;
-  readonly baseModel?: string;
-  readonly card?: boolean;
+  readonly format: keyof typeof FORMATS;
 }
 
-async function writePeft(opened: OpenedRun, client: string, adapter: Adapter, { out, baseModel, card }: ExportFlags) {
-  const { model, config } = opened;
-  const named = baseModel === undefined ? {} : { baseModelName: baseModel };
-  await writePeftAdapter(out, adapter, model, { loraDropout: config.lora_dropout, ...named });
-  checkReadBack(adapter, await readPeftAdapter(out, model), out);
-  // A README that is there may be anybody's.
-  if (!card || existsSync(join(out, 'README.md'))) return;
-  const { metrics } = await readRecord(opened.dir);
-  if (metrics) await writeAtomic(join(out, 'README.md'), adapterCard(opened, client, metrics));
-}
-
-/** Writes one adapter, reads it back and compares; returns what was written. */
-async function exportOne(opened: OpenedRun, client: string, flags: ExportFlags): Promise<string> {
-  const { format, out } = flags;
-  const { model } = opened;
-  const adapter = await opened.readAdapter(client);
-  if (format === 'peft') {
-    await writePeft(opened, client, adapter, flags);
-    return out;
-  }
-  const file = join(out, format === 'gguf' ? 'adapter.gguf' : 'model.gguf');
-  if (format === 'gguf') {
-    await writeGgufAdapter(file, adapter, model);
-    checkReadBack(adapter, await readGgufAdapter(file, model), file);
-  } else {
-    await writeMergedGguf(file, adapter, model, { dequantize, quantize });
-    await loadModel(file);
-  }
-  return file;
-}
+const exportOne = (run: OpenedRun, client: string, flags: ExportFlags): Promise<string> =>
+  FORMATS[flags.format]({ ...flags, run, client });
 
 /** Writes one adapter of a run; returns what was written. */
 export async function exportAdapter(run: string, flags: ExportFlags & { readonly client: string }): Promise<string> {
@@ -95,14 +49,19 @@ export function addExportCommand(program: Command, context: CliContext): void {
     .addOption(
       new Option(
         '--format <format>',
-        'peft: a folder for PEFT; gguf: a LoRA for llama.cpp; merged: base and adapter in one GGUF',
+        'peft: a folder for PEFT; gguf: a LoRA for llama.cpp; merged: base and adapter in one GGUF; merged-hf: the same in a folder for ' +
+          'transformers; ollama: a LoRA and a Modelfile',
       )
-        .choices(['peft', 'gguf', 'merged'])
+        .choices(Object.keys(FORMATS))
         .makeOptionMandatory(),
     )
     .requiredOption('--out <dir>', 'folder to write to')
-    .option('--base-model <name>', 'base_model_name_or_path of a PEFT folder, instead of what is known of the base')
-    .option('--no-card', 'no README.md (model card) in a PEFT folder')
+    .option(
+      '--base <model>',
+      'for merged-hf: Hugging Face folder or hf:owner/repo of the base, where the run has it as GGUF',
+    )
+    .option('--base-model <name>', 'what a PEFT folder or Modelfile calls the base, instead of what is known of it')
+    .option('--no-card', 'no README.md (model card) in a folder')
     .addHelpText(
       'after',
       '\nExamples:\n  fedtune export runs/mine --client north --format gguf --out adapters/north\n  fedtune export runs/mine --all --format peft --out adapters',

@@ -7,6 +7,7 @@ export { loadExamples, readExamples } from './read.js';
 export { contentHash } from './sameness.js';
 export { type ShowOptions, showExample } from './show.js';
 export { type DataSummary, DataTally, describeSummary, mergeSummaries, type Reason } from './summary.js';
+export { type OllamaTemplate, ollamaTemplate } from './templates/ollama.js';
 export { resolveTemplate, TEMPLATE_IDS, templateSha256 } from './templates/resolve.js';
 export type { PromptTemplate, Segment } from './templates/types.js';
 export {

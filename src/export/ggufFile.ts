@@ -1,8 +1,6 @@
-import { createHash, type Hash } from 'node:crypto';
 import { type GGUFTypedMetadata, GGUFValueType, serializeGgufMetadata } from '@huggingface/gguf';
 import { ModelError } from '../errors.js';
-import { writeAtomic } from '../files.js';
-import { hashFile } from '../sha256.js';
+import { writeVerified } from './writeVerified.js';
 
 /** Where the values of a tensor start: multiples of this in the file. */
 const ALIGNMENT = 32;
@@ -79,13 +77,6 @@ async function* bytesOf(keys: GgufKeys, tensors: readonly GgufTensor[]): AsyncGe
   }
 }
 
-async function* hashed(pieces: AsyncIterable<Uint8Array>, hash: Hash): AsyncGenerator<Uint8Array> {
-  for await (const piece of pieces) {
-    hash.update(piece);
-    yield piece;
-  }
-}
-
 /**
  * Writes a GGUF file (version 3, little-endian), tensor after tensor, atomically; the file is read back and its sha256 compared
  * before it gets its name.
@@ -93,14 +84,5 @@ async function* hashed(pieces: AsyncIterable<Uint8Array>, hash: Hash): AsyncGene
  * Throws ModelError WRITE_FAILED where a tensor has another size than it said or the file reads back otherwise.
  */
 export async function writeGguf(path: string, keys: GgufKeys, tensors: readonly GgufTensor[]): Promise<void> {
-  const hash = createHash('sha256');
-  await writeAtomic(path, hashed(bytesOf(keys, tensors), hash), {
-    check: async (temporary) => {
-      if ((await hashFile(temporary)) === hash.digest('hex')) return;
-      throw new ModelError(
-        'WRITE_FAILED',
-        `${path} does not read back as it was written. Check the disk and try again.`,
-      );
-    },
-  });
+  await writeVerified(path, bytesOf(keys, tensors), ModelError);
 }

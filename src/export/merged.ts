@@ -9,7 +9,8 @@ import { GGML_BF16, GGML_F16, GGML_F32, GGML_Q8_0, ggmlType, tensorBytes } from 
 import type { TensorSource } from '../native/binding.js';
 import { type GgufKeys, type GgufTensor, ggufUint32, writeGguf } from './ggufFile.js';
 import { toGgufName } from './ggufNames.js';
-import { checkFits, factors } from './modules.js';
+import { mergedValues, readBytes } from './mergeWeights.js';
+import { checkFits } from './modules.js';
 import type { Dequantize, ExportModel, Quantize } from './types.js';
 
 export interface MergeOptions {
@@ -35,29 +36,6 @@ function outputType(own: number, wanted: NonNullable<MergeOptions['type']>): num
   return KEPT.has(own) ? own : GGML_F16;
 }
 
-/** weights (out x in) += s B A, one row after the other. */
-function addProduct(weights: Float32Array, adapter: Adapter, module: LayoutModule): void {
-  const { inDim, outDim, rank, scale } = module;
-  const { a, b } = factors(adapter.values, module);
-  const row = new Float64Array(inDim);
-  for (let o = 0; o < outDim; o++) {
-    row.fill(0);
-    for (let r = 0; r < rank; r++) {
-      const factor = scale * b[o * rank + r]!;
-      if (factor === 0) continue;
-      for (let i = 0; i < inDim; i++) row[i] = row[i]! + factor * a[r * inDim + i]!;
-    }
-    for (let i = 0; i < inDim; i++) weights[o * inDim + i] = weights[o * inDim + i]! + row[i]!;
-  }
-}
-
-async function readBytes(files: readonly FileHandle[], tensor: TensorSource): Promise<Uint8Array> {
-  const bytes = new Uint8Array(tensor.bytes);
-  const { bytesRead } = await files[tensor.file]!.read(bytes, 0, tensor.bytes, tensor.offset);
-  if (bytesRead === tensor.bytes) return bytes;
-  throw new ModelError('TRUNCATED', `The base ends inside tensor "${tensor.name}". Download it again.`);
-}
-
 function mergedTensor(
   files: readonly FileHandle[],
   source: TensorSource,
@@ -71,12 +49,7 @@ function mergedTensor(
     ne: source.ne,
     type,
     bytes: tensorBytes(ggmlType(type)!, source.ne)!,
-    data: async () => {
-      const raw = await readBytes(files, source);
-      const weights = options.dequantize(source.type, raw, module.inDim * module.outDim);
-      addProduct(weights, adapter, module);
-      return options.quantize(type, weights);
-    },
+    data: async () => options.quantize(type, await mergedValues(files, source, adapter, module, options.dequantize)),
   };
 }
 
@@ -110,7 +83,7 @@ export async function writeMergedGguf(
     throw new ModelError(
       'NOT_GGUF',
       `Expected a base in a GGUF file, whose tokenizer can be copied, but ${model.path} is a Hugging Face folder. ` +
-        'Export with --format peft and merge with PEFT, or convert the base to GGUF first.',
+        'Merge into a folder (--format merged-hf), or convert the base to GGUF first.',
     );
   }
   checkFits(adapter, model.description);

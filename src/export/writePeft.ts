@@ -2,13 +2,13 @@ import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Adapter } from '../adapter/layout.js';
 import { AdapterError } from '../errors.js';
-import { makeFolder, writeAtomic } from '../files.js';
+import { makeFolder } from '../files.js';
 import { encodeSafetensors, type TensorValues } from '../safetensors/index.js';
-import { hashFile, sha256 } from '../sha256.js';
 import { checkFits, factors } from './modules.js';
 import { hfModuleName, makePeftConfig, type PeftOptions } from './peftConfig.js';
 import { reorderB } from './permute.js';
 import type { ExportModel } from './types.js';
+import { writeVerified } from './writeVerified.js';
 
 export const PEFT_CONFIG = 'adapter_config.json';
 export const PEFT_WEIGHTS = 'adapter_model.safetensors';
@@ -35,17 +35,7 @@ function peftTensors(adapter: Adapter, values: Float32Array | Uint8Array, model:
   });
 }
 
-async function writeChecked(path: string, bytes: Uint8Array): Promise<void> {
-  await writeAtomic(path, bytes, {
-    check: async (temporary) => {
-      if ((await hashFile(temporary)) === sha256(bytes)) return;
-      throw new AdapterError(
-        'WRITE_FAILED',
-        `${path} does not read back as it was written. Check the disk and try again.`,
-      );
-    },
-  });
-}
+const writeChecked = (path: string, bytes: Uint8Array): Promise<void> => writeVerified(path, [bytes], AdapterError);
 
 /**
  * Writes a folder that `peft.PeftModel.from_pretrained` opens: adapter_config.json and adapter_model.safetensors, and

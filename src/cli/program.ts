@@ -17,6 +17,7 @@ import { addJoinCommand } from './join.js';
 import { addKeysCommand } from './keys.js';
 import { addModelsCommand } from './models.js';
 import { addPlanCommand } from './plan.js';
+import { addPushCommand } from './push.js';
 import { addReportCommand } from './report.js';
 import { addRunCommand } from './run.js';
 import { addStartCommand } from './start.js';
@@ -27,7 +28,7 @@ const GROUPS: readonly [string, readonly ((program: Command, context: CliContext
   ['Look before:', [addDataCommand, addInspectCommand, addKeysCommand]],
   ['Train:', [addPlanCommand, addRunCommand]],
   ['Look after:', [addReportCommand, addCompareCommand, addEvalCommand, addChatCommand]],
-  ['Take home:', [addExportCommand]],
+  ['Take home:', [addExportCommand, addPushCommand]],
   ['On machines of their own:', [addFederationCommand, addJoinCommand]],
   [OTHER, [addCompletionCommand]],
 ];

@@ -1,9 +1,18 @@
+import { once } from 'node:events';
 import { relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { readRecord } from '../report/record.js';
 import { scoreTable } from '../report/table.js';
 import { writeReport, writeTensorBoard } from '../report/write.js';
 import type { CliContext } from './context.js';
+import { openReport } from './window.js';
+
+/** Serves the report until Ctrl-C, which is how this is meant to end. */
+async function watchUntilStopped(run: string, { signal, stdout }: CliContext): Promise<void> {
+  const report = await openReport(run, (line) => stdout.write(`${line}\n`));
+  if (!signal.aborted) await once(signal, 'abort');
+  await report.close('No longer followed. This page stays as it is; `fedtune report RUN --open` shows it anew.');
+}
 
 /** `fedtune report RUN`. */
 export function addReportCommand(program: Command, context: CliContext): void {
@@ -12,13 +21,19 @@ export function addReportCommand(program: Command, context: CliContext): void {
     .description('print the scores of a run and write its report.html, finished or not')
     .argument('<run>', 'run folder')
     .option('--tensorboard <dir>', 'write its curves into this folder, for TensorBoard')
-    .action(async (run: string, flags: { tensorboard?: string }) => {
+    .option(
+      '--open',
+      'show it in the browser, following the run where it goes on, until Ctrl-C; served on this machine alone',
+    )
+    .action(async (run: string, flags: { tensorboard?: string; open?: boolean }) => {
       const record = await readRecord(run);
       if (record.metrics) context.stdout.write(`${scoreTable(record.metrics, context.stdout.isTTY)}\n`);
       const path = await writeReport(run, record, resolve(run, `report.html.${process.pid}.tmp`));
       context.stdout.write(`report: ${relative(process.cwd(), path)}\n`);
-      if (flags.tensorboard === undefined) return;
-      const events = await writeTensorBoard(flags.tensorboard, record);
-      context.stdout.write(`tensorboard: ${relative(process.cwd(), events)}\n`);
+      if (flags.tensorboard !== undefined) {
+        const events = await writeTensorBoard(flags.tensorboard, record);
+        context.stdout.write(`tensorboard: ${relative(process.cwd(), events)}\n`);
+      }
+      if (flags.open) await watchUntilStopped(run, context);
     });
 }

@@ -10,11 +10,13 @@ import { configFromHere } from '../run/content.js';
 import { type RunResult, runFederation } from '../run/runFederation.js';
 import type { CliContext } from './context.js';
 import { addConfigFlags, configOverrides } from './flags.js';
+import { RunWindow } from './window.js';
 
 interface RunFlags extends Record<string, unknown> {
   readonly json?: boolean;
   readonly resume?: string;
   readonly overwrite?: boolean;
+  readonly open?: boolean;
 }
 
 /** A resumed run keeps its own configuration; what is given besides must not contradict it (see src/run/resume.ts). */
@@ -54,6 +56,9 @@ export function printWhere({ dir, config, metrics }: RunResult, { stdout }: CliC
   stdout.write(`export:   npx fedtune export ${folder} --client ${owner} --format gguf --out adapters/${owner}\n`);
 }
 
+export const OPEN_HELP =
+  'show the report in the browser while the run goes on; served on this machine alone, until the run ends';
+
 const EXAMPLES = `
 Examples:
   fedtune run run.yaml --set lora_r=16
@@ -72,16 +77,21 @@ export function addRunCommand(program: Command, context: CliContext): void {
     .option('--json', 'print the content of metrics.json to stdout, everything else to stderr')
     .option('--resume <dir>', 'go on with the run in this folder')
     .option('--overwrite', 'replace a run that is in the output folder')
+    .option('--open', OPEN_HELP)
     .action(async (file: string | undefined, flags: RunFlags) => {
       const config = await configOf(file, flags);
       const display = new ProgressDisplay(context.stderr);
+      const window = flags.open ? new RunWindow(config.output_dir, (line) => display.line(line)) : undefined;
       try {
         const result = await runFederation({
           config,
           resume: flags.resume !== undefined,
           overwrite: flags.overwrite ?? false,
           signal: context.signal,
-          onProgress: (progress) => display.update(progress),
+          onProgress: (progress) => {
+            display.update(progress);
+            window?.update(progress);
+          },
         });
         display.close();
         if (flags.json) context.stdout.write(`${JSON.stringify(result.metrics)}\n`);
@@ -91,6 +101,7 @@ export function addRunCommand(program: Command, context: CliContext): void {
         }
       } finally {
         display.close();
+        await window?.close();
       }
     });
 }

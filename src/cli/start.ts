@@ -6,7 +6,8 @@ import { printBeforeAfter } from './beforeAfter.js';
 import type { CliContext } from './context.js';
 import { addConfigFlags, configOverrides } from './flags.js';
 import { printGains } from './gains.js';
-import { printSummary, printWhere } from './run.js';
+import { OPEN_HELP, printSummary, printWhere } from './run.js';
+import { RunWindow } from './window.js';
 
 /**
  * The federation that ships with the package: many short rounds, so that what one owner learns of the common codes reaches the
@@ -36,24 +37,31 @@ export function addStartCommand(program: Command, context: CliContext): void {
   const command = program
     .command('start')
     .description('run the embedded federation: eight owners, a tiny base; replaces the run in its output folder');
-  addConfigFlags(command).action(async (flags: Record<string, unknown>) => {
-    const config = parseConfig({ ...START_CONFIG, ...configOverrides(flags) });
-    const display = new ProgressDisplay(context.stdout);
-    try {
-      const result = await runFederation({
-        config,
-        overwrite: true,
-        signal: context.signal,
-        onProgress: (progress) => display.update(progress),
-      });
-      display.close();
-      printSummary(result, context);
-      await printGains(result, context);
-      await printBeforeAfter(result, context);
-      printWhere(result, context);
-      context.stdout.write(`${OWN_DATA}\n`);
-    } finally {
-      display.close();
-    }
-  });
+  addConfigFlags(command)
+    .option('--open', OPEN_HELP)
+    .action(async (flags: Record<string, unknown>) => {
+      const config = parseConfig({ ...START_CONFIG, ...configOverrides(flags) });
+      const display = new ProgressDisplay(context.stdout);
+      const window = flags.open ? new RunWindow(config.output_dir, (line) => display.line(line)) : undefined;
+      try {
+        const result = await runFederation({
+          config,
+          overwrite: true,
+          signal: context.signal,
+          onProgress: (progress) => {
+            display.update(progress);
+            window?.update(progress);
+          },
+        });
+        display.close();
+        printSummary(result, context);
+        await printGains(result, context);
+        await printBeforeAfter(result, context);
+        printWhere(result, context);
+        context.stdout.write(`${OWN_DATA}\n`);
+      } finally {
+        display.close();
+        await window?.close();
+      }
+    });
 }

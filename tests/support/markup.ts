@@ -8,7 +8,9 @@ const VOID = new Set(['meta', 'img']);
  * elements that were meant. Takes SVG, and HTML written like it.
  */
 export function checkWellFormed(markup: string): void {
-  const content = markup.replace(/^<!doctype html>/, '').replace(/<style>[^<]*<\/style>/, '');
+  const content = markup
+    .replace(/^<!doctype html>/, '')
+    .replace(/<style>[^<]*<\/style>|<script type="module">.*?<\/script>/gs, '');
   const open: string[] = [];
   for (const [tag, closing, name, attributes, selfClosing] of content.matchAll(/<(\/?)([a-z0-9]+)([^<>]*?)(\/?)>/g)) {
     expect(attributes, tag).toMatch(/^(\s+[a-z][\w:-]*="[^"]*")*\s*$/i);

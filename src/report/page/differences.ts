@@ -2,7 +2,7 @@ import { html, type Markup } from '../escape.js';
 import { plural } from '../format.js';
 import { pairedDifferences } from '../paired.js';
 import type { RunRecord } from '../record.js';
-import { section } from './parts.js';
+import { section, tableBox } from './parts.js';
 
 const percent = (share: number): string => `${share > 0 ? '+' : ''}${(100 * share).toFixed(1)} %`.replace('-', '−');
 
@@ -35,6 +35,9 @@ export function differencesSection({ metrics, scores }: RunRecord): Markup | und
       html`<tr><th scope="row">${one.which} against ${one.against}</th><td>${percent(one.difference)}</td><td>${percent(one.low)} to ${percent(one.high)}</td><td>${Number(one.corrected.toPrecision(2))}</td><td>${one.verdict}</td><td>${one.better} of ${one.owners}</td><td class="aside">${one.examples}</td></tr>`,
   );
   return section('differences', TITLE, `${INTRO} ${without}`.trim(), [
-    html`<div class="scroll" tabindex="0" role="region" aria-label="Differences"><table><thead><tr><th scope="col">compared</th><th scope="col">difference</th><th scope="col">95 % interval</th><th scope="col">p</th><th scope="col">perplexity is</th><th scope="col">owners better off</th><th scope="col" class="aside">examples</th></tr></thead><tbody>${rows}</tbody></table></div>`,
+    tableBox(
+      'Differences',
+      html`<table><thead><tr><th scope="col">compared</th><th scope="col">difference</th><th scope="col">95 % interval</th><th scope="col">p</th><th scope="col">perplexity is</th><th scope="col">owners better off</th><th scope="col" class="aside">examples</th></tr></thead><tbody>${rows}</tbody></table>`,
+    ),
   ]);
 }

@@ -8,7 +8,7 @@ import { html, type Markup } from '../escape.js';
 import type { RoundEvent } from '../events.js';
 import { formatBytes, formatSeconds } from '../format.js';
 import { ownersOf, type RunRecord } from '../record.js';
-import { figure, grid, MAX_PICTURES, section, shownOf, thinned } from './parts.js';
+import { figure, grid, MAX_PICTURES, section, shownOf, tableBox, thinned } from './parts.js';
 
 /** What an owner did in a round, in the order in which the first that holds is taken. */
 const STATES: readonly BarPart[] = [
@@ -100,7 +100,10 @@ function devices(record: RunRecord): Markup | undefined {
   });
   return figure(
     'Simulated devices, and who has them',
-    html`<div class="scroll" tabindex="0" role="region" aria-label="Simulated devices"><table><thead><tr><th scope="col">device</th><th scope="col">tokens/s</th><th scope="col" class="aside">Mbit/s up</th><th scope="col" class="aside">down</th><th scope="col" class="names">owners</th></tr></thead><tbody>${rows}</tbody></table></div>`,
+    tableBox(
+      'Simulated devices',
+      html`<table><thead><tr><th scope="col">device</th><th scope="col">tokens/s</th><th scope="col" class="aside">Mbit/s up</th><th scope="col" class="aside">down</th><th scope="col" class="names">owners</th></tr></thead><tbody>${rows}</tbody></table>`,
+    ),
   );
 }
 

@@ -79,7 +79,7 @@ export function headline(record: RunRecord): Markup {
   const { metrics, config } = record;
   const model = metrics?.model.name ?? config.model;
   const done = roundsDone(record);
-  return html`<header><p class="kicker">fedtune run</p><h1>${methodName(record)} <span>on ${model}</span></h1>${
+  return html`<header id="headline"><p class="kicker">fedtune run</p><h1>${methodName(record)} <span>on ${model}</span></h1>${
     !metrics &&
     html`<p class="notice" role="status"><b>Not finished.</b> ${done} of ${plural(config.num_rounds, 'round')} done: the run is still going on, or was interrupted. Go on with it by <code>fedtune run --resume</code>, and refresh this page by <code>fedtune report</code>, each with the run folder.${record.torn && ' The last line of events.jsonl has no end, as it is being written or was cut; it is left out.'}</p>`
   }<p class="lead">${outcome(record)}</p>${tiles(record)}</header>\n`;

@@ -7,7 +7,7 @@ import { legend } from '../chart/line.js';
 import { html, type Markup } from '../escape.js';
 import type { RunRecord } from '../record.js';
 import { colorOf, MEANING, markerOf, ppl } from './kinds.js';
-import { figure, grid, MAX_PICTURES, MAX_ROWS, section, shownOf } from './parts.js';
+import { figure, grid, MAX_PICTURES, MAX_ROWS, section, shownOf, tableBox } from './parts.js';
 
 const kindsOf = ({ clients }: RunMetrics): Which[] => WHICH.filter((which) => clients.some((client) => client[which]));
 
@@ -39,7 +39,7 @@ function table(metrics: RunMetrics, kinds: readonly Which[]): Markup {
     .slice(0, MAX_ROWS)
     .map(
       (client) =>
-        html`<tr><th scope="row" title="${client.id}">${shown(client.id, 48)}</th><td class="aside">${client.num_train}</td><td class="aside">${client.num_val}</td><td class="aside">${client.num_test}</td>${scoreCells(
+        html`<tr data-owner="${client.id}"><th scope="row" title="${client.id}">${shown(client.id, 48)}</th><td class="aside">${client.num_train}</td><td class="aside">${client.num_val}</td><td class="aside">${client.num_test}</td>${scoreCells(
           kinds.map((which) => client[which]?.ppl),
         )}<td class="home ${colorOf(client.take_home.which)}">${client.take_home.which}</td>${
           withRound && html`<td>${client.kept?.[client.take_home.which] ?? ''}</td>`
@@ -47,9 +47,12 @@ function table(metrics: RunMetrics, kinds: readonly Which[]): Markup {
     );
   const means = (name: string, of: RunMetrics['macro']) =>
     html`<tr><th scope="row">${name}</th><td class="aside"></td><td class="aside"></td><td class="aside"></td>${scoreCells(kinds.map((which) => of[which]?.ppl))}<td>${ppl(of.take_home?.ppl)}</td>${withRound && html`<td></td>`}</tr>`;
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="Scores of every owner"><table><thead><tr><th scope="col">owner</th><th scope="col" class="aside">train</th><th scope="col" class="aside">valid</th><th scope="col" class="aside">test</th>${kinds.map(
-    (which) => html`<th scope="col">${which}</th>`,
-  )}<th scope="col">takes home</th>${withRound && html`<th scope="col">of round</th>`}</tr></thead><tbody>${rows}</tbody><tfoot>${means('mean of owners', metrics.macro)}${means('by tokens', metrics.weighted)}</tfoot></table></div>`;
+  return tableBox(
+    'Scores of every owner',
+    html`<table><thead><tr><th scope="col">owner</th><th scope="col" class="aside">train</th><th scope="col" class="aside">valid</th><th scope="col" class="aside">test</th>${kinds.map(
+      (which) => html`<th scope="col">${which}</th>`,
+    )}<th scope="col">takes home</th>${withRound && html`<th scope="col">of round</th>`}</tr></thead><tbody>${rows}</tbody><tfoot>${means('mean of owners', metrics.macro)}${means('by tokens', metrics.weighted)}</tfoot></table>`,
+  );
 }
 
 /** What every owner gets: a picture and the table. */

@@ -4,7 +4,7 @@ import { html, type Markup, trusted } from '../escape.js';
 /** Owners with a picture of their own; a federation of thousands would make a page that nobody can open. */
 export const MAX_PICTURES = 24;
 /** Owners in a table. */
-export const MAX_ROWS = 500;
+export const MAX_ROWS = 2000;
 
 /** Says that not all are shown, where that is so. */
 export function shownOf(shown: number, all: number): string {
@@ -31,9 +31,18 @@ export function section(
   }${content}</section>\n`;
 }
 
+/** The picture of one owner; the search of the page leaves those of others. */
+export function ownerFigure(owner: string, name: string, content: Markup): Markup {
+  return html`<figure data-owner="${owner}"><figcaption>${name}</figcaption>${content}</figure>`;
+}
+
 export function figure(caption: string, ...content: readonly (Markup | false | undefined)[]): Markup {
   return html`<figure><figcaption>${caption}</figcaption>${content}</figure>`;
 }
+
+/** A table that scrolls by itself where it has no room, with the keyboard too. */
+export const tableBox = (label: string, table: Markup): Markup =>
+  html`<div class="scroll" tabindex="0" role="region" aria-label="${label}">${table}</div>`;
 
 export const grid = (...content: readonly (Markup | false | undefined)[]): Markup =>
   html`<div class="grid2">${content}</div>`;

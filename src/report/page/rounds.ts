@@ -5,8 +5,8 @@ import { legend, lineChart, type Series } from '../chart/line.js';
 import { html, type Markup } from '../escape.js';
 import { formatBytes, formatSeconds } from '../format.js';
 import { ownersOf, type RunRecord } from '../record.js';
-import { colorOf, markerOf, short } from './kinds.js';
-import { figure, grid, MAX_PICTURES, multiples, section, shownOf, thinned } from './parts.js';
+import { colorOf, markerOf, ppl, short } from './kinds.js';
+import { figure, grid, MAX_PICTURES, multiples, ownerFigure, section, shownOf, tableBox, thinned } from './parts.js';
 
 type Values = (which: Which) => (number | undefined)[];
 
@@ -55,6 +55,18 @@ function macroCharts(record: RunRecord): Markup {
   )}${legend(overRounds)}`;
 }
 
+/** The means for those who read numbers, or hear them. */
+function meansTable({ events: { evaluation } }: RunRecord): Markup {
+  const kinds = WHICH.filter((which) => evaluation.some(({ macro }) => macro[which]));
+  const rows = evaluation.map(
+    ({ round, macro }) =>
+      html`<tr><th scope="row">${round}</th>${kinds.map((which) => html`<td>${ppl(macro[which]?.ppl)}</td>`)}</tr>`,
+  );
+  const heads = kinds.map((which) => html`<th scope="col">${which}</th>`);
+  const table = html`<table><thead><tr><th scope="col">round</th>${heads}</tr></thead><tbody>${rows}</tbody></table>`;
+  return html`<details><summary>The means in numbers</summary>${tableBox('Mean perplexity after every round', table)}</details>`;
+}
+
 function ownerCharts(record: RunRecord): Markup {
   const { evaluation } = record.events;
   const owners = ownersOf(record);
@@ -68,7 +80,8 @@ function ownerCharts(record: RunRecord): Markup {
   const xs = evaluation.map(({ round }) => round);
   return html`<h3>Every owner, on one scale</h3>${shownOf(pictured.length, owners.length) && html`<p class="intro">${shownOf(pictured.length, owners.length)}</p>`}${multiples(
     pictured.map((owner) =>
-      figure(
+      ownerFigure(
+        owner,
         shown(owner, 48),
         lineChart({
           title: `Perplexity of ${owner} over the rounds`,
@@ -93,6 +106,6 @@ export function roundsSection(record: RunRecord): Markup | undefined {
     'rounds',
     'How it went, round by round',
     `Perplexity on the owners’ own ${split} examples; the curves are means over the owners that have such a score.${thinned(evaluation.length, true)}`,
-    [macroCharts(record), ownerCharts(record)],
+    [macroCharts(record), meansTable(record), ownerCharts(record)],
   );
 }

@@ -2,7 +2,7 @@ import { shown } from '../../text.js';
 import { html, type Markup } from '../escape.js';
 import { droppedReasons, plural, shareLost } from '../format.js';
 import type { RunRecord } from '../record.js';
-import { MAX_ROWS, shownOf } from './parts.js';
+import { MAX_ROWS, shownOf, tableBox } from './parts.js';
 
 type Partition = NonNullable<RunRecord['partition']>;
 type Owner = Partition['clients'][number];
@@ -41,13 +41,14 @@ export function rowsTable({ clients }: Partition, config: RunRecord['config']): 
     .slice(0, MAX_ROWS)
     .map(
       (owner) =>
-        html`<tr><th scope="row" title="${owner.id}">${shown(owner.id, 48)}</th>${figures([owner])}${why(owner)}</tr>`,
+        html`<tr data-owner="${owner.id}"><th scope="row" title="${owner.id}">${shown(owner.id, 48)}</th>${figures([owner])}${why(owner)}</tr>`,
     );
-  return html`<h3>Rows</h3><div class="scroll" tabindex="0" role="region" aria-label="Rows of every owner"><table><thead><tr><th scope="col">owner</th><th scope="col">rows</th><th scope="col">in use</th><th scope="col">left out</th><th scope="col">cut</th><th scope="col">lost</th>${
+  const table = html`<table><thead><tr><th scope="col">owner</th><th scope="col">rows</th><th scope="col">in use</th><th scope="col">left out</th><th scope="col">cut</th><th scope="col">lost</th>${
     withWhy && html`<th scope="col" class="names">why left out</th>`
   }</tr></thead><tbody>${rows}</tbody><tfoot><tr><th scope="row">all owners</th>${figures(clients)}${
     withWhy && html`<td></td>`
-  }</tr></tfoot></table></div>${
+  }</tr></tfoot></table>`;
+  return html`<h3>Rows</h3>${tableBox('Rows of every owner', table)}${
     clients.length > MAX_ROWS &&
     html`<p class="intro">${shownOf(MAX_ROWS, clients.length)} The others are in partition.json.</p>`
   }`;

@@ -56,13 +56,30 @@ g:hover>.mark{stroke:var(--ink)}
 .grid2>.legend{flex-direction:column;justify-content:center;gap:10px;font-size:.92rem}
 .legend svg{width:auto;flex:none}
 .grid2+.scroll{margin-top:18px}
-.scroll{overflow-x:auto;max-width:100%;background:linear-gradient(to left,var(--card) 40%,transparent) right/48px 100% no-repeat local,linear-gradient(to left,var(--shade),transparent) right/16px 100% no-repeat scroll}
+.scroll{overflow-x:auto;max-width:100%;max-height:80vh;overflow-y:auto;background:linear-gradient(to left,var(--card) 40%,transparent) right/48px 100% no-repeat local,linear-gradient(to left,var(--shade),transparent) right/16px 100% no-repeat scroll}
 .scroll.paper{background:#fff;border-radius:8px}
 .paper img{display:block;width:100%;min-width:820px;height:auto}
-table{border-collapse:collapse;width:100%;font-size:.88rem;font-variant-numeric:tabular-nums}
+table{border-collapse:separate;border-spacing:0;width:100%;font-size:.88rem;font-variant-numeric:tabular-nums}
 th,td{padding:6px 9px;text-align:right;border-bottom:1px solid var(--rule);white-space:nowrap}
 th:first-child{text-align:left;padding-left:0;position:sticky;left:0;background:var(--card);white-space:normal;min-width:7em}
-thead th{color:var(--muted);font-weight:500;vertical-align:bottom}
+thead th{color:var(--muted);font-weight:500;vertical-align:bottom;position:sticky;top:0;background:var(--card);z-index:1}
+thead th:first-child{z-index:2}
+th button{font:inherit;color:inherit;background:none;border:0;padding:2px 0;text-align:inherit;cursor:pointer}
+th button::after{content:" ↕";opacity:.55}
+th button:hover{color:var(--ink)}
+th[aria-sort] button{color:var(--ink);font-weight:600}
+th[aria-sort=ascending] button::after{content:" ↑";opacity:1}
+th[aria-sort=descending] button::after{content:" ↓";opacity:1}
+:focus-visible{outline:2px solid var(--accent);outline-offset:2px;border-radius:2px}
+[hidden]{display:none!important}
+.find{position:sticky;top:0;z-index:3;display:flex;flex-wrap:wrap;align-items:center;gap:4px 12px;background:var(--paper);padding:10px 0;margin-top:8px;font-size:.92rem}
+.find input{font:inherit;color:var(--ink);background:var(--card);border:1px solid var(--muted);border-radius:8px;padding:6px 10px;flex:0 1 20em;min-width:8em}
+.find output{color:var(--muted)}
+.find+section{margin-top:4px}
+html{scroll-padding-top:64px}
+.live{display:flex;flex-wrap:wrap;align-items:center;gap:4px 14px;max-width:1120px;margin:0 auto;padding:14px 20px 0;font-size:.92rem;min-height:2.6em;font-variant-numeric:tabular-nums}
+.live progress{accent-color:var(--accent);width:180px}
+.unseen{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%)}
 tbody th{font-weight:600}
 tfoot th,tfoot td{border-bottom:0;color:var(--muted);font-weight:500}
 .best{font-weight:700;color:var(--ink)}
@@ -82,5 +99,5 @@ summary{cursor:pointer;font-size:.92rem;color:var(--accent);margin-bottom:8px}
 code{font-family:ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;font-size:.88em}
 footer{margin-top:24px}
 @media (max-width:560px){main{padding:20px 12px 40px}section{padding:16px 14px;border-radius:10px}.tiles{grid-template-columns:1fr 1fr}.multiples{grid-template-columns:repeat(2,minmax(0,1fr));gap:14px 12px}.multiples figcaption{white-space:normal}svg text{font-size:13px}.aside{display:none}table{font-size:.82rem}th,td{padding:6px 5px}th:first-child{min-width:8em}.grid2 .names{min-width:8em}}
-@media print{section{break-inside:avoid}body{background:#fff}}
+@media print{.live,.find{display:none}.scroll{max-height:none}section{break-inside:avoid}body{background:#fff}}
 `;

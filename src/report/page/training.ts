@@ -8,7 +8,7 @@ import type { Markup } from '../escape.js';
 import type { ClientEvent } from '../events.js';
 import type { RunRecord } from '../record.js';
 import { short } from './kinds.js';
-import { figure, MAX_PICTURES, multiples, section, shownOf, thinned } from './parts.js';
+import { figure, MAX_PICTURES, multiples, ownerFigure, section, shownOf, thinned } from './parts.js';
 
 /** More optimizer steps than this are drawn as means of neighbours. */
 const MAX_POINTS = 120;
@@ -71,21 +71,19 @@ export function trainingSection({ events }: RunRecord): Markup | undefined {
       small: true,
     }),
   );
-  const owners = curves.map(({ client, points, band }) =>
-    figure(
-      shown(nameOf(client), 48),
-      lineChart({
-        title: `Training loss of ${nameOf(client)}`,
-        xLabel: 'step',
-        series: [{ label: 'loss', color: 'k-loss', points, band }],
-        format: short,
-        log: false,
-        alsoX,
-        alsoY,
-        small: true,
-      }),
-    ),
-  );
+  const owners = curves.map(({ client, points, band }) => {
+    const chart = lineChart({
+      title: `Training loss of ${nameOf(client)}`,
+      xLabel: 'step',
+      series: [{ label: 'loss', color: 'k-loss', points, band }],
+      format: short,
+      log: false,
+      alsoX,
+      alsoY,
+      small: true,
+    });
+    return client === POOLED ? figure(nameOf(client), chart) : ownerFigure(client, shown(client, 48), chart);
+  });
   const many = curves.some(({ band }) => band.length > 0);
   const intro = `${INTRO}${many ? MEANS : ''}${thinned(means.length, true)}${shownOf(curves.length, clients.length)}`;
   return section('training', 'Training loss', intro, [multiples(means.length > 0 ? [mean, ...owners] : owners)]);

@@ -1,0 +1,122 @@
+import { appendFile, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { describe, expect, it, onTestFinished } from 'vitest';
+import { serveReport } from '../../src/report/live.js';
+import { makeReportObserver } from '../../src/report/observer.js';
+import { largeRun } from '../unit/report/largeRun.js';
+import { eventLines } from '../unit/report/runFolder.js';
+import { CHROMIUM, expectAccessible, LOOKS, useBrowser } from './chromium.js';
+
+const OPENINGS = 5;
+
+async function reportOf(dir: string): Promise<string> {
+  await makeReportObserver({ dir, onWarning: (message) => expect.fail(message) }).finish();
+  return `file://${join(dir, 'report.html')}`;
+}
+
+describe.skipIf(CHROMIUM === undefined)('the report in Chromium (CHROMIUM, or that of the system)', () => {
+  const open = useBrowser();
+
+  it('of 100 owners over 50 rounds opens in under a second, asks for nothing and complains of nothing', async () => {
+    const url = await reportOf(await largeRun(100, 50));
+    const { page, faults } = await open();
+    const asked: string[] = [];
+    page.on('request', (request) => asked.push(request.url()));
+    const seconds: number[] = [];
+    for (let i = 0; i < OPENINGS; i++) {
+      await page.goto(url);
+      // From the navigation to the first picture on the screen, the script's work included.
+      const paint = await page.evaluate<number>(
+        'new Promise((resolve) => requestAnimationFrame(() => setTimeout(() => resolve(performance.now()))))',
+      );
+      seconds.push(paint / 1000);
+    }
+    console.log(`opened in ${seconds.map((one) => one.toFixed(2)).join(', ')} s`);
+    // The quickest: others may be at work on the machine.
+    expect(Math.min(...seconds)).toBeLessThan(1);
+    expect(faults).toEqual([]);
+    expect(new Set(asked)).toEqual(new Set([url]));
+  });
+
+  it.each(Object.entries(LOOKS))('has nothing that axe finds: %s', async (_, look) => {
+    const { page, faults } = await open(look);
+    await page.goto(await reportOf(await largeRun(12, 6)));
+    await expectAccessible(page);
+    expect(
+      await page.evaluate('document.documentElement.scrollWidth <= innerWidth'),
+      'nothing is wider than the screen',
+    ).toBe(true);
+    expect(faults).toEqual([]);
+  });
+
+  it('sorts and finds owners by the keyboard, among 1,000', async () => {
+    const dir = await largeRun(1000, 2);
+    const metrics = JSON.parse(await readFile(join(dir, 'metrics.json'), 'utf8'));
+    const { page, faults } = await open();
+    await page.goto(await reportOf(dir));
+    const owners = page.locator('#owners tbody tr:visible th');
+    expect(await owners.count()).toBe(1000);
+    await page.locator('#owners thead th', { hasText: 'local' }).getByRole('button').focus();
+    await page.keyboard.press('Enter');
+    const byLocal: { id: string; local: { ppl: number } }[] = [...metrics.clients].sort(
+      (a, b) => a.local.ppl - b.local.ppl,
+    );
+    const shownPpl = (i: number) => byLocal.at(i)!.local.ppl.toFixed(2);
+    const firstRow = page.locator('#owners tbody tr').first();
+    await expect.poll(() => firstRow.textContent()).toContain(shownPpl(0));
+    expect(await page.locator('#owners th[aria-sort]').getAttribute('aria-sort')).toBe('ascending');
+    await page.keyboard.press('Space');
+    await expect.poll(() => firstRow.textContent()).toContain(shownPpl(-1));
+    expect(await page.locator('#owners th[aria-sort]').getAttribute('aria-sort')).toBe('descending');
+    await page.getByRole('searchbox', { name: 'Find among 1000 owners' }).focus();
+    await page.keyboard.type('Owner-77');
+    // owner-77 and owner-770 to owner-779.
+    await expect.poll(() => owners.count()).toBe(11);
+    expect(await page.getByRole('status').last().textContent()).toBe('11 of 1000 owners');
+    await page.keyboard.press('Escape');
+    await expect.poll(() => owners.count()).toBe(1000);
+    expect(faults).toEqual([]);
+  });
+
+  it('brings live updates without losing what the reader did', async () => {
+    const dir = await largeRun(12, 3);
+    // As it was before the end.
+    const log = join(dir, 'events.jsonl');
+    const lines = (await readFile(log, 'utf8')).trimEnd().split('\n');
+    const until = (round: number) =>
+      lines.findIndex((line) => JSON.parse(line).type === 'evaluation' && JSON.parse(line).round === round) + 1;
+    await writeFile(log, `${lines.slice(0, until(2)).join('\n')}\n`);
+    const report = await serveReport({ dir });
+    onTestFinished(() => report.close(''));
+    const { page, faults } = await open(LOOKS.dark);
+    await page.goto(report.url);
+    await expectAccessible(page);
+    const rounds = page.locator('.tile', { hasText: 'rounds' });
+    expect(await rounds.textContent()).toContain('2 of 3');
+    await page.getByRole('searchbox').fill('owner-1');
+    await page.locator('#rounds summary').click();
+    await page.locator('#rounds details thead th').first().getByRole('button').click();
+    await page.locator('#rounds details thead th').first().getByRole('button').click();
+    report.show({ text: 'Round 3 of 3, 4 of 12 owners', share: 0.7, round: '2 of 3 rounds done' });
+    await expect.poll(() => page.locator('#live').textContent()).toContain('4 of 12 owners');
+    expect(await page.locator('#live progress').evaluate((bar) => (bar as unknown as { value: number }).value)).toBe(
+      0.7,
+    );
+
+    await appendFile(log, `${lines.slice(until(2), until(3)).join('\n')}\n`);
+    await expect.poll(() => rounds.textContent(), { timeout: 10_000 }).toContain('3 of 3');
+    const numbers = page.locator('#rounds details tbody th');
+    expect(await numbers.allTextContents()).toEqual(['3', '2', '1']);
+    expect(await page.getByRole('searchbox').inputValue()).toBe('owner-1');
+    expect(await page.locator('#rounds figure[data-owner]:visible').count()).toBe(3);
+    expect(await page.evaluate('document.activeElement.closest("section")?.id')).toBe('rounds');
+
+    await appendFile(log, eventLines(JSON.parse(lines.at(-1)!)));
+    await report.close('The run has ended.');
+    await expect.poll(() => page.locator('#live').textContent()).toContain('The run has ended.');
+    expect(await page.locator('#owners tbody tr:visible').count()).toBe(3);
+    expect(await page.locator('#headline').textContent()).not.toContain('Not finished');
+    await expectAccessible(page);
+    expect(faults).toEqual([]);
+  });
+});

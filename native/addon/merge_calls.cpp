@@ -32,18 +32,19 @@ struct Row {
   double weight;
 };
 
-std::vector<Row> rows_of(const Napi::Value& v) {
-  return list(v, "rows", [](const Napi::Value& row) {
-    const Napi::Object o = object(row, "a row");
-    const double weight = number(o, "weight");
-    if (weight < 0) throw Error("BAD_ARGUMENT", "Expected weights of at least 0.");
-    return Row{o.Get("values"), o.Get("mask"), weight};
-  });
+Row row_of(const Napi::Value& row) {
+  const Napi::Object o = object(row, "a row");
+  const double weight = number(o, "weight");
+  if (weight < 0) throw Error("BAD_ARGUMENT", "Expected weights of at least 0.");
+  return Row{o.Get("values"), o.Get("mask"), weight};
+}
+std::vector<Row> rows_of(const Napi::Value& v) { return list(v, "rows", row_of); }
+MergeRow pointers(const Row& row, int64_t n) {
+  return {typed<Napi::Float32Array>(row.values, "values", n).Data(), bits_of(row.mask, n), row.weight};
 }
 std::vector<MergeRow> pointers(const std::vector<Row>& rows, int64_t n) {
   std::vector<MergeRow> out;
-  for (const auto& row : rows)
-    out.push_back({typed<Napi::Float32Array>(row.values, "values", n).Data(), bits_of(row.mask, n), row.weight});
+  for (const auto& row : rows) out.push_back(pointers(row, n));
   return out;
 }
 
@@ -69,6 +70,17 @@ Napi::Value merge_mean_call(const Napi::CallbackInfo& info) {
   const auto fallback = typed<Napi::Float32Array>(info[1], "fallback", n);
   merge_mean(pointers(rows, n), fallback.Data(), out.Data(), n, threads);
   return out;
+}
+
+Napi::Value add_row_call(const Napi::CallbackInfo& info) {
+  const Row row = row_of(info[2]);
+  auto sum = typed<Napi::Float64Array>(info[0], "sum");
+  const int64_t n = static_cast<int64_t>(sum.ElementLength());
+  double* weights = info[1].IsNull() ? nullptr : typed<Napi::Float64Array>(info[1], "weights", n).Data();
+  const MergeRow own = pointers(row, n);
+  if (own.mask && !weights) throw Error("BAD_ARGUMENT", "Expected weights beside a row that has a mask.");
+  add_row(own, sum.Data(), weights, n);
+  return info.Env().Undefined();
 }
 
 Napi::Value sorted_mean_call(const Napi::CallbackInfo& info) {
@@ -238,6 +250,7 @@ Napi::Value product_norms_call(const Napi::CallbackInfo& info) {
 
 void define_merges(Napi::Env env, Napi::Object exports) {
   exports.Set("mergeMean", Napi::Function::New<guarded<merge_mean_call>>(env));
+  exports.Set("addRow", Napi::Function::New<guarded<add_row_call>>(env));
   exports.Set("sortedMean", Napi::Function::New<guarded<sorted_mean_call>>(env));
   exports.Set("gram", Napi::Function::New<guarded<gram_call>>(env));
   exports.Set("squaredDistances", Napi::Function::New<guarded<squared_distances_call>>(env));

@@ -67,6 +67,12 @@ void merge_mean_chunk(const std::vector<MergeRow>& rows, const float* fallback, 
   }
 }
 
+void add_row(const MergeRow& row, double* sum, double* weights, int64_t n) {
+  if (row.mask) return add_masked(row.values, row.mask, row.weight, sum, weights, n);
+  add_dense(row.values, row.weight, sum, n);
+  for (int64_t i = 0; weights && i < n; i++) weights[i] += row.weight;
+}
+
 void merge_mean(const std::vector<MergeRow>& rows, const float* fallback, float* out, int64_t n, int threads) {
   Pool pool(static_cast<int>(std::min<int64_t>(threads, n / kMergeChunk + 1)));
   // one run of entries a thread: memory likes long runs

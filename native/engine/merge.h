@@ -15,6 +15,9 @@ struct MergeRow {
 // out[i] = sum w v / sum w over the rows with mask 1, rows in order; fallback[i] where no weight came.
 void merge_mean(const std::vector<MergeRow>& rows, const float* fallback, float* out, int64_t n, int threads);
 
+// sum[i] += w v and, where it is not null, weights[i] += w at the entries that the row has; a row with a mask needs weights.
+void add_row(const MergeRow& row, double* sum, double* weights, int64_t n);
+
 // Medians and trimmed means: out[i] = the mean of the values of the rows with mask 1, sorted, without the lowest and
 // the highest cuts[count] of them, added from the lowest to the highest. `cuts` has an entry for each number of rows, 0
 // .. rows.size(); where that is negative the weighted mean of merge_mean stands.

@@ -1,8 +1,9 @@
 import { type AddCombination, addCombination, type SumCombinations, sumCombinations } from './combination.js';
-import { type ProductNorms, productNorms } from './gram.js';
 import { type MergeMean, type MergeRow, mergeMean } from './mean.js';
+import { type ProductNorms, productNorms } from './productNorms.js';
 import { type ProductSum, productSum } from './productSum.js';
 import { type Gram, gram, type SquaredDistances, squaredDistances } from './products.js';
+import { type AddRow, addRow } from './runningMean.js';
 
 /**
  * A median or trimmed mean of every entry: of the values of the `count` rows that have it, sorted, without the lowest and
@@ -23,6 +24,7 @@ export type MaskOverlaps = (masks: readonly (Uint8Array | null)[], length: numbe
  */
 export interface Arithmetic {
   readonly mean: MergeMean;
+  readonly addRow: AddRow;
   readonly sortedMean: SortedMean;
   readonly gram: Gram;
   readonly squaredDistances: SquaredDistances;
@@ -81,6 +83,6 @@ export const maskOverlaps: MaskOverlaps = (masks, length) => {
 };
 
 export const plainArithmetic: Arithmetic = {
-  ...{ mean: mergeMean, sortedMean, gram, squaredDistances, maskOverlaps },
+  ...{ mean: mergeMean, addRow, sortedMean, gram, squaredDistances, maskOverlaps },
   ...{ addCombination, sumCombinations, productSum, productNorms },
 };

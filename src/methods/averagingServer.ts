@@ -3,8 +3,10 @@ import { type Factors, factorMask } from '../adapter/factors.js';
 import type { Adapter, AdapterLayout } from '../adapter/layout.js';
 import { type Part, packPart } from '../adapter/part.js';
 import { aggregationError, type Measured, measuredModules } from '../merge/aggregationError.js';
-import { type MergeRow, RunningMean } from '../merge/mean.js';
+import type { Arithmetic } from '../merge/arithmetic.js';
+import type { MergeRow } from '../merge/mean.js';
 import { type RobustResult, robustMerge } from '../merge/robust.js';
+import { RunningMean } from '../merge/runningMean.js';
 import { isMutated } from '../mutation/options.js';
 import { byCode } from '../order.js';
 import type {
@@ -114,9 +116,14 @@ function sharing(): Share {
  * How far the mean of the factors is from that of the products, of what was measured. Where nobody uses the merged adapter whole, there
  * is no product to compare with.
  */
-function errorOf(measured: Measured | null, rows: readonly MergeRow[], mean: Float32Array): object {
+function errorOf(
+  measured: Measured | null,
+  rows: readonly MergeRow[],
+  mean: Float32Array,
+  { gram }: Arithmetic,
+): object {
   if (measured === null || rows.some(({ mask }) => mask !== null)) return {};
-  const { relative, modules } = aggregationError(measured.layout, rows, measured.take(mean));
+  const { relative, modules } = aggregationError(measured.layout, rows, measured.take(mean), gram);
   return { aggregationError: relative, errorModules: modules };
 }
 
@@ -238,7 +245,7 @@ export class AveragingServer implements ServerHalf {
     const { combine, learn, meet } = this.#hooks;
     const needsAll = this.#mutating !== null || this.#init.merge.robust !== 'none';
     if (needsAll || combine !== undefined || learn !== undefined) return undefined;
-    const sum = new RunningMean(this.#layout.size);
+    const sum = new RunningMean(this.#layout.size, this.#init.arithmetic.addRow);
     const measured = this.#measured(context);
     const rows: MergeRow[] = [];
     const took: Merged['took'][number][] = [];
@@ -259,7 +266,13 @@ export class AveragingServer implements ServerHalf {
           () => meet?.({ took, context }) ?? {},
         );
         const ids = took.map(({ client }) => client.id);
-        return { metrics: { ...errorOf(measured, rows, mean), weights: sharesOf(ids, rows), ...learned } };
+        return {
+          metrics: {
+            ...errorOf(measured, rows, mean, this.#init.arithmetic),
+            weights: sharesOf(ids, rows),
+            ...learned,
+          },
+        };
       },
     };
   }
@@ -286,7 +299,7 @@ export class AveragingServer implements ServerHalf {
     const kept = measured === null ? [] : rows.map((row) => ({ ...row, values: measured.take(row.values) }));
     return {
       metrics: {
-        ...errorOf(measured, kept, mean),
+        ...errorOf(measured, kept, mean, this.#init.arithmetic),
         ...(this.#init.merge.robust === 'none' ? { weights: sharesOf(ids, rows) } : {}),
         ...robust,
         ...learned,

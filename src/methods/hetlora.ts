@@ -1,4 +1,4 @@
-import { adapterProductNorm } from '../merge/gram.js';
+import { adapterProductNorm } from '../merge/productNorms.js';
 import { averaging } from './averaging.js';
 import { mixedRanks, rank_aware } from './mixedRanks.js';
 

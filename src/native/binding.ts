@@ -278,6 +278,11 @@ export interface NativeBinding {
    */
   mergeMean(rows: readonly MergeRow[], fallback: Float32Array, threads: number): Float32Array;
   /**
+   * Adds weight * value to `sum` and the weight to `weights` (null: not kept, where the row has no mask), in place, at the
+   * entries that the row has; values are finite.
+   */
+  addRow(sum: Float64Array, weights: Float64Array | null, row: MergeRow): void;
+  /**
    * Mean per entry of the sorted values of the rows whose mask is 1 there, without the lowest and the highest
    * `cuts[number of those rows]`, added from the lowest to the highest in float64; where that cut is negative the weighted
    * mean stands. `cuts` has rows.length + 1 entries. NaN sorts last, as in `Float64Array.prototype.sort`.

@@ -11,6 +11,11 @@ export function mergeMean(rows: readonly MergeRow[], fallback: Float32Array, thr
   return guard(() => loadBinding().mergeMean(rows, fallback, threads));
 }
 
+/** A row's part in a running mean, in place; bit-equal to the TypeScript form in src/merge/runningMean.ts. */
+export function addRow(sum: Float64Array, weights: Float64Array | null, row: MergeRow): void {
+  guard(() => loadBinding().addRow(sum, weights, row));
+}
+
 /**
  * Coordinate-wise median or trimmed mean. `cutOf(count)` says how many of `count` covering rows' values fall away at each
  * end (all but the middle one or two: the median), negative where the weighted mean stands.
@@ -85,7 +90,7 @@ export function productSum(
   return guard(() => loadBinding().productSum(summands, outDim, inDim, threads));
 }
 
-/** Squared Frobenius norm of each module's product, bit-equal to the TypeScript form in src/merge/gram.ts. */
+/** Squared Frobenius norm of each module's product, bit-equal to the TypeScript form in src/merge/productNorms.ts. */
 export function productNorms(values: Float32Array, modules: readonly FactorPlace[], threads = 1): Float64Array {
   return guard(() => loadBinding().productNorms(values, modules, threads));
 }

@@ -7,6 +7,7 @@ const threads = availableParallelism();
 /** The engine's sums over many adapters, on all cores; equal to the plain ones to the bit. */
 export const nativeArithmetic: Arithmetic = {
   mean: (rows, fallback) => merges.mergeMean(rows, fallback, threads),
+  addRow: merges.addRow,
   sortedMean: (rows, fallback, cutOf) => merges.sortedMean(rows, fallback, cutOf, threads),
   gram: (rows, options) => merges.gram(rows, { ...options, threads }),
   squaredDistances: (rows) => merges.squaredDistances(rows, threads),

@@ -1,9 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { addCombination, sumCombinations } from '../../src/merge/combination.js';
-import { productNorms } from '../../src/merge/gram.js';
 import { mergeMean } from '../../src/merge/mean.js';
+import { productNorms } from '../../src/merge/productNorms.js';
 import { productSum } from '../../src/merge/productSum.js';
+import { addRow } from '../../src/merge/runningMean.js';
 import type { CombinationTerm, EntryRange, MergeRow } from '../../src/native/binding.js';
 import * as native from '../../src/native/merges.js';
 
@@ -47,6 +48,29 @@ describe('the native mean', () => {
       }),
       { numRuns: 60 },
     );
+  });
+});
+
+describe('the native running mean', () => {
+  it('is equal to the TypeScript one to the bit, for any rows, masks and weights', () => {
+    fc.assert(
+      fc.property(merges({ rows: 6, size: 9000 }), ({ rows, fallback: { length } }) => {
+        const [own, plain] = [native.addRow, addRow].map((add) => {
+          const [sum, weights] = [new Float64Array(length), new Float64Array(length)];
+          for (const row of rows) add(sum, row.mask === null && row.weight < 300 ? null : weights, row);
+          return { sum, weights };
+        });
+        expect(own).toEqual(plain);
+      }),
+      { numRuns: 60 },
+    );
+  });
+
+  it('refuses a masked row without weights, and lengths that differ', () => {
+    const row = { values: new Float32Array(3), weight: 1, mask: new Uint8Array(3) };
+    expect(() => native.addRow(new Float64Array(3), null, row)).toThrow(/weights beside a row that has a mask/);
+    expect(() => native.addRow(new Float64Array(2), null, { ...row, mask: null })).toThrow(/values/);
+    expect(() => native.addRow(new Float64Array(3), new Float64Array(2), row)).toThrow(/weights/);
   });
 });
 

@@ -4,9 +4,9 @@ import { describe, expect, it } from 'vitest';
 import { makeLayout } from '../../../src/adapter/layout.js';
 import { aggregationError, measuredModules } from '../../../src/merge/aggregationError.js';
 import { plainArithmetic } from '../../../src/merge/arithmetic.js';
-import { adapterProductNorm } from '../../../src/merge/gram.js';
 import { sumOfAdapters, truncatedSum } from '../../../src/merge/lowRank.js';
 import { mergeMean } from '../../../src/merge/mean.js';
+import { adapterProductNorm } from '../../../src/merge/productNorms.js';
 import { denseProducts, frobenius, LAYOUT, rows, vector } from '../methods/arbitraries.js';
 
 const difference = (a: readonly number[], b: readonly number[]) => a.map((x, i) => x - b[i]!);

@@ -32,12 +32,11 @@ function copyEntries(selection: ComponentSelection, source: Entries, target: Ent
     const [read, write] = back ? [to, from] : [from, to];
     selection.components[index]!.forEach((component, place) => {
       const [readAt, writeAt] = back ? [place, component] : [component, place];
-      for (let i = 0; i < from.inDim; i++) {
-        target[write.offsetA + writeAt * from.inDim + i] = source[read.offsetA + readAt * from.inDim + i]!;
-      }
-      for (let row = 0; row < from.outDim; row++) {
-        target[write.offsetB + row * write.rank + writeAt] = source[read.offsetB + row * read.rank + readAt]!;
-      }
+      const row = read.offsetA + readAt * from.inDim;
+      target.set(source.subarray(row, row + from.inDim), write.offsetA + writeAt * from.inDim);
+      const [step, end] = [read.rank, read.offsetB + from.outDim * read.rank];
+      let to = write.offsetB + writeAt;
+      for (let at = read.offsetB + readAt; at < end; at += step, to += write.rank) target[to] = source[at]!;
     });
   });
 }

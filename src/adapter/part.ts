@@ -1,7 +1,7 @@
 import { AdapterError } from '../errors.js';
 import { type Factors, factorMask } from './factors.js';
 import { type Adapter, type AdapterLayout, type LayoutModule, withRanks } from './layout.js';
-import { countOnes, intersectMasks } from './masks.js';
+import { countOnes, gather, intersectMasks, maskValues, scatter } from './masks.js';
 
 /**
  * An adapter (or another vector in its layout) as it travels between server and owner: only the entries that the receiver
@@ -30,7 +30,7 @@ const EMPTY = new Uint8Array(0);
 
 function packBits(mask: Uint8Array): Uint8Array {
   const bits = new Uint8Array(Math.ceil(mask.length / 8));
-  for (let p = 0; p < mask.length; p++) if (mask[p] === 1) bits[p >> 3]! |= 1 << (p & 7);
+  for (let p = 0; p < mask.length; p++) bits[p >> 3]! |= mask[p]! << (p & 7);
   return bits;
 }
 
@@ -74,14 +74,6 @@ function ranksOf(layout: AdapterLayout): Part['ranks'] {
   const ranks = layout.modules.map(({ rank }) => rank);
   const first = ranks[0] ?? 0;
   return ranks.every((rank) => rank === first) ? first : ranks;
-}
-
-/** The values where `sent` is 1; a loop, as this runs over every adapter that travels. */
-function gather(values: Float32Array, sent: Uint8Array): Float32Array {
-  const packed = new Float32Array(countOnes(sent));
-  let next = 0;
-  for (let p = 0; p < values.length; p++) if (sent[p] === 1) packed[next++] = values[p]!;
-  return packed;
 }
 
 /**
@@ -145,12 +137,8 @@ export function unpackPart(
     );
   }
   if (sent === null) return { layout, values: part.values, mask };
-  const values = new Float32Array(layout.size);
-  let next = 0;
-  for (let p = 0; p < values.length; p++) {
-    if (sent[p] === 1) values[p] = part.values[next++]!;
-    else if (mask === null || mask[p] === 1) values[p] = fallback?.[p] ?? 0;
-  }
+  const values = fallback === undefined ? new Float32Array(layout.size) : maskValues(fallback, mask);
+  scatter(part.values, sent, values);
   return { layout, values, mask };
 }
 

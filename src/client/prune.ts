@@ -30,13 +30,15 @@ export function stageBudget(total: number, budget: number, stage: number, stages
  */
 export function topCandidates(
   scores: Float64Array,
-  candidates: readonly number[],
+  candidates: Uint32Array,
   count: number,
   where: string,
-): number[] {
-  if (count >= candidates.length) return [...candidates];
-  if (count <= 0) return [];
-  const sorted = Float64Array.from(candidates, (p) => scores[p]!).sort();
+): Uint32Array {
+  if (count >= candidates.length) return candidates;
+  if (count <= 0) return new Uint32Array(0);
+  const sorted = new Float64Array(candidates.length);
+  for (let i = 0; i < sorted.length; i++) sorted[i] = scores[candidates[i]!]!;
+  sorted.sort();
   if (sorted[0] === sorted.at(-1)) {
     throw new AdapterError(
       'EQUAL_SCORES',
@@ -49,9 +51,21 @@ export function topCandidates(
   return candidates.filter((p) => scores[p]! > threshold || (scores[p] === threshold && ties-- > 0));
 }
 
-function survivors(mask: Uint8Array, start: number, end: number): number[] {
-  const result: number[] = [];
-  for (let p = start; p < end; p++) if (mask[p] === 1) result.push(p);
+/** Where the mask is 1, between `start` and `end`, and, where `but` is given, that is 0. */
+function survivors(mask: Uint8Array, start: number, end: number, but?: Uint8Array): Uint32Array {
+  const result = new Uint32Array(end - start);
+  let count = 0;
+  for (let p = start; p < end; p++) if (mask[p] === 1 && but?.[p] !== 1) result[count++] = p;
+  return result.subarray(0, count);
+}
+
+function concatenate(parts: readonly Uint32Array[]): Uint32Array {
+  const result = new Uint32Array(parts.reduce((sum, { length }) => sum + length, 0));
+  let at = 0;
+  for (const part of parts) {
+    result.set(part, at);
+    at += part.length;
+  }
   return result;
 }
 
@@ -79,7 +93,7 @@ function pruneElements(
 ): Uint8Array {
   const { budgetRank, stage, stages } = options;
   const next = new Uint8Array(mask.length);
-  const keep = (entries: readonly number[]): void => {
+  const keep = (entries: Uint32Array): void => {
     for (const p of entries) next[p] = 1;
   };
   const pruned = layout.modules.map((module) => ({ module, ranges: prunedFactors(module, options.factors) }));
@@ -105,8 +119,8 @@ function pruneElements(
     }
   }
   const sum = (of: 'total' | 'budget') => sizes.reduce((all, size) => all + size[of], 0);
-  const rest = pruned.flatMap(({ module, ranges }) =>
-    survivors(mask, ranges[0]!.start, moduleEnd(module)).filter((p) => next[p] === 0),
+  const rest = concatenate(
+    pruned.map(({ module, ranges }) => survivors(mask, ranges[0]!.start, moduleEnd(module), next)),
   );
   const count = stageBudget(sum('total'), sum('budget'), stage, stages) - kept;
   keep(topCandidates(scores, rest, count, 'all modules together'));
@@ -123,13 +137,13 @@ function pruneRanks(layout: AdapterLayout, scores: Float64Array, mask: Uint8Arra
   const places = layout.modules.flatMap((module) => Array.from({ length: module.rank }, (_, c) => ({ module, c })));
   const isAlive = (at: number): boolean => mask[places[at]!.module.offsetB + places[at]!.c] === 1;
   const next = new Uint8Array(mask.length);
-  const keep = (chosen: readonly number[]): void => {
+  const keep = (chosen: Iterable<number>): void => {
     for (const at of chosen) keepComponent(next, places[at]!.module, places[at]!.c);
   };
   let start = 0;
   const held = new Set<number>();
   for (const module of layout.modules) {
-    const alive = Array.from({ length: module.rank }, (_, c) => start + c).filter(isAlive);
+    const alive = Uint32Array.from({ length: module.rank }, (_, c) => start + c).filter(isAlive);
     const count =
       options.scope === 'module'
         ? stageBudget(module.rank, Math.min(budgetRank, module.rank), stage, stages)
@@ -137,10 +151,10 @@ function pruneRanks(layout: AdapterLayout, scores: Float64Array, mask: Uint8Arra
     for (const at of topCandidates(scores, alive, count, module.module)) held.add(at);
     start += module.rank;
   }
-  keep([...held]);
+  keep(held);
   if (options.scope === 'module') return next;
   const budget = layout.modules.reduce((sum, module) => sum + Math.min(budgetRank, module.rank), 0);
-  const rest = Array.from(places.keys()).filter((at) => isAlive(at) && !held.has(at));
+  const rest = Uint32Array.from(places.keys()).filter((at) => isAlive(at) && !held.has(at));
   const count = stageBudget(places.length, budget, stage, stages) - held.size;
   keep(topCandidates(scores, rest, count, 'all modules together'));
   return next;

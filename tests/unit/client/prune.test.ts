@@ -154,9 +154,9 @@ describe('one stage', () => {
 
   it('takes the best candidates only, in their order', () => {
     const scores = Float64Array.of(5, 1, 5, 7, 0, 5);
-    expect(topCandidates(scores, [0, 1, 2, 3, 5], 3, 'here')).toEqual([0, 2, 3]);
-    expect(topCandidates(scores, [1, 4], 5, 'here')).toEqual([1, 4]);
-    expect(topCandidates(scores, [1, 4], 0, 'here')).toEqual([]);
+    expect([...topCandidates(scores, Uint32Array.from([0, 1, 2, 3, 5]), 3, 'here')]).toEqual([0, 2, 3]);
+    expect([...topCandidates(scores, Uint32Array.from([1, 4]), 5, 'here')]).toEqual([1, 4]);
+    expect([...topCandidates(scores, Uint32Array.from([1, 4]), 0, 'here')]).toEqual([]);
   });
 });
 

@@ -53,14 +53,14 @@ describe('a check', () => {
       fc.property(
         entries(anyValue).filter(({ values }) => values.length > 1),
         ({ values, mask }) => {
-          const isFinite = values.every(Number.isFinite);
+          const allFinite = values.every(Number.isFinite);
           const isInside = values.every((value, p) => mask[p] === 1 || value === 0);
           const whole = { layout: layoutOf(values.length), values, mask: null };
-          expect(errorOf(() => checkFinite(values, 'x', 'y'))).toBe(isFinite ? undefined : 'NON_FINITE');
-          expect(errorOf(() => checkAdapter(whole, 'x'))).toBe(isFinite ? undefined : 'NON_FINITE');
+          expect(errorOf(() => checkFinite(values, 'x', 'y'))).toBe(allFinite ? undefined : 'NON_FINITE');
+          expect(errorOf(() => checkAdapter(whole, 'x'))).toBe(allFinite ? undefined : 'NON_FINITE');
           const inMask = errorOf(() => checkAdapter({ ...whole, mask }, 'x'));
-          expect(inMask === undefined).toBe(isFinite && isInside);
-          if (isFinite && !isInside) expect(inMask).toBe('MASK_VIOLATED');
+          expect(inMask === undefined).toBe(allFinite && isInside);
+          if (allFinite && !isInside) expect(inMask).toBe('MASK_VIOLATED');
         },
       ),
     );

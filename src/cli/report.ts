@@ -1,10 +1,13 @@
 import { once } from 'node:events';
 import { relative, resolve } from 'node:path';
 import type { Command } from 'commander';
+import { evaluateRun } from '../eval/ofRun.js';
+import { ProgressDisplay } from '../report/progress.js';
 import { readRecord } from '../report/record.js';
 import { scoreTable } from '../report/table.js';
 import { writeReport, writeTensorBoard } from '../report/write.js';
 import type { CliContext } from './context.js';
+import { wholeNumber } from './numbers.js';
 import { openReport } from './window.js';
 
 /** Serves the report until Ctrl-C, which is how this is meant to end. */
@@ -13,6 +16,37 @@ async function watchUntilStopped(run: string, { signal, stdout }: CliContext): P
   if (!signal.aborted) await once(signal, 'abort');
   await report.close('No longer followed. This page stays as it is; `fedtune report RUN --open` shows it anew.');
 }
+
+interface ReportFlags {
+  readonly open?: boolean;
+  readonly tensorboard?: string;
+  readonly cross?: boolean;
+  readonly text?: readonly string[];
+  readonly limit?: number;
+}
+
+/** Scores what the report is to show besides. */
+async function scoreMore(
+  run: string,
+  { cross, text, limit }: ReportFlags,
+  { stderr, signal }: CliContext,
+): Promise<void> {
+  if (!cross && !text) return;
+  const display = new ProgressDisplay(stderr);
+  try {
+    await evaluateRun(run, {
+      ...{ cross, limit, signal, texts: text },
+      onProgress: (done, total, name) => display.status(`scoring ${name}: ${Math.floor((100 * done) / total)} %`),
+    });
+  } finally {
+    display.close();
+  }
+}
+
+const EXAMPLES = `
+Examples:
+  fedtune report runs/mine
+  fedtune report runs/mine --cross --text wiki.test.txt`;
 
 /** `fedtune report RUN`. */
 export function addReportCommand(program: Command, context: CliContext): void {
@@ -25,7 +59,12 @@ export function addReportCommand(program: Command, context: CliContext): void {
       '--open',
       'show it in the browser, following the run where it goes on, until Ctrl-C; served on this machine alone',
     )
-    .action(async (run: string, flags: { tensorboard?: string; open?: boolean }) => {
+    .option('--cross', "score everybody's adapter on everybody's test examples as well (of a simulation)")
+    .option('--text <file...>', 'score every adapter on a general text as well: what was forgotten')
+    .option('--limit <n>', 'with --cross: at most this many test examples of each owner', wholeNumber)
+    .addHelpText('after', EXAMPLES)
+    .action(async (run: string, flags: ReportFlags) => {
+      await scoreMore(run, flags, context);
       const record = await readRecord(run);
       if (record.metrics) context.stdout.write(`${scoreTable(record.metrics, context.stdout.isTTY)}\n`);
       const path = await writeReport(run, record, resolve(run, `report.html.${process.pid}.tmp`));

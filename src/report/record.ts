@@ -6,6 +6,8 @@ import { readRunConfig } from '../config/ofRun.js';
 import { parseConfig } from '../config/parse.js';
 import type { RunConfig } from '../config/schema.js';
 import type { RunMetrics } from '../contracts/metrics.js';
+import { sha256 } from '../sha256.js';
+import { evaluationSchema, type RunEvaluation } from './evaluation.js';
 import { number, type RunEvents, readEvents, which } from './events.js';
 import { type ReadScores, readExampleScores } from './exampleScores.js';
 import { readJson } from './jsonLines.js';
@@ -80,6 +82,8 @@ export interface RunRecord {
   readonly partition?: z.output<typeof partitionSchema>;
   /** Scores of single test examples, once the run has finished. */
   readonly scores: ReadScores;
+  /** What was scored after the run, of the same adapters. */
+  readonly evaluation?: RunEvaluation;
   /** perfit.svg */
   readonly picture?: string;
 }
@@ -91,6 +95,14 @@ async function readText(path: string): Promise<string | undefined> {
     if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw cause;
   }
+}
+
+/** evaluation.json where it is of this metrics.json. */
+async function readEvaluation(dir: string): Promise<RunEvaluation | undefined> {
+  const [text, metrics] = [await readText(join(dir, 'evaluation.json')), await readText(join(dir, 'metrics.json'))];
+  if (text === undefined || metrics === undefined) return undefined;
+  const evaluation = readJson('evaluation.json', text, evaluationSchema);
+  return evaluation.metrics_sha256 === sha256(metrics) ? evaluation : undefined;
 }
 
 /** metrics.json where it belongs to the events: a run that goes on for more rounds still has the one of before. */
@@ -110,6 +122,7 @@ export async function readRecord(dir: string): Promise<RunRecord> {
   const text = await readText(join(dir, 'partition.json'));
   const partition = text === undefined ? undefined : readJson('partition.json', text, partitionSchema);
   const metrics = await readMetrics(dir, events);
+  const evaluation = metrics && (await readEvaluation(dir));
   const picture = metrics && (await readText(join(dir, 'perfit.svg')));
   return {
     config,
@@ -118,6 +131,7 @@ export async function readRecord(dir: string): Promise<RunRecord> {
     torn,
     scores: metrics ? await readExampleScores(dir, partition?.clients ?? metrics.clients) : { owners: [], missing: [] },
     ...(metrics ? { metrics } : {}),
+    ...(evaluation ? { evaluation } : {}),
     ...(partition ? { partition } : {}),
     ...(picture === undefined ? {} : { picture }),
   };

@@ -18,6 +18,7 @@ export const CONTENT = [
   'events.jsonl',
   'partition.json',
   'metrics.json',
+  'evaluation.json',
   'owners',
   'perfit.svg',
   'report.html',

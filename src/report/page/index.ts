@@ -2,6 +2,7 @@ import { html, type Markup, trusted } from '../escape.js';
 import { ownersOf, type RunRecord } from '../record.js';
 import { dataSection } from './data.js';
 import { differencesSection } from './differences.js';
+import { crossSection, forgettingSection } from './evaluation.js';
 import { federationSection } from './federation.js';
 import { headline, methodName } from './headline.js';
 import { masksSection } from './masks.js';
@@ -16,6 +17,8 @@ import { trainingSection } from './training.js';
 const SECTIONS: readonly ((record: RunRecord) => Markup | undefined)[] = [
   ownersSection,
   differencesSection,
+  crossSection,
+  forgettingSection,
   roundsSection,
   masksSection,
   federationSection,
@@ -62,7 +65,7 @@ export function reportHtml(record: RunRecord, { events }: PageOptions = {}): str
 </head>
 <body>
 ${events !== undefined && liveBar(events)}<main>
-${headline(record)}${findField(record)}${SECTIONS.map((section) => section(record))}<footer id="made">Made by fedtune from the files of the run folder: config.yaml, events.jsonl, partition.json, metrics.json, owners/*/scores.jsonl.</footer>
+${headline(record)}${findField(record)}${SECTIONS.map((section) => section(record))}<footer id="made">Made by fedtune from the files of the run folder: config.yaml, events.jsonl, partition.json, metrics.json, evaluation.json, owners/*/scores.jsonl.</footer>
 </main>
 <script type="module">${trusted(SCRIPT)}</script>
 </body>

@@ -5,9 +5,9 @@ import { createInterface } from 'node:readline';
 import type { Command } from 'commander';
 import { type Message, type PromptTemplate, promptTokens, resolveTemplate } from '../data/index.js';
 import { ConfigError, DataError, InterruptedError } from '../errors.js';
-import { LlamaCpp, type Speaker, writeGgufAdapter } from '../export/index.js';
+import { LlamaCpp, llamaCppFile, type Speaker, writeGgufAdapter } from '../export/index.js';
 import type { BaseModel } from '../model/index.js';
-import { type OpenedRun, openRun } from '../run/openRun.js';
+import { openRun } from '../run/openRun.js';
 import { printable } from '../text.js';
 import type { CliContext } from './context.js';
 import { atLeast, wholeNumber } from './numbers.js';
@@ -105,19 +105,10 @@ async function* questions(chat: Chat, { stdin, stdout }: CliContext): AsyncGener
   }
 }
 
-/** The GGUF file that llama.cpp answers with. Throws ConfigError. */
-function ggufOf({ model }: OpenedRun, given: string | undefined): string {
-  if (given !== undefined) return given;
-  if (model.format === 'gguf') return model.path;
-  throw new ConfigError(
-    `llama.cpp reads GGUF files but this run's base is the folder ${model.path}. Name a GGUF file of the same base by --gguf.`,
-  );
-}
-
 async function runChat(run: string, flags: ChatFlags, context: CliContext): Promise<void> {
   const opened = await openRun(run);
   const { model, config } = opened;
-  const modelPath = ggufOf(opened, flags.gguf);
+  const modelPath = llamaCppFile(model, flags.gguf);
   const adapter = await opened.readAdapter(flags.owner);
   const template = await resolveTemplate(config.template, model);
   const dir = await mkdtemp(join(tmpdir(), 'fedtune-chat-'));

@@ -28,6 +28,10 @@ interface EvalFlags extends Record<string, unknown> {
   readonly text?: readonly string[];
   readonly choices?: readonly string[];
   readonly choicesPrompt?: string;
+  readonly classify?: readonly string[];
+  readonly answers?: readonly string[];
+  readonly maxTokens?: number;
+  readonly gguf?: string;
   readonly split?: 'train' | 'valid' | 'test' | 'all';
   readonly limit?: number;
   readonly window?: number;
@@ -78,7 +82,10 @@ async function subjectsOf(
 
 async function runEval(flags: EvalFlags, context: CliContext): Promise<void> {
   const { data, text, choices, limit, window, stride, rolling, split, choicesPrompt: prompt } = flags;
-  if (!data && !text && !choices) throw new ConfigError('Expected something to score: --data, --text or --choices.');
+  const { classify, answers, maxTokens, gguf } = flags;
+  if (!data && !text && !choices && !classify && !answers) {
+    throw new ConfigError('Expected something to score: --data, --text, --choices, --classify or --answers.');
+  }
   const specs = await Promise.all((flags.adapter ?? []).map(parseAdapterSpec));
   const runs = await openRuns(specs);
   const [run] = runs.values();
@@ -96,6 +103,8 @@ async function runEval(flags: EvalFlags, context: CliContext): Promise<void> {
       data: data && { split, limit },
       text: text && { paths: text, window, stride, rolling },
       choices: choices && { specs: choices, prompt, limit },
+      classes: classify && { specs: classify, split, limit },
+      answers: answers && { specs: answers, split, limit, maxTokens, file: gguf },
       onProgress: (done, total, subject) => display.status(`scoring ${subject}: ${Math.floor((100 * done) / total)} %`),
     });
     display.close();
@@ -115,13 +124,14 @@ Examples:
   fedtune eval --model m.gguf --data 'owners/*.jsonl'
   fedtune eval --adapter runs/mine --data runs/mine --out scores.jsonl
   fedtune eval --model m.gguf --adapter adapters/north other.gguf --text wiki.test.txt --window 1024 --stride 512
-  fedtune eval --adapter runs/mine:north --choices questions.jsonl --json`;
+  fedtune eval --adapter runs/mine:north --choices questions.jsonl --json
+  fedtune eval --adapter runs/mine --answers runs/mine --limit 20 --out answers.jsonl`;
 
 /** `fedtune eval`. */
 export function addEvalCommand(program: Command, context: CliContext): void {
   const command = program
     .command('eval')
-    .description('score a base and adapters: perplexity of examples and of plain text, multiple choice')
+    .description('score a base and adapters: perplexity of examples and plain text, multiple choice, classes, answers')
     .option(
       '--adapter <adapter...>',
       'PEFT folder, GGUF LoRA, RUN:OWNER (RUN:global: the shared one), or a run for all',
@@ -143,6 +153,10 @@ export function addEvalCommand(program: Command, context: CliContext): void {
       '--choices-prompt <text>',
       'text with {question} in it, or `template` for the prompt template; without it "Question: {question}\\nAnswer:"',
     )
+    .option('--classify <data...>', 'examples whose answers are classes, as a run reads them: accuracy and macro F1')
+    .option('--answers <data...>', 'let llama.cpp answer these examples: exact match, ROUGE-1 and ROUGE-L')
+    .option('--max-tokens <n>', 'with --answers: longest answer; without it 128', wholeNumber)
+    .option('--gguf <file>', 'with --answers: GGUF file of the base, where that is a folder')
     .option(
       '--limit <n>',
       'at most this many examples of each owner, questions of each file: the first ones',

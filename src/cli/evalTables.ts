@@ -1,5 +1,13 @@
 import type { Estimate } from '../eval/estimates.js';
-import type { ChoicesResult, EvalReport, PerplexityResult, Scored, TextResult } from '../eval/results.js';
+import type {
+  AnswersResult,
+  ChoicesResult,
+  ClassesResult,
+  EvalReport,
+  PerplexityResult,
+  Scored,
+  TextResult,
+} from '../eval/results.js';
 import { shortNames } from '../eval/subjects.js';
 import { plural, shareLost } from '../report/format.js';
 import { plainTable } from '../report/plainTable.js';
@@ -97,6 +105,25 @@ function choiceTables(results: readonly ChoicesResult[]): string {
   );
 }
 
+const examplesOf = (score: { readonly examples: number }) => score.examples;
+
+const classTables = (results: readonly ClassesResult[]): string =>
+  groupTable(results, 'owners', examplesOf, (score) => percent(score.accuracy.value), ['owner', 'examples']) +
+  subjectTable(results, [
+    ...column('accuracy (95 %)', results, ({ all }) => within(all.accuracy, percent)),
+    ...column('macro F1 (95 %)', results, ({ all }) => within(all.macro_f1, percent)),
+    ...against(results),
+  ]);
+
+const answerTables = (results: readonly AnswersResult[]): string =>
+  groupTable(results, 'owners', examplesOf, (score) => percent(score.rougeL.value), ['owner', 'examples']) +
+  subjectTable(results, [
+    ...column('ROUGE-L (95 %)', results, ({ all }) => within(all.rougeL, percent)),
+    ...column('ROUGE-1 (95 %)', results, ({ all }) => within(all.rouge1, percent)),
+    ...column('exact match', results, ({ all }) => percent(all.exact_match.value)),
+    ...against(results),
+  ]);
+
 function dataHeader({
   split,
   template,
@@ -122,8 +149,8 @@ function textHeader({ window, stride, rolling, results }: NonNullable<EvalReport
 }
 
 /** What was scored, for a terminal or a log. */
-export function evalTables({ model, data, text, choices }: EvalReport): string {
-  const parts = [`${model.name}: ${model.precision} on ${model.kernels}\n`];
+export function evalTables({ model, data, text, choices, classes, answers }: EvalReport): string {
+  const parts = [`${model.name}: ${model.kernels === null ? 'llama.cpp' : `${model.precision} on ${model.kernels}`}\n`];
   if (data) parts.push(dataHeader(data) + perplexityTables(data.results, 'owner'));
   if (text) parts.push(textHeader(text) + perplexityTables(text.results, 'file') + textTable(text.results));
   if (choices) {
@@ -131,6 +158,18 @@ export function evalTables({ model, data, text, choices }: EvalReport): string {
     const prompt = choices.prompt === 'template' ? 'the prompt template' : JSON.stringify(choices.prompt);
     parts.push(
       `Multiple choice: ${plural(questions, 'question')}, asked by ${prompt}\n${choiceTables(choices.results)}`,
+    );
+  }
+  if (classes) {
+    const { labels, results } = classes;
+    parts.push(
+      `${plural(results[0]!.all.examples, 'example')} of ${labels.length} classes, the likeliest answer\n${classTables(results)}`,
+    );
+  }
+  if (answers) {
+    const { results, template, max_tokens: most } = answers;
+    parts.push(
+      `Answers of llama.cpp to ${plural(results[0]!.all.examples, 'example')}, template ${template}, at most ${most} tokens (higher is better)\n${answerTables(results)}`,
     );
   }
   return parts.join('\n');

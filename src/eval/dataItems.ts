@@ -107,19 +107,35 @@ function chooseSplit(examples: readonly Example[], asked: Split | 'all' | undefi
   return examples.some(({ split }) => split === 'test') ? 'test' : 'all';
 }
 
+/** The examples that are scored, and the part of the data that they are. Throws DataError NO_EXAMPLES. */
+export async function scoredRows(config: RunConfig, choice: DataChoice) {
+  const { examples, summary } = await readAll(config, choice.signal);
+  const split = chooseSplit(examples, choice.split);
+  const chosen = limited(
+    split === 'all' ? examples : examples.filter((example) => example.split === split),
+    choice.limit,
+  );
+  if (chosen.length > 0) return { examples: chosen, split, summary };
+  throw new DataError(
+    'NO_EXAMPLES',
+    `Expected examples of split ${split} but there are none among ${examples.length}; say --split all.`,
+  );
+}
+
+/** The answer that an example has. */
+export const referenceOf = ({ messages, output }: Example): string => messages?.at(-1)?.content ?? output;
+
 /**
  * Reads and tokenises the examples to score, as a run of this configuration would: `config.data`, of which each may also be a run
  * folder (its owners' own examples). Throws DataError, NO_EXAMPLES where nothing is left; RunError.
  */
 export async function loadDataItems(config: RunConfig, model: BaseModel, choice: DataChoice = {}): Promise<DataItems> {
   const template = await resolveTemplate(config.template, model);
-  const { examples, summary } = await readAll(config, choice.signal);
-  const split = chooseSplit(examples, choice.split);
-  const chosen = split === 'all' ? examples : examples.filter((example) => example.split === split);
+  const { examples, split, summary } = await scoredRows(config, choice);
   const options = tokenizeOptionsOf(config, model, template);
   const tally = new DataTally();
   const items: Item[] = [];
-  for (const example of limited(chosen, choice.limit)) {
+  for (const example of examples) {
     const result = tokenizeExample(example, options);
     tally.tokenized(example, result);
     if ('dropped' in result) continue;
@@ -130,9 +146,7 @@ export async function loadDataItems(config: RunConfig, model: BaseModel, choice:
   if (items.length > 0) return { items, split, summary: made, template: template.id };
   throw new DataError(
     'NO_EXAMPLES',
-    chosen.length === 0
-      ? `Expected examples of split ${split} but there are none among ${examples.length}; say --split all.`
-      : `None of ${chosen.length} examples can be scored: ${made.long} are over ${options.seqLength} tokens, ${made.empty} have no target, ` +
-          `${made.bad} do not fit template ${template.id}.`,
+    `None of ${examples.length} examples can be scored: ${made.long} are over ${options.seqLength} tokens, ${made.empty} have no target, ` +
+      `${made.bad} do not fit template ${template.id}.`,
   );
 }

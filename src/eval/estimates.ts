@@ -25,7 +25,8 @@ function ratioOf(samples: readonly Sample[], pick: Pick): number {
   return value / per;
 }
 
-const estimate = (examples: number, statistic: (pick: Pick) => number): Estimate => ({
+/** A statistic of examples and its bounds. */
+export const estimate = (examples: number, statistic: (pick: Pick) => number): Estimate => ({
   value: statistic(asTheyStand),
   ...bootstrap(examples, statistic),
 });

@@ -1,14 +1,35 @@
 import type { RunConfig } from '../config/schema.js';
 import { type PromptTemplate, resolveTemplate, type Split } from '../data/index.js';
+import { llamaCppFile } from '../export/index.js';
 import type { BaseModel } from '../model/index.js';
-import { loadQuestions, QUESTION_PROMPT, tokenizeQuestions } from './choiceItems.js';
+import { scoreAnswer } from './answerScores.js';
+import { answerAll, loadOpenQuestions } from './answers.js';
+import { loadQuestions, QUESTION_PROMPT, type TokenizedQuestion, tokenizeQuestions } from './choiceItems.js';
+import { loadClasses } from './classes.js';
 import { loadDataItems } from './dataItems.js';
 import { type Item, targetsOf } from './items.js';
 import type { EvalReport, ExampleLine, TextResult } from './results.js';
 import { Scorer } from './scorer.js';
 import type { Subject } from './subjects.js';
-import { answersOf, type SubjectScores, summarizeChoices, summarizePerplexity } from './summarize.js';
+import {
+  answersOf,
+  type SubjectScores,
+  summarizeAnswers,
+  summarizeChoices,
+  summarizeClasses,
+  summarizePerplexity,
+} from './summarize.js';
 import { loadTexts, type TextDocument, type WindowChoice, windowsOf } from './textItems.js';
+
+/** Rows as a run reads them, or run folders. */
+interface RowsOptions {
+  readonly specs: readonly string[];
+  readonly split?: Split | 'all' | undefined;
+  readonly limit?: number | undefined;
+}
+
+/** Longest answer in tokens, where nothing is said. */
+const MAX_TOKENS = 128;
 
 export interface EvalOptions {
   readonly model: BaseModel;
@@ -23,6 +44,12 @@ export interface EvalOptions {
   /** Score multiple choice; `prompt`: a text with `{question}`, or `template` for the prompt template. */
   readonly choices?:
     | { readonly specs: readonly string[]; readonly prompt?: string | undefined; readonly limit?: number | undefined }
+    | undefined;
+  /** Classify examples, whose different answers are the classes. */
+  readonly classes?: RowsOptions | undefined;
+  /** Score the answers that llama.cpp writes; `file`: a GGUF file of the base, where that is a folder. */
+  readonly answers?:
+    | (RowsOptions & { readonly maxTokens?: number | undefined; readonly file?: string | undefined })
     | undefined;
   readonly signal?: AbortSignal | undefined;
   /** Sequences scored so far out of all, over all subjects. */
@@ -45,7 +72,8 @@ interface ScoredSet<T> {
 const setOf = <T>(made: T, items: readonly Item[]): ScoredSet<T> => ({ made, items, scores: [] });
 
 /** All subjects on all sets: the base is loaded once, and once scored. */
-async function scoreAll(sets: readonly ScoredSet<unknown>[], options: EvalOptions): Promise<string> {
+async function scoreAll(sets: readonly ScoredSet<unknown>[], options: EvalOptions): Promise<string | null> {
+  if (sets.length === 0) return null;
   const { model, subjects, config, signal, onProgress } = options;
   const { precision, kernels, threads } = config;
   using scorer = new Scorer({
@@ -66,6 +94,22 @@ async function scoreAll(sets: readonly ScoredSet<unknown>[], options: EvalOption
   return scorer.kernels;
 }
 
+/** Answers in words of all subjects. */
+async function answerSet(options: EvalOptions) {
+  const { answers, config, model, subjects, signal, onProgress } = options;
+  if (answers === undefined) return undefined;
+  const { specs, file, maxTokens = MAX_TOKENS } = answers;
+  const gguf = llamaCppFile(model, file);
+  const made = await loadOpenQuestions(rowsOf(config, specs), model, { ...answers, signal, maxTokens });
+  const prompts = made.questions.map(({ prompt }) => prompt);
+  const threads = config.threads ?? undefined;
+  const texts = await answerAll({ model, file: gguf, subjects, prompts, maxTokens, threads, signal, onProgress });
+  return { ...made, maxTokens, answers: subjects.map((subject, i) => ({ subject, texts: texts[i]! })) };
+}
+type AnswerSet = NonNullable<Awaited<ReturnType<typeof answerSet>>>;
+
+const rowsOf = (config: RunConfig, specs: readonly string[]): RunConfig => ({ ...config, data: [...specs] });
+
 async function choicePrompt({ choices, config, model }: EvalOptions): Promise<string | PromptTemplate> {
   const prompt = choices?.prompt ?? QUESTION_PROMPT;
   return prompt === 'template' ? resolveTemplate(config.template, model) : prompt;
@@ -73,7 +117,7 @@ async function choicePrompt({ choices, config, model }: EvalOptions): Promise<st
 
 /** What is read and tokenised, in the order of the report. */
 async function readSets(options: EvalOptions) {
-  const { data, text, choices, config, model, signal } = options;
+  const { data, text, choices, classes, config, model, signal } = options;
   const dataItems = data && (await loadDataItems(config, model, { ...data, signal }));
   const documents = text && (await loadTexts(text.paths, model, text));
   const questions =
@@ -83,6 +127,7 @@ async function readSets(options: EvalOptions) {
       model,
       await choicePrompt(options),
     );
+  const classified = classes && (await loadClasses(rowsOf(config, classes.specs), model, { ...classes, signal }));
   return {
     data: dataItems && setOf(dataItems, dataItems.items),
     text:
@@ -96,6 +141,12 @@ async function readSets(options: EvalOptions) {
       setOf(
         questions,
         questions.flatMap(({ items }) => items),
+      ),
+    classes:
+      classified &&
+      setOf(
+        classified,
+        classified.questions.flatMap(({ items }) => items),
       ),
   };
 }
@@ -112,7 +163,12 @@ function textResults({ made, items, scores }: ScoredSet<readonly TextDocument[]>
   });
 }
 
-function reportOf({ data, text, choices }: Sets, options: EvalOptions, kernels: string): EvalReport {
+function reportOf(
+  { data, text, choices, classes }: Sets,
+  answers: AnswerSet | undefined,
+  options: EvalOptions,
+  kernels: string | null,
+): EvalReport {
   const { model, config } = options;
   const { name, sha256, description } = model;
   return {
@@ -141,6 +197,15 @@ function reportOf({ data, text, choices }: Sets, options: EvalOptions, kernels: 
         results: summarizeChoices(choices.made, choices.scores),
       },
     }),
+    ...(classes && {
+      classes: { labels: classes.made.labels, results: summarizeClasses(classes.made.questions, classes.scores) },
+    }),
+    ...(answers && {
+      answers: {
+        ...{ split: answers.split, template: answers.template, max_tokens: answers.maxTokens },
+        results: summarizeAnswers(answers.questions, answers.answers),
+      },
+    }),
   };
 }
 
@@ -161,10 +226,11 @@ function* sequenceLines(set: 'data' | 'text', { items, scores }: ScoredSet<unkno
   }
 }
 
-function* choiceLines({
-  made,
-  scores,
-}: ScoredSet<Awaited<ReturnType<typeof tokenizeQuestions>>>): Generator<ExampleLine> {
+function* choiceLines(
+  set: 'choices' | 'classes',
+  made: readonly TokenizedQuestion[],
+  scores: readonly SubjectScores[],
+): Generator<ExampleLine> {
   const answers = scores.map(({ subject, nll }) => ({ name: subject.name, answers: answersOf(made, nll) }));
   for (const [i, { question }] of made.entries()) {
     const by = Object.fromEntries(
@@ -173,12 +239,22 @@ function* choiceLines({
         return [name, { nll, picked, picked_norm: pickedNorm }];
       }),
     );
-    yield { set: 'choices', id: question.id, ...labelsOf(question), answer: question.answer, answers: by };
+    yield { set, id: question.id, ...labelsOf(question), answer: question.answer, answers: by };
+  }
+}
+
+function* answerLines({ questions, answers }: AnswerSet): Generator<ExampleLine> {
+  for (const [i, question] of questions.entries()) {
+    const { id, reference } = question;
+    const by = Object.fromEntries(
+      answers.map(({ subject, texts }) => [subject.name, { text: texts[i]!, ...scoreAnswer(texts[i]!, reference) }]),
+    );
+    yield { set: 'answers', id, ...labelsOf(question), reference, answers: by };
   }
 }
 
 /**
- * Scores a base and adapters on data, plain text and multiple choice.
+ * Scores a base and adapters on data, plain text, multiple choice, classes and answers in words.
  *
  * Throws ConfigError, DataError, AdapterError, ModelError, EngineError; InterruptedError when `signal` fires.
  */
@@ -186,12 +262,15 @@ export async function evaluate(options: EvalOptions): Promise<Evaluated> {
   const sets = await readSets(options);
   const all = Object.values(sets).filter((set) => set !== undefined);
   const kernels = await scoreAll(all, options);
+  const answers = await answerSet(options);
   return {
-    report: reportOf(sets, options, kernels),
+    report: reportOf(sets, answers, options, kernels),
     *lines() {
       if (sets.data) yield* sequenceLines('data', sets.data);
       if (sets.text) yield* sequenceLines('text', sets.text);
-      if (sets.choices) yield* choiceLines(sets.choices);
+      if (sets.choices) yield* choiceLines('choices', sets.choices.made, sets.choices.scores);
+      if (sets.classes) yield* choiceLines('classes', sets.classes.made.questions, sets.classes.scores);
+      if (answers) yield* answerLines(answers);
     },
   };
 }

@@ -16,6 +16,22 @@ export interface ChoiceScore {
   readonly accuracy_norm: Estimate;
 }
 
+/** Scores of one subject on examples whose answers are classes. */
+export interface ClassScore {
+  readonly examples: number;
+  readonly accuracy: Estimate;
+  /** Mean over classes, each counting once. */
+  readonly macro_f1: Estimate;
+}
+
+/** Scores of the answers that one subject wrote, means over examples; ROUGE as F1. */
+export interface AnswersScore {
+  readonly examples: number;
+  readonly exact_match: Estimate;
+  readonly rouge1: Estimate;
+  readonly rougeL: Estimate;
+}
+
 /** What one subject scored: in all, by owner, by category. */
 export interface Scored<Score> {
   readonly name: string;
@@ -44,13 +60,24 @@ export interface ChoicesResult extends Scored<ChoiceScore> {
   readonly against_base?: Estimate;
 }
 
+export interface ClassesResult extends Scored<ClassScore> {
+  /** Accuracy less that of the base, on the same examples. */
+  readonly against_base?: Estimate;
+}
+
+export interface AnswersResult extends Scored<AnswersScore> {
+  /** ROUGE-L less that of the base, on the same examples. */
+  readonly against_base?: Estimate;
+}
+
 /** Everything that was scored, as `--json` prints it. */
 export interface EvalReport {
   readonly model: {
     readonly name: string;
     readonly sha256: string;
     readonly precision: string;
-    readonly kernels: string;
+    /** Null where llama.cpp alone was asked. */
+    readonly kernels: string | null;
   };
   readonly data?: {
     readonly split: string;
@@ -71,9 +98,16 @@ export interface EvalReport {
     readonly results: readonly TextResult[];
   };
   readonly choices?: { readonly prompt: string; readonly results: readonly ChoicesResult[] };
+  readonly classes?: { readonly labels: readonly string[]; readonly results: readonly ClassesResult[] };
+  readonly answers?: {
+    readonly split: string;
+    readonly template: string;
+    readonly max_tokens: number;
+    readonly results: readonly AnswersResult[];
+  };
 }
 
 /** A line of the file of single scores. */
-export type ExampleLine = { readonly set: 'data' | 'text' | 'choices'; readonly id: string } & Readonly<
+export type ExampleLine = { readonly set: keyof Omit<EvalReport, 'model'>; readonly id: string } & Readonly<
   Record<string, unknown>
 >;

@@ -1,7 +1,20 @@
+import { type AnswerScore, scoreAnswer } from './answerScores.js';
+import type { OpenQuestion } from './answers.js';
 import type { TokenizedQuestion } from './choiceItems.js';
-import { overAll, overGroups, paired, type Sample } from './estimates.js';
+import { macroF1 } from './classes.js';
+import { estimate, overAll, overGroups, paired, type Sample } from './estimates.js';
 import { groupBy, type Item, targetsOf } from './items.js';
-import type { ChoiceScore, ChoicesResult, PerplexityResult, PerplexityScore, Scored } from './results.js';
+import type {
+  AnswersResult,
+  AnswersScore,
+  ChoiceScore,
+  ChoicesResult,
+  ClassesResult,
+  ClassScore,
+  PerplexityResult,
+  PerplexityScore,
+  Scored,
+} from './results.js';
 import type { Subject } from './subjects.js';
 
 /** A subject and the NLL sum of each sequence, in nats. */
@@ -101,6 +114,66 @@ export function summarizeChoices(
       name: scored.subject.name,
       ...byGroup(labels, score),
       ...(baseSamples && scored !== base ? { against_base: paired(plain, baseSamples, (a, b) => a - b) } : {}),
+    };
+  });
+}
+
+const difference = (a: number, b: number): number => a - b;
+
+/** Accuracy and macro F1 of every subject on the same examples. */
+export function summarizeClasses(
+  questions: readonly TokenizedQuestion[],
+  scores: readonly SubjectScores[],
+): ClassesResult[] {
+  const labels = questions.map(({ question }) => question);
+  const all = scores.map(({ nll }) => answersOf(questions, nll).map(({ picked }) => picked));
+  const samples = all.map((picked) =>
+    picked.map((one, i): Sample => ({ value: one === labels[i]!.answer ? 1 : 0, per: 1 })),
+  );
+  const base = scores.findIndex(({ subject }) => subject.adapter === null);
+  return scores.map(({ subject }, s) => {
+    const score = (places: readonly number[]): ClassScore => {
+      const right = places.map((i) => labels[i]!.answer);
+      const picked = places.map((i) => all[s]![i]!);
+      return {
+        examples: places.length,
+        accuracy: overAll(
+          places.map((i) => samples[s]![i]!),
+          same,
+        ),
+        macro_f1: estimate(places.length, (pick) => macroF1(right, picked, (place) => pick(place, places.length))),
+      };
+    };
+    return {
+      name: subject.name,
+      ...byGroup(labels, score),
+      ...(base >= 0 && s !== base ? { against_base: paired(samples[s]!, samples[base]!, difference) } : {}),
+    };
+  });
+}
+
+/** What each subject answered, in the order of the questions, beside the answers of the data. */
+export function summarizeAnswers(
+  questions: readonly OpenQuestion[],
+  answers: readonly { readonly subject: Subject; readonly texts: readonly string[] }[],
+): AnswersResult[] {
+  const all = answers.map(({ texts }) => texts.map((text, i) => scoreAnswer(text, questions[i]!.reference)));
+  const samplesOf = (scores: readonly AnswerScore[], key: keyof AnswerScore, places: readonly number[]): Sample[] =>
+    places.map((i) => ({ value: scores[i]![key], per: 1 }));
+  const everywhere = questions.map((_, i) => i);
+  const base = answers.findIndex(({ subject }) => subject.adapter === null);
+  const rougeOf = (s: number) => samplesOf(all[s]!, 'rougeL', everywhere);
+  return answers.map(({ subject }, s) => {
+    const score = (places: readonly number[]): AnswersScore => ({
+      examples: places.length,
+      exact_match: overAll(samplesOf(all[s]!, 'exact', places), same),
+      rouge1: overAll(samplesOf(all[s]!, 'rouge1', places), same),
+      rougeL: overAll(samplesOf(all[s]!, 'rougeL', places), same),
+    });
+    return {
+      name: subject.name,
+      ...byGroup(questions, score),
+      ...(base >= 0 && s !== base ? { against_base: paired(rougeOf(s), rougeOf(base), difference) } : {}),
     };
   });
 }

@@ -1,5 +1,6 @@
 import type { Llama, LlamaContext, LlamaModel, Token } from 'node-llama-cpp';
-import { FedtuneError } from '../errors.js';
+import { ConfigError, FedtuneError } from '../errors.js';
+import type { BaseModel } from '../model/index.js';
 
 export interface AnswerOptions {
   /** Token ids of the prompt. */
@@ -21,6 +22,27 @@ export interface ContextOptions {
   readonly contextSize: number;
   /** @default 1 */
   readonly threads?: number;
+}
+
+export interface AnswersOptions extends Pick<ContextOptions, 'lora' | 'threads'> {
+  /** Token ids. */
+  readonly prompts: readonly (readonly number[])[];
+  readonly maxTokens: number;
+  readonly signal?: AbortSignal | undefined;
+  /** Gets the number of answers so far. */
+  readonly onAnswer?: ((done: number) => void) | undefined;
+}
+
+/** Answers that are written at a time: more take more memory, and give little more speed. */
+const AT_A_TIME = 8;
+
+/** The GGUF file of a base that llama.cpp answers with; `given` where the base is a folder. Throws ConfigError. */
+export function llamaCppFile({ format, path }: Pick<BaseModel, 'format' | 'path'>, given: string | undefined): string {
+  if (given !== undefined) return given;
+  if (format === 'gguf') return path;
+  throw new ConfigError(
+    `llama.cpp reads GGUF files but this base is the folder ${path}. Name a GGUF file of the same base by --gguf.`,
+  );
 }
 
 async function orLlamaError<T>(work: () => Promise<T>): Promise<T> {
@@ -101,12 +123,40 @@ export class LlamaCpp {
     });
   }
 
-  /** Throws FedtuneError LLAMA_CPP. */
-  speaker({ lora, contextSize, threads = 1 }: ContextOptions): Promise<Speaker> {
+  /** Speakers that llama.cpp works for in one batch; one is disposed with all of them. Throws FedtuneError LLAMA_CPP. */
+  #speakers(count: number, { lora, contextSize, threads = 1 }: ContextOptions): Promise<Speaker[]> {
     return orLlamaError(async () => {
-      const how = { contextSize, threads, ...(lora === null ? {} : { lora }) };
-      return speakerOf(this.#model, await this.#model.createContext(how));
+      const how = { contextSize, threads, sequences: count, ...(lora === null ? {} : { lora }) };
+      const context = await this.#model.createContext(how);
+      return Array.from({ length: count }, () => speakerOf(this.#model, context));
     });
+  }
+
+  /** Throws FedtuneError LLAMA_CPP. */
+  async speaker(options: ContextOptions): Promise<Speaker> {
+    return (await this.#speakers(1, options))[0]!;
+  }
+
+  /** The likeliest answer to each prompt, some of them written at a time. Throws FedtuneError LLAMA_CPP. */
+  async answers({ lora, prompts, maxTokens, threads = 1, signal, onAnswer }: AnswersOptions): Promise<string[]> {
+    const longest = prompts.reduce((most, { length }) => Math.max(most, length), 0);
+    const count = Math.max(1, Math.min(AT_A_TIME, prompts.length));
+    const speakers = await this.#speakers(count, { lora, contextSize: longest + maxTokens, threads });
+    const texts: string[] = [];
+    let next = 0;
+    let done = 0;
+    const work = async (speaker: Speaker): Promise<void> => {
+      for (let i = next++; i < prompts.length && !signal?.aborted; i = next++) {
+        texts[i] = await speaker.answer({ prompt: prompts[i]!, maxTokens, signal });
+        onAnswer?.(++done);
+      }
+    };
+    try {
+      await Promise.all(speakers.map(work));
+    } finally {
+      await speakers[0]!.dispose();
+    }
+    return texts;
   }
 
   dispose(): Promise<void> {

@@ -4,9 +4,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { evalTables } from '../../src/cli/evalTables.js';
 import { runCli } from '../../src/cli/program.js';
 import type { RunMetrics } from '../../src/contracts/metrics.js';
+import { loadOpenQuestions } from '../../src/eval/answers.js';
 import type { EvalReport } from '../../src/eval/results.js';
+import { llamaCppAnswers } from '../../src/export/index.js';
+import { openRun } from '../../src/run/openRun.js';
 import { TINY_RUN } from '../support/tinyRun.js';
 
 const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
@@ -68,6 +72,39 @@ describe.skipIf(!existsSync(main))('fedtune eval (needs npm run build:ts)', { ti
     expect(value).toBeCloseTo(of(mine!).all.ppl.value / of('base').all.ppl.value - 1, 9);
   });
 
+  it('adds the cross table and what was forgotten to the report of a run, until the run is another', async () => {
+    writeFileSync(at('general.txt'), 'The shop is open on Monday. '.repeat(30));
+    const said: string[] = [];
+    const screen = { write: (text: string) => said.push(text) };
+    const report = (...flags: string[]) =>
+      runCli(['report', run, ...flags], { stdout: screen, stderr: screen, signal: new AbortController().signal });
+    expect(await report('--cross'), said.join('')).toBe(0);
+    expect(await report('--text', at('general.txt')), said.join('')).toBe(0);
+    const page = readFileSync(join(run, 'report.html'), 'utf8');
+    const sectionOf = (id: string) => new RegExp(`<section id="${id}".*?</section>`, 's').exec(page)![0];
+    const digits = (ppl: number) => ppl.toFixed(ppl < 100 ? 2 : ppl < 1000 ? 1 : 0);
+    for (const { id, base, global, personalized } of metrics.clients) {
+      const row = sectionOf('cross')
+        .split('<tr>')
+        .find((text) => text.includes(`title="${id}"`) && text.includes('scope="row"'))!;
+      const cells = [...row.matchAll(/<td class="([^"]*)">([^<]*)</g)].map(([, style, value]) => [style, value]);
+      expect(cells.slice(0, 2).map(([, value]) => value)).toEqual([digits(base!.ppl), digits(global!.ppl)]);
+      const own = cells.filter(([style]) => style!.startsWith('home'));
+      expect(own.map(([, value]) => value)).toEqual([digits(personalized!.ppl)]);
+    }
+    const { text } = await scored('--adapter', run, '--text', at('general.txt'));
+    const forgotten = sectionOf('forgetting');
+    for (const { all } of text!.results) expect(forgotten).toContain(`<td>${digits(all.ppl.value)}</td>`);
+    expect(forgotten.match(/ % to /g)).toHaveLength(text!.results.length - 1);
+    const path = join(run, 'metrics.json');
+    const before = readFileSync(path);
+    writeFileSync(path, `${before}\n`);
+    expect(await report()).toBe(0);
+    expect(readFileSync(join(run, 'report.html'), 'utf8')).not.toContain('id="cross"');
+    writeFileSync(path, before);
+    rmSync(join(run, 'evaluation.json'));
+  });
+
   it('takes PEFT folders and GGUF LoRAs, which score alike, from any base that they fit', async () => {
     const owner = metrics.clients[0]!.id;
     const peft = join(run, 'adapters', owner);
@@ -112,7 +149,81 @@ describe.skipIf(!existsSync(main))('fedtune eval (needs npm run build:ts)', { ti
     });
   });
 
+  it('classifies by the likeliest answer', async () => {
+    const rows = ['yes', 'no', 'yes', 'no', 'perhaps', 'no'].map((output, i) =>
+      JSON.stringify({ instruction: `Is ${i} a good day?`, output }),
+    );
+    writeFileSync(at('classes.jsonl'), rows.join('\n'));
+    const out = at('classified.jsonl');
+    const args = ['--adapter', `${run}:global`, '--classify', at('classes.jsonl'), '--out', out];
+    const { classes } = await scored(...args);
+    expect(classes!.labels).toEqual(['no', 'perhaps', 'yes']);
+    const lines = readFileSync(out, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(lines.map(({ answer }) => answer)).toEqual([2, 0, 2, 0, 1, 0]);
+    for (const { name, all } of classes!.results) {
+      const picked = lines.map(({ answers }) => answers[name].picked);
+      expect(picked).toEqual(
+        lines.map(
+          ({
+            answers: {
+              [name]: { nll },
+            },
+          }) => nll.indexOf(Math.min(...nll)),
+        ),
+      );
+      const hits = lines.filter(({ answer }, i) => answer === picked[i]).length;
+      expect(all.accuracy.value).toBe(hits / 6);
+      expect(all.macro_f1.value).toBeLessThanOrEqual(1);
+    }
+    const { out: printed } = await cli(args);
+    expect(printed).toMatch(/^6 examples of 3 classes/m);
+  });
+
+  it('lets llama.cpp answer, many at a time, as it answers one at a time', async () => {
+    const out = at('answers.jsonl');
+    const args = [
+      '--adapter',
+      `${run}:global`,
+      '--answers',
+      run,
+      '--max-tokens',
+      '4',
+      '--limit',
+      '1',
+      '--threads',
+      '1',
+      '--out',
+      out,
+    ];
+    const { answers, model } = await scored(...args);
+    expect(model.kernels).toBeNull();
+    expect(evalTables({ model, answers: answers! })).toMatch(
+      /^Answers of llama.cpp to 8 examples, template plain, at most 4 tokens/m,
+    );
+    expect(answers).toMatchObject({ split: 'test', template: 'plain', max_tokens: 4 });
+    const lines = readFileSync(out, 'utf8')
+      .trim()
+      .split('\n')
+      .map((line) => JSON.parse(line));
+    expect(lines).toHaveLength(answers!.results[0]!.all.examples);
+    for (const { name, all } of answers!.results) {
+      const mean = lines.reduce((sum, line) => sum + line.answers[name].rougeL, 0) / lines.length;
+      expect(all.rougeL.value).toBeCloseTo(mean, 12);
+    }
+    const opened = await openRun(run);
+    const questions = await loadOpenQuestions({ ...opened.config, data: run }, opened.model, { maxTokens: 4 });
+    const { prompt } = questions.questions[0]!;
+    const alone = await llamaCppAnswers({ modelPath: opened.model.path, adapters: [null], prompt, maxTokens: 4 });
+    expect(alone).toEqual([lines[0].answers.base.text]);
+    expect(lines[0].id).toBe(questions.questions[0]!.id);
+  });
+
   it.each([
+    [['--model', 'embedded', '--classify', 'embedded'], 1, 'different answers, which are the classes'],
+    [['--model', 'embedded', '--answers', 'embedded', '--max-tokens', '999999'], 1, 'Lower --max-tokens'],
     [['--data', 'embedded'], 2, 'Expected --model'],
     [['--model', 'embedded'], 2, 'Expected something to score'],
     [['--adapter', 'nowhere', '--data', 'embedded'], 2, 'PEFT folder, a GGUF LoRA, a run folder, or RUN:OWNER'],

@@ -32,7 +32,7 @@ const writeLines = (path, rows) => writeFileSync(path, rows.map((row) => JSON.st
 const rows = linesOf(join(ROOT, 'datasets/owners/castle-street-keys/train.jsonl'));
 writeLines(
   at('classes.jsonl'),
-  rows.slice(0, 40).map(({ instruction }, i) => ({ instruction, output: LABELS[((i * i) % 5) % 4] })),
+  rows.slice(0, 40).map(({ instruction }, i) => ({ instruction, output: LABELS[(3 * i + (i >> 2)) % 4] })),
 );
 /** Answers of neighbours, one of them backwards by sentence, or cut. */
 const pairs = rows.slice(1).map(({ output }, i) => {
@@ -49,22 +49,24 @@ const pairs = rows.slice(1).map(({ output }, i) => {
 });
 writeLines(at('pairs.jsonl'), pairs);
 
-const args = [
-  '--answers',
-  'embedded',
-  '--limit',
-  options.limit,
-  '--max-tokens',
-  '24',
-  '--classify',
-  at('classes.jsonl'),
-];
-const command = [join(ROOT, 'dist/cli/main.js'), 'eval', '--model', options.gguf, ...args, '--out', at('lines.jsonl')];
-const { classes, answers } = JSON.parse(
-  execFileSync(process.execPath, [...command, '--json'], { encoding: 'utf8', maxBuffer: 1 << 28 }),
-);
-const lines = linesOf(at('lines.jsonl'));
-const theirs = await runPython('check_answers.py', [at('lines.jsonl'), at('pairs.jsonl')]);
+function fedtune(out, ...args) {
+  const command = [
+    join(ROOT, 'dist/cli/main.js'),
+    'eval',
+    '--model',
+    options.gguf,
+    ...args,
+    '--out',
+    at(out),
+    '--json',
+  ];
+  return JSON.parse(execFileSync(process.execPath, command, { encoding: 'utf8', maxBuffer: 1 << 28 }));
+}
+const asked = ['--answers', 'embedded', '--limit', options.limit, '--max-tokens', '24', '--threads', '1'];
+const { answers } = fedtune('answers.jsonl', ...asked);
+const { classes } = fedtune('classified.jsonl', '--classify', at('classes.jsonl'));
+const written = linesOf(at('answers.jsonl'));
+const theirs = await runPython('check_answers.py', [at('answers.jsonl'), at('classified.jsonl'), at('pairs.jsonl')]);
 rmSync(folder, { recursive: true, force: true });
 
 let failed = 0;
@@ -77,7 +79,6 @@ function check(what, ours, expected) {
     `${good ? 'ok  ' : 'FAIL'} ${what}: ${ours.length} of mean ${mean(ours)} and ${mean(expected)}, apart by ${apart.toExponential(1)} at most`,
   );
 }
-const written = lines.filter(({ set }) => set === 'answers');
 for (const key of ['rouge1', 'rougeL']) {
   check(
     `${key} of pairs`,

@@ -1,6 +1,6 @@
 """What rouge-score and scikit-learn say of answers and classes, for benchmarks/checkAnswers.mjs.
 
-`LINES PAIRS`: the file that `fedtune eval --out` wrote, and rows of `answer` and `reference`; the last line of stdout is JSON.
+`ANSWERS CLASSES PAIRS`: files that `fedtune eval --out` wrote, and rows of `answer` and `reference`; the last line of stdout is JSON.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ def rouge(pairs: list) -> dict:
     return {key: [score[key].fmeasure for score in scores] for key in ("rouge1", "rougeL")}
 
 
-lines = read(sys.argv[1])
-right, picked = zip(*[(one["answer"], one["answers"]["base"]["picked"]) for one in lines if one["set"] == "classes"])
+answers, classes, pairs = (read(path) for path in sys.argv[1:4])
+right, picked = zip(*[(one["answer"], one["answers"]["base"]["picked"]) for one in classes])
 print(
     json.dumps(
         {
-            "pairs": rouge([(one["answer"], one["reference"]) for one in read(sys.argv[2])]),
-            "written": rouge([(one["answers"]["base"]["text"], one["reference"]) for one in lines if one["set"] == "answers"]),
+            "pairs": rouge([(one["answer"], one["reference"]) for one in pairs]),
+            "written": rouge([(one["answers"]["base"]["text"], one["reference"]) for one in answers]),
             "accuracy": accuracy_score(right, picked),
             "macro_f1": f1_score(right, picked, average="macro", zero_division=0),
         }

@@ -1,5 +1,5 @@
 import { percent, table } from './markdown.mjs';
-import { mean } from './methodsStats.mjs';
+import { mean, spread } from './methodsStats.mjs';
 
 /**
  * Rows of the table: whose runs, and which adapter counts; `home` is what each owner takes home, chosen on its validation
@@ -67,6 +67,35 @@ function partTable(part, natural) {
   );
 }
 
+/** The questions that the table answers: [row, against]. */
+const HOME = 'perfit + fedqp, taken home';
+const PAIRS = [
+  [HOME, 'local'],
+  [HOME, 'fedavg, taken home'],
+  [HOME, 'perfit, taken home'],
+  ['fedavg, taken home', 'local'],
+];
+
+/** 97.5 % quantiles of Student's t, by degrees of freedom. */
+const T = [Number.NaN, 12.706, 4.303, 3.182, 2.776];
+
+/** How much lower or higher the mean perplexity of one row is than another's: mean over seeds and its 95 % interval. */
+export function pairInterval(of, against) {
+  const logs = of.map((value, i) => Math.log(value / against[i]));
+  const half = (T[logs.length - 1] * spread(logs)) / Math.sqrt(logs.length);
+  return [mean(logs), mean(logs) - half, mean(logs) + half].map((log) => Math.exp(log) - 1);
+}
+
+/** The pairs of whose rows all seeds have run. */
+function pairTable({ rows }, seeds) {
+  const testOf = (id) => rows.find((row) => row.id === id && row.test.length === seeds.length)?.test;
+  const pairs = PAIRS.filter((pair) => pair.every(testOf)).map(([of, against]) => {
+    const [middle, low, high] = pairInterval(testOf(of), testOf(against));
+    return [of, against, signed(middle), `${signed(low)} to ${signed(high)}`];
+  });
+  return table(['row', 'against', 'difference', '95 % interval over seeds (t)'], pairs);
+}
+
 /** What is said of cells that have not run. */
 function gaps(missing) {
   if (missing.length === 0) return '';
@@ -91,10 +120,14 @@ codes that only other owners trained on.
 
 ${partTable(parts.natural, true)}
 
+${pairTable(parts.natural, seeds)}
+
 ## Control: the same examples dealt out at random
 
 Here every owner has everybody's conventions and codes, so there is nothing personal to learn. Rates and steps as above.
 
 ${partTable(parts.iid, false)}
+
+${pairTable(parts.iid, seeds)}
 `;
 }

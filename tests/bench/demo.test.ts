@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
 
 // Plain JavaScript, like the scripts that use it.
-const { ownerPerplexities, summary, demoMarkdown } = await import('../../benchmarks/lib/demoTable.mjs' as string);
+const { ownerPerplexities, pairInterval, summary, demoMarkdown } = await import(
+  '../../benchmarks/lib/demoTable.mjs' as string
+);
 
 /** An owner of two tokens a slice with these perplexities alone and as merged, that takes `home` home. */
 const owner = (home: string, local: [number, number], own: [number, number]) => {
@@ -23,6 +25,15 @@ describe('the table of npm start', () => {
       expect.closeTo(4, 12),
     ]);
     expect(ownerPerplexities(alone[0], 'local', ['shared'])).toEqual([expect.closeTo(8, 12), expect.closeTo(4, 12)]);
+  });
+
+  it('gives a pair the t interval of its log ratios over seeds', () => {
+    // Logs -0.1, 0, 0.1: standard error 0.1 / sqrt(3), 2 degrees of freedom.
+    const interval = pairInterval([Math.exp(-0.1), 1, Math.exp(0.1)], [1, 1, 1]);
+    const half = (4.303 * 0.1) / Math.sqrt(3);
+    [0, -half, half].forEach((log, i) => {
+      expect(interval[i]).toBeCloseTo(Math.exp(log) - 1, 12);
+    });
   });
 
   it('compares means of owners with local by seed, and counts who is better off', () => {

@@ -77,6 +77,8 @@ export interface ServerHooks {
   send?(outgoing: Outgoing): Sending;
   /** Layout in which a client gets and returns its adapter. @default that of `start` */
   layoutOf?(client: ClientInfo): AdapterLayout;
+  /** Looks at what `learn` reads of an update besides its adapter. Throws FedtuneError or AdapterError that names the client. */
+  check?(update: CheckedUpdate): void;
   /** An update as a row of the merge. @default its values, weighed by `merge_weights` */
   toRow?(update: CheckedUpdate): MergeRow;
   /** The merge of the rows; `before` stands where no row has an entry. @default robustMerge, the mean among it */
@@ -239,6 +241,10 @@ export class AveragingServer implements ServerHalf {
     this.#theta = after;
     this.#show([...this.#recent, after].slice(-this.#init.merge.average_last_rounds));
     return { before, only, mean, after, learned };
+  }
+
+  check(update: ClientUpdate, context: RoundContext): void {
+    for (const checked of this.#checked([update], context)) this.#hooks.check?.(checked);
   }
 
   openMerge(context: RoundContext): OpenMerge | undefined {

@@ -55,10 +55,19 @@ class ClusteredServer implements ServerHalf {
     return new Map(context.clients.map(({ id }) => [id, sent.get(id)!]));
   }
 
+  #checked(updates: readonly ClientUpdate[], { round, clients }: RoundContext) {
+    const { layout } = this.#init;
+    return checkUpdates(updates, round, clients, () => ({ layout }));
+  }
+
+  check(update: ClientUpdate, context: RoundContext): void {
+    this.#checked([update], context);
+  }
+
   /** Puts clients that are in no group yet where their change of B has the highest cosine to. */
   #place(updates: readonly ClientUpdate[], context: RoundContext): void {
     const { layout, arithmetic, options: own } = this.#init;
-    const checked = checkUpdates(updates, context.round, context.clients, () => ({ layout }));
+    const checked = this.#checked(updates, context);
     if (context.round < own.cluster_round || checked.length === 0) return;
     const changes = checked.map(({ client, adapter: { values } }) => {
       const from = this.#groups[this.#placeOf(client)]!.merged;

@@ -116,6 +116,11 @@ export interface ServerHalf {
    * Throws FedtuneError or AdapterError that names the client.
    */
   aggregate(updates: readonly ClientUpdate[], context: RoundContext): AggregateResult;
+  /**
+   * Throws what `aggregate` would because of this update alone, FedtuneError or AdapterError: asked as each comes, where they are not merged
+   * as they come, so that one that cannot be merged is its client's failure. Without it such an update ends the run.
+   */
+  check?(update: ClientUpdate, context: RoundContext): void;
   /** Begins a merge of what comes, for a round without late updates; undefined where the method needs several updates at once. */
   openMerge?(context: RoundContext): OpenMerge | undefined;
   /** What a client is given to score and to go home with: the merged adapter as it can use it, never mutated. */

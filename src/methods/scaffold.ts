@@ -2,7 +2,7 @@ import { type Part, packPart, unpackPart } from '../adapter/part.js';
 import { FedtuneError } from '../errors.js';
 import { averaging } from './averaging.js';
 import type { DoneTurn } from './averagingClient.js';
-import { partOf, readPart } from './updates.js';
+import { type CheckedUpdate, partOf, readPart } from './updates.js';
 import { clientWeight } from './weights.js';
 
 /** The client's control variate c_i: the mean of the raw gradients of its last round. */
@@ -29,18 +29,22 @@ export const scaffold = averaging({
   server({ layout, clients, merge }) {
     const total = clients.reduce((sum, client) => sum + clientWeight(client, merge), 0);
     let control = new Float32Array(layout.size);
+    const changeOf = ({ client, update }: CheckedUpdate): Float32Array => {
+      const what = `the control variate of client ${client.id}`;
+      return readPart(partOf(update.parts, 'control', `client ${client.id}`), { layout }, what).values;
+    };
     return {
       send({ values, isMutant, share }) {
         const pack = (vector: Float32Array): Part => packPart({ layout, values: vector, mask: null });
         const adapter = isMutant ? pack(values) : share('adapter', () => pack(values));
         return { parts: { adapter, control: share('control', () => pack(control)) }, note: null };
       },
+      check: changeOf,
       learn({ updates }) {
         const change = new Float64Array(layout.size);
-        for (const { client, update } of updates) {
-          const what = `the control variate of client ${client.id}`;
-          const { values } = readPart(partOf(update.parts, 'control', `client ${client.id}`), { layout }, what);
-          const share = clientWeight(client, merge) / total;
+        for (const update of updates) {
+          const values = changeOf(update);
+          const share = clientWeight(update.client, merge) / total;
           for (let p = 0; p < change.length; p++) change[p]! += share * values[p]!;
         }
         control = control.map((c, p) => c + change[p]!);

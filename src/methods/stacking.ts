@@ -8,10 +8,12 @@ import type { WeightedAdapter } from '../merge/productSum.js';
 import { detachBranch, FrozenBranch, joinBranch } from './branch.js';
 import {
   type ClientInfo,
+  type ClientUpdate,
   defineMethod,
   type Method,
   type MethodInit,
   type OptionsOf,
+  type RoundContext,
   type Sending,
   type Shape,
 } from './method.js';
@@ -72,18 +74,22 @@ export const stacking = <Options extends Shape, const Id extends string>({
     server(init) {
       const branch = new FrozenBranch(init.layout, init.arithmetic);
       let merged = 0;
+      const checked = (updates: readonly ClientUpdate[], { round, clients }: RoundContext) =>
+        checkUpdates(updates, round, clients, ({ rank }) => ({ layout: layoutOf(init, rank) }));
       const sending = (): Sending => ({ parts: { branch: branch.part }, note: { merged } satisfies Note });
       return {
         send(context) {
           const same = sending();
           return new Map(context.clients.map(({ id }) => [id, same]));
         },
+        check(update, context) {
+          checked([update], context);
+        },
         aggregate(updates, context) {
-          const expected = ({ rank }: ClientInfo) => ({ layout: layoutOf(init, rank) });
-          const checked = checkUpdates(updates, context.round, context.clients, expected);
-          const total = checked.reduce((sum, { client }) => sum + clientWeight(client, init.merge), 0);
+          const took = checked(updates, context);
+          const total = took.reduce((sum, { client }) => sum + clientWeight(client, init.merge), 0);
           const weightOf = (client: ClientInfo) => clientWeight(client, init.merge) / total;
-          const stacked = checked.map(({ client, adapter }) => ({ ...adapter, weight: weightOf(client) }));
+          const stacked = took.map(({ client, adapter }) => ({ ...adapter, weight: weightOf(client) }));
           merged = context.round;
           if (stacked.length === 0) return { metrics: branch.metrics() };
           const { adapters, aggregationError } = keep(stacked, init.options, init.arithmetic);

@@ -1,5 +1,6 @@
 import { deviceOf } from '../contracts/devices.js';
 import { RunError } from '../errors.js';
+import type { ClientUpdate } from '../methods/method.js';
 import { byCode } from '../order.js';
 import { acceptTurns, countBytes, countTokens, emitClients, meanLoss } from './accounts.js';
 import { workSeconds } from './clock.js';
@@ -52,7 +53,8 @@ async function dispatch(
   const context = makeContext({ config, round, clients: chosen, nextClients: [], allClients: clients });
   // Turns count dispatches, not merges: a client may be sent to more than once between two.
   const turn = flight.dispatched;
-  const batch = { arm: 'main', sendings: arms.main.send(context), round, turn, dispatch: turn } as const;
+  const check = (update: ClientUpdate) => arms.main.check?.(update, context);
+  const batch = { arm: 'main', sendings: arms.main.send(context), round, turn, dispatch: turn, check } as const;
   const { received, failures } = await trainClients(federation, state, batch, host);
   emitClients(host, round, received, failures, turn);
   for (const one of received) {

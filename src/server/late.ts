@@ -8,7 +8,7 @@ export function stalenessFactor(age: number, exponent: number): number {
 }
 
 /** A received update in the form that a method merges. */
-export function updateOf({ client, update }: Received): ClientUpdate {
+export function updateOf({ client, update }: Pick<Received, 'client' | 'update'>): ClientUpdate {
   return { client, round: update.round, parts: update.parts, note: update.note };
 }
 

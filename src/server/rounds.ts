@@ -133,7 +133,10 @@ async function trainArms(
   const { main, local } = federation.arms;
   const { round } = context;
   const train = (arm: 'main' | 'local', server: ServerHalf, take?: (one: Received) => Received): Promise<Trained> => {
-    const batch = { arm, sendings: sendingsOf(server, context, working), round, turn: round };
+    const sendings = sendingsOf(server, context, working);
+    // A merge that is open checks what it takes.
+    const check = (update: ClientUpdate) => (take === undefined ? server.check?.(update, context) : undefined);
+    const batch = { arm, sendings, round, turn: round, check };
     return trainClients(federation, state, batch, host, take);
   };
   const take = merge && ((one: Received) => takeInto(merge, one));

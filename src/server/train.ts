@@ -2,9 +2,10 @@ import { checkFinite } from '../adapter/check.js';
 import { isFinal } from '../contracts/isFinal.js';
 import type { Arm, TrainRequest, Update } from '../contracts/messages.js';
 import { FedtuneError, InterruptedError } from '../errors.js';
-import type { Sending } from '../methods/method.js';
+import type { ClientUpdate, Sending } from '../methods/method.js';
 import { byCode } from '../order.js';
 import { deriveSeed } from '../random.js';
+import { updateOf } from './late.js';
 import type { Federation, LoopHost, LoopState, Received } from './types.js';
 
 export interface ClientFailure {
@@ -27,6 +28,8 @@ export interface TrainingBatch {
   readonly turn: number;
   /** Asynchronous mode: the dispatch. */
   readonly dispatch?: number;
+  /** Throws where an update cannot be merged. */
+  readonly check?: (update: ClientUpdate) => void;
 }
 
 /** The request to one client: its seed comes from (run seed, turn, client) alone. */
@@ -75,13 +78,14 @@ async function trainClient(
   sent: Sending,
   retries: number,
   host: LoopHost,
-  dispatch: number | undefined,
+  { dispatch, check }: TrainingBatch,
 ): Promise<Received | ClientFailure> {
   const where = { round: request.round, client, ...(dispatch === undefined ? {} : { dispatch }) };
   for (let attempt = 0; ; attempt++) {
     try {
       const { reply, bytesDown, bytesUp } = await host.link.ask(client, { ...request, attempt });
       checkUpdate(client, request, reply);
+      check?.(updateOf({ client, update: reply }));
       const { seconds: clock, ...update } = reply;
       const seconds = clock[0]!;
       const { train, search } = update.tokens;
@@ -164,7 +168,7 @@ export async function trainClients(
   const sorted = [...batch.sendings].sort(([a], [b]) => byCode(a, b));
   const begin = ([client, sent]: (typeof sorted)[number]): Promise<Received | ClientFailure> => {
     const request = makeRequest(federation, state, batch, client, sent);
-    return trainClient(client, request, sent, federation.config.retries, host, batch.dispatch);
+    return trainClient(client, request, sent, federation.config.retries, host, batch);
   };
   const taken = takeInOrder(sorted, begin, (one) => ('update' in one ? takeOrRefuse(one, take) : one));
   const outcomes = await orInterrupted(taken, host.signal);

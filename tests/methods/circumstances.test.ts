@@ -81,23 +81,38 @@ describe('partial participation and dropouts', () => {
     expect(rounds(run)[0]!.clients).not.toContain('ashgrove-caretakers');
   });
 
-  it('an update that can be read but not merged is its client’s failure, and the others are merged', async () => {
-    const settings = { partition: 'iid', num_clients: 3, num_rounds: 2, also_local: false, method: 'fedavg' };
-    const run = await runInline(settings, {
-      tamper: (update, { round }, client) => {
-        if (client !== 'client-1' || round !== 1) return update;
-        const { adapter } = update.parts;
-        return { ...update, parts: { adapter: { ...adapter!, values: adapter!.values.slice(1) } } };
-      },
-    });
-    const failed = run.events.filter((event) => event.type === 'client_failed');
-    expect(failed).toMatchObject([{ round: 1, client: 'client-1', message: expect.stringContaining('client-1') }]);
-    const rounds = run.events.flatMap((event) => (event.type === 'round' ? [event.clients] : []));
-    expect(rounds).toEqual([
-      ['client-0', 'client-2'],
-      ['client-0', 'client-1', 'client-2'],
-    ]);
-  });
+  /** Where updates are merged as they come, and where all must be there first. */
+  const MERGES: readonly (readonly [string, Record<string, unknown>, string?])[] = [
+    ['as they come', { method: 'fedavg' }],
+    ['with a deadline', { method: 'fedavg', devices: DEVICES, deadline: 1000 }],
+    ['robustly', { method: 'fedavg', robust: 'median' }],
+    ['of mutants', { method: 'fedavg', mutation: 'fedqp' }],
+    ['into the controls', { method: 'scaffold' }, 'control'],
+    ['by groups', { method: 'clustered' }],
+    ['as a stack', { method: 'flora' }],
+    ['asynchronously', { method: 'fedavg', devices: DEVICES, async_buffer: 2, num_rounds: 4 }],
+  ];
+  it.each(MERGES)(
+    'an update that can be read but not merged is its client’s failure: %s',
+    async (_, more, part = 'adapter') => {
+      const settings = { partition: 'iid', num_clients: 3, num_rounds: 2, also_local: false, retries: 0, ...more };
+      let isOdd = false;
+      const run = await runInline(settings, {
+        tamper: (update, { round }, client) => {
+          if (client !== 'client-1' || round !== 1 || isOdd) return update;
+          isOdd = true;
+          const { [part]: odd } = update.parts;
+          return { ...update, parts: { ...update.parts, [part]: { ...odd!, values: odd!.values.slice(1) } } };
+        },
+      });
+      const failed = run.events.filter((event) => event.type === 'client_failed');
+      expect(failed).toMatchObject([{ round: 1, client: 'client-1', message: expect.stringContaining('client-1') }]);
+      expect(rounds(run)).toHaveLength(run.prepared.config.num_rounds);
+      const took = rounds(run).flatMap(({ clients }) => clients);
+      expect(took).toContain('client-1');
+      if (!('devices' in more)) expect(rounds(run)[0]!.clients).toEqual(['client-0', 'client-2']);
+    },
+  );
 });
 
 describe('a virtual clock', () => {

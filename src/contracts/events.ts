@@ -19,6 +19,13 @@ interface KernelsEvent {
   readonly after: string;
 }
 
+/** Owners on machines of their own that have joined a run between two rounds; `round`: the first that they may be in. */
+interface JoinedEvent {
+  readonly type: 'joined';
+  readonly round: number;
+  readonly clients: StartEvent['clients'];
+}
+
 /** One client's training in a round. */
 interface ClientEvent {
   readonly type: 'client';
@@ -83,6 +90,7 @@ interface FinalEvent extends Evaluation {
 export type RunEvent =
   | StartEvent
   | KernelsEvent
+  | JoinedEvent
   | ClientEvent
   | ClientFailedEvent
   | RoundEvent

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { isGone } from '../contracts/isFinal.js';
-import type { Request } from '../contracts/messages.js';
+import type { DescribeRequest, Description, Request } from '../contracts/messages.js';
 import { FedtuneError, InterruptedError } from '../errors.js';
 import { type Answer, type EncodedMessage, exchange, type Link, Slots, type Tap } from '../links/index.js';
 import { shown } from '../text.js';
@@ -28,11 +28,20 @@ export interface NatsOptions {
   readonly owners: readonly string[];
   /** The largest reply that an owner may send, bytes. */
   readonly maxReplyBytes: number;
-  /** How long an owner has to train or score; without, as long as it takes. The end of a run waits for all. */
+  /** How long an owner has to answer; without, as long as it takes. The end of a run waits for all. */
   readonly deadlineMs?: number;
   readonly tap?: Tap;
   /** Hears what the link waits for, and of messages that it refused. */
   readonly onStatus?: (text: string) => void;
+  /** What an owner is told before the first thing that it is asked, and what its answer has to be; undefined: nothing. */
+  readonly introduce?: (owner: string) => Introduction | undefined;
+}
+
+/** Tells an owner of a run that it takes part in already. */
+export interface Introduction {
+  readonly request: DescribeRequest;
+  /** Throws FedtuneError where the owner is not the one that it was. */
+  readonly check: (said: Description) => void;
 }
 
 /** An owner that is asked: its account, and the keys with which it came. */
@@ -91,10 +100,12 @@ function* partsOf({ head, tensors }: EncodedMessage): Generator<Uint8Array> {
  */
 export class NatsLink implements Link {
   readonly #options: NatsOptions;
-  readonly #turns: ReadonlyMap<string, Slots>;
+  readonly #turns: Map<string, Slots>;
   readonly #bells = new Map<string, Bell>();
   /** What was answered already, by id. */
   readonly #answered = new Set<string>();
+  /** Owners that were told of the run, where they have to be. */
+  readonly #introduced = new Set<string>();
   readonly #closing = new AbortController();
   #session: Promise<Session> | undefined;
 
@@ -233,6 +244,19 @@ export class NatsLink implements Link {
     return this.#turns.size;
   }
 
+  /** Lets an owner be asked that was none of them when the link was made. */
+  admit(owner: string): void {
+    if (!this.#turns.has(owner)) this.#turns.set(owner, new Slots(1));
+  }
+
+  async #introduce(owner: string, carry: Parameters<typeof exchange>[2]): Promise<void> {
+    const introduction = this.#introduced.has(owner) ? undefined : this.#options.introduce?.(owner);
+    if (introduction === undefined) return;
+    const { reply } = await exchange(owner, introduction.request, carry, this.#options.tap);
+    introduction.check(reply);
+    this.#introduced.add(owner);
+  }
+
   async ask<R extends Request>(owner: string, request: R): Promise<Answer<R['kind']>> {
     this.#throwIfClosed();
     const turn = this.#turns.get(owner);
@@ -240,16 +264,19 @@ export class NatsLink implements Link {
       throw new FedtuneError('UNKNOWN_OWNER', `Expected one of ${this.#turns.size} owners but was asked for ${owner}.`);
     }
     const { deadlineMs, tap } = this.#options;
-    const isTimed = deadlineMs !== undefined && (request.kind === 'train' || request.kind === 'score');
+    const isTimed = deadlineMs !== undefined && request.kind !== 'finish';
     const until = isTimed ? performance.now() + deadlineMs : Number.POSITIVE_INFINITY;
-    const carry = (message: EncodedMessage) => {
-      const errand = { name: owner, parts: [...partsOf(message)], bytes: message.bytes, until };
-      return turn.run(() => this.#carry(errand));
-    };
-    return exchange(owner, request, carry, tap).catch((error: unknown) => {
+    const carry = (message: EncodedMessage) =>
+      this.#carry({ name: owner, parts: [...partsOf(message)], bytes: message.bytes, until });
+    try {
+      return await turn.run(async () => {
+        await this.#introduce(owner, carry);
+        return exchange(owner, request, carry, tap);
+      });
+    } catch (error) {
       this.#throwIfClosed();
       throw ownersError(owner, request.kind, error);
-    });
+    }
   }
 
   async close(): Promise<void> {

@@ -7,6 +7,7 @@ export { decodeRequest, type EncodedMessage, encodeMessage, joinMessage } from '
 export { exchange } from './exchange.js';
 export type { Answer, Link, OwnerHome, Tap } from './link.js';
 export { createProcessesLink } from './processes.js';
+export { descriptionSchema } from './schema.js';
 export { Slots } from './slots.js';
 
 /** The link that the run file names. */

@@ -62,21 +62,24 @@ export const requestSchema = z.discriminatedUnion('kind', [
   z.strictObject({ kind: z.literal('finish'), round: count, seed, states, ...sending }),
 ]) as unknown as z.ZodType<Request>;
 
+/** What an owner says of itself. */
+export const descriptionSchema = z.strictObject({
+  kind: z.literal('description'),
+  train: splitCounts,
+  valid: splitCounts,
+  test: splitCounts,
+  categories: z.record(z.string(), count),
+  dropped: z.strictObject({ long: count, empty: count, refused: count, repeated: count }),
+  numCut: count,
+  numTargetsLost: count,
+  dataSha256: sha256,
+  baseSha256: sha256,
+  kernels: z.string().max(64),
+});
+
 /** What an owner may answer. */
 export const replySchema = z.discriminatedUnion('kind', [
-  z.strictObject({
-    kind: z.literal('description'),
-    train: splitCounts,
-    valid: splitCounts,
-    test: splitCounts,
-    categories: z.record(z.string(), count),
-    dropped: z.strictObject({ long: count, empty: count, refused: count, repeated: count }),
-    numCut: count,
-    numTargetsLost: count,
-    dataSha256: sha256,
-    baseSha256: sha256,
-    kernels: z.string().max(64),
-  }),
+  descriptionSchema,
   z.strictObject({
     kind: z.literal('update'),
     round: count,

@@ -7,12 +7,13 @@ import type { Link, Tap } from '../links/index.js';
 import type { HubOptions } from '../model/index.js';
 import { Base } from '../native/engine.js';
 import { orInterrupted } from '../server/train.js';
-import type { Federation } from '../server/types.js';
+import type { Federation, LoopHost } from '../server/types.js';
 import { sha256 } from '../sha256.js';
 import { configFromHere } from './content.js';
 import { type Deal, deal, writeHomes } from './deal.js';
 import { makeFederation } from './federation.js';
 import { RunFolder } from './folder.js';
+import { openNewRemote, openRemoteAgain } from './openRemote.js';
 import {
   cpusOf,
   type DescribedOwner,
@@ -26,7 +27,6 @@ import {
 import { formatPartition, makePartition, readPartition } from './partitionRecord.js';
 import type { Prepared } from './prepare.js';
 import { rankBudgets } from './ranks.js';
-import { nameRun, remoteOwners } from './remote.js';
 import { checkSameConfig, type RunInputs } from './resume.js';
 
 /** A run whose folder is taken and whose owners answer. */
@@ -34,10 +34,13 @@ export interface OpenedFederation {
   readonly folder: RunFolder;
   readonly partition: PartitionRecord;
   readonly inputs: RunInputs;
-  readonly federation: Federation;
+  /** With those who have joined since, once they have. */
+  federation: Federation;
   /** The owners in the run, with what they say of their data. */
   readonly owners: readonly DescribedOwner[];
   readonly link: Link;
+  /** Takes in owners that have joined since, where there can be any: the federation with them, from the next round on. */
+  readonly grow?: NonNullable<LoopHost['grow']>;
   /** The first example as it will be trained, for the screen alone; a run that goes on has none. */
   readonly firstExample: string | undefined;
   readonly workers: number;
@@ -77,21 +80,23 @@ async function showFirst({ config, model }: Prepared, { owners }: Deal): Promise
 }
 
 /** What is the same of a new run and of one that goes on. */
-type Opened = Pick<OpenedFederation, 'folder' | 'link' | 'owners' | 'partition' | 'federation' | 'firstExample'>;
+export type Opened = Pick<
+  OpenedFederation,
+  'folder' | 'link' | 'owners' | 'partition' | 'federation' | 'firstExample' | 'grow'
+>;
 
 /** Deals the data out into a new run folder; what an earlier run left there goes when all owners have answered. */
 async function openNew(prepared: Prepared, dir: string, options: OpenOptions): Promise<Opened> {
   const { overwrite, signal, hub } = options;
   const { config } = prepared;
-  const isRemote = config.runtime === 'nats';
-  const dealt = await (isRemote ? remoteOwners(config) : deal(config, hub));
+  const dealt = await deal(config, hub);
   const folder = await RunFolder.claim(dir, overwrite);
   let link: Link | undefined;
   try {
-    await (isRemote ? nameRun(homesOf(dir)) : writeHomes(homesOf(dir), dealt));
+    await writeHomes(homesOf(dir), dealt);
     const firstExample = await showFirst(prepared, dealt);
     if (prepared.method.capabilities.pooled) await makeFolder(join(homesOf(dir), POOLED_FOLDER));
-    link = await linkOwners(prepared, dir, dealt.owners, options);
+    link = linkOwners(prepared, dir, dealt.owners, options);
     let owners = await orInterrupted(describeOwners(prepared, link, dealt.owners, dealt.givenSplits), signal);
     const small = smallOwners(config, owners);
     if (small.length > 0) {
@@ -99,7 +104,7 @@ async function openNew(prepared: Prepared, dir: string, options: OpenOptions): P
       const rest = owners.filter((owner) => !small.includes(owner));
       await link.close();
       for (const { folder: name } of small) await rm(join(homesOf(dir), name), { recursive: true, force: true });
-      link = await linkOwners(prepared, dir, rest, options);
+      link = linkOwners(prepared, dir, rest, options);
       const ranks = new Map(rest.map(({ id, rank }) => [id, rank]));
       owners = await orInterrupted(describeOwners(prepared, link, rest, dealt.givenSplits, ranks), signal);
     }
@@ -125,7 +130,7 @@ async function openAgain(prepared: Prepared, dir: string, options: OpenOptions):
     checkSameConfig(await configFromHere(dir), prepared.config);
     const partition = await readPartition(dir);
     const { clients, left_out, given_splits } = partition;
-    link = await linkOwners(prepared, dir, clients, options);
+    link = linkOwners(prepared, dir, clients, options);
     // A list of ranks counts the owners that stay out as well.
     const ids = [...clients, ...left_out].map(({ id }) => id);
     const ranks = rankBudgets(ids, prepared.layout, prepared.config);
@@ -151,7 +156,8 @@ export async function openFederation(prepared: Prepared, dir: string, options: O
       ? new Base({ description: model.description, precision: config.precision, kernels: config.kernels })
       : undefined;
   try {
-    const opened = await (options.resume ? openAgain : openNew)(prepared, dir, options);
+    const [fresh, again] = config.runtime === 'nats' ? [openNewRemote, openRemoteAgain] : [openNew, openAgain];
+    const opened = await (options.resume ? again : fresh)(prepared, dir, options);
     const { folder, link, owners, partition } = opened;
     return {
       ...opened,

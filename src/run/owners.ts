@@ -3,7 +3,7 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { RunConfig } from '../config/schema.js';
 import type { EvalSplit } from '../contracts/evaluation.js';
-import type { Description } from '../contracts/messages.js';
+import type { DescribeRequest, Description } from '../contracts/messages.js';
 import { POOLED } from '../contracts/pooled.js';
 import { templateSha256 } from '../data/index.js';
 import { DataError } from '../errors.js';
@@ -14,7 +14,6 @@ import { sampleSize } from '../server/sampling.js';
 import { shown } from '../text.js';
 import type { Prepared } from './prepare.js';
 import { rankBudgets } from './ranks.js';
-import { linkRemote } from './remote.js';
 
 /** An owner of this run and the name of its folders. */
 export interface OwnerFolder {
@@ -54,18 +53,14 @@ export function ownerHomes(dir: string, owners: readonly OwnerFolder[], pooled: 
   return [...own, { ...all, pooledFrom: own.map((owner) => owner.home) }];
 }
 
-/** Opens the link to the owners whose homes are in the run folder, or who are elsewhere. */
-export async function linkOwners(
-  prepared: Prepared,
+/** Opens the link to the owners whose homes are in the run folder. */
+export function linkOwners(
+  { config, model, method }: Prepared,
   dir: string,
   owners: readonly OwnerFolder[],
-  { tap, onStatus }: { readonly tap?: Tap; readonly onStatus?: (text: string) => void } = {},
-): Promise<Link> {
-  const { config, model, method } = prepared;
-  if (config.runtime === 'nats') {
-    return linkRemote(prepared, homesOf(dir), owners, { ...(tap ? { tap } : {}), ...(onStatus ? { onStatus } : {}) });
-  }
-  return createLink(config.runtime, {
+  { tap }: { readonly tap?: Tap } = {},
+): Link {
+  return createLink(config.runtime as Exclude<RunConfig['runtime'], 'nats'>, {
     homes: ownerHomes(dir, owners, method.capabilities.pooled === true),
     model,
     ...cpusOf(config, owners.length),
@@ -95,36 +90,50 @@ export function smallOwners(config: RunConfig, owners: readonly DescribedOwner[]
   );
 }
 
-/**
- * Lets every owner open its data and say what it has. Throws what an owner throws (DataError, ModelError, ...), ConfigError
- * for ranks that fit no owner. `ranks`: those of an earlier call, where not all of its owners are here.
- */
-export async function describeOwners(
-  { config, model, method, layout }: Prepared,
-  link: Link,
-  owners: readonly OwnerFolder[],
+/** What owners are asked first, each with its own rank. */
+export async function describeRequests(
+  { config, model }: Prepared,
   givenSplits: readonly EvalSplit[],
-  ranks: ReadonlyMap<string, number> = rankBudgets(
-    owners.map(({ id }) => id),
-    layout,
-    config,
-  ),
-): Promise<DescribedOwner[]> {
+): Promise<(rank: number) => DescribeRequest> {
   const digests = {
     baseSha256: model.sha256,
     tokenizerSha256: await tokenizerSha256(model),
     templateSha256: await templateSha256(config.template),
   };
-  const describe = async (id: string, rank: number): Promise<Description> =>
-    (await link.ask(id, { kind: 'describe', config, ...digests, rank, givenSplits })).reply;
+  return (rank) => ({ kind: 'describe', config, ...digests, rank, givenSplits });
+}
+
+/**
+ * Lets every owner open its data and say what it has. Throws what an owner throws (DataError, ModelError, ...) unless `leaveOut` says that
+ * the run does without it, ConfigError for ranks that fit no owner. `ranks`: those of an earlier call, where not all of its owners are here.
+ */
+export async function describeOwners(
+  prepared: Prepared,
+  link: Link,
+  owners: readonly OwnerFolder[],
+  givenSplits: readonly EvalSplit[],
+  ranks: ReadonlyMap<string, number> = rankBudgets(
+    owners.map(({ id }) => id),
+    prepared.layout,
+    prepared.config,
+  ),
+  leaveOut: (id: string, error: unknown) => boolean = () => false,
+): Promise<DescribedOwner[]> {
+  const request = await describeRequests(prepared, givenSplits);
+  const describe = async (id: string, rank: number): Promise<Description> => (await link.ask(id, request(rank))).reply;
   const described = await Promise.all(
     owners.map(async (owner) => {
       const rank = ranks.get(owner.id)!;
-      return { ...owner, rank, description: await describe(owner.id, rank) };
+      try {
+        return [{ ...owner, rank, description: await describe(owner.id, rank) }];
+      } catch (error) {
+        if (leaveOut(owner.id, error)) return [];
+        throw error;
+      }
     }),
   );
-  if (method.capabilities.pooled) await describe(POOLED, config.lora_r);
-  return described;
+  if (prepared.method.capabilities.pooled) await describe(POOLED, prepared.config.lora_r);
+  return described.flat();
 }
 
 /** sha256 over the ids and the data of all owners: equal data gives an equal hash. */

@@ -1,19 +1,13 @@
-import { randomUUID } from 'node:crypto';
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
-import { z } from 'zod';
 import type { RunConfig } from '../config/schema.js';
+import type { DescribeRequest, Description } from '../contracts/messages.js';
 import { DataTally } from '../data/index.js';
-import { ConfigError, RunError } from '../errors.js';
-import { makeFolder, writeAtomic } from '../files.js';
-import type { Link, Tap } from '../links/index.js';
+import { ConfigError, FedtuneError } from '../errors.js';
+import type { FederationFolder, NatsLink } from '../federation/index.js';
+import type { Tap } from '../links/index.js';
 import { ownerFolders } from '../partition/index.js';
 import type { Deal } from './deal.js';
 import type { Prepared } from './prepare.js';
-
-/** Of the name by which the owners of a federation know this run; in the folder in which simulated ones live. */
-const FILE = 'federation.json';
-const schema = z.strictObject({ run: z.uuid() });
+import type { Roster, RosterOwner } from './roster.js';
 
 /** Loaded by those alone who need it. */
 const nats = () => import('../federation/index.js');
@@ -22,14 +16,22 @@ const MEGABYTE = 1024 * 1024;
 /** What methods send up is a few adapters; with as much again for masks and headers. */
 const MAX_ADAPTERS = 16;
 
+/** Names of the owners that have joined a federation by now. */
+export const joinedOwners = (folder: FederationFolder): string[] =>
+  folder.owners().flatMap((owner) => (folder.enrolment(owner) ? [owner.name] : []));
+
+/** The folder of the run's federation. Throws FedtuneError NO_FEDERATION, DAMAGED. */
+export async function openFolder({ federation }: RunConfig): Promise<FederationFolder> {
+  return (await nats()).FederationFolder.open(federation!);
+}
+
 /** Owners on machines of their own have their rows already: nothing is dealt. Throws ConfigError NO_OWNERS, FedtuneError. */
-export async function remoteOwners({ federation }: RunConfig): Promise<Deal> {
-  const { FederationFolder } = await nats();
-  const folder = FederationFolder.open(federation!);
-  const ids = folder.owners().flatMap((owner) => (folder.enrolment(owner) ? [owner.name] : []));
+export async function remoteOwners(config: RunConfig): Promise<Deal> {
+  const folder = await openFolder(config);
+  const ids = joinedOwners(folder);
   if (ids.length === 0) {
     throw new ConfigError(
-      `Expected owners that have joined ${folder.name} but there are none. Invite one: fedtune federation invite ${federation} NAME`,
+      `Expected owners that have joined ${folder.name} but there are none. Invite one: fedtune federation invite ${config.federation} NAME`,
       { code: 'NO_OWNERS' },
     );
   }
@@ -44,40 +46,43 @@ export async function remoteOwners({ federation }: RunConfig): Promise<Deal> {
   };
 }
 
-/** Names a new run. Throws RunError WRITE_FAILED. */
-export async function nameRun(homes: string): Promise<void> {
-  await makeFolder(homes);
-  await writeAtomic(join(homes, FILE), `${JSON.stringify({ run: randomUUID() })}\n`);
+/** What a link to owners elsewhere knows of the run. */
+export interface RemoteLink {
+  readonly roster: Roster;
+  readonly owners: readonly { readonly id: string }[];
+  readonly tap?: Tap;
+  readonly onStatus?: (text: string) => void;
+  /** Of a run that goes on: what an owner that was described before is asked again, before anything else. */
+  readonly again?: (owner: RosterOwner) => DescribeRequest;
 }
 
-function runName(homes: string): string {
-  const path = join(homes, FILE);
-  try {
-    return schema.parse(JSON.parse(readFileSync(path, 'utf8'))).run;
-  } catch (cause) {
-    throw new RunError(
-      'STATE_DAMAGED',
-      `${path} is missing, torn or was altered. Put it back, or start the run anew.`,
-      { cause },
-    );
-  }
+/** Throws FedtuneError OTHER_DATA where an owner is not the one that it was. */
+function checkAgain({ id, description: before }: RosterOwner, { dataSha256 }: Description): void {
+  if (dataSha256 === before.dataSha256) return;
+  throw new FedtuneError(
+    'OTHER_DATA',
+    `Expected the data with which ${id} began this run (sha256 ${before.dataSha256.slice(0, 12)}...) but it has other data now (${dataSha256.slice(0, 12)}...).`,
+  );
 }
 
 /** A link to owners on machines of their own. */
 export async function linkRemote(
   { config, initial }: Prepared,
-  homes: string,
-  owners: readonly { readonly id: string }[],
-  { tap, onStatus }: { readonly tap?: Tap; readonly onStatus?: (text: string) => void },
-): Promise<Link> {
-  const { FederationFolder, NatsLink } = await nats();
+  { roster, owners, tap, onStatus, again }: RemoteLink,
+): Promise<NatsLink> {
+  const { NatsLink } = await nats();
+  const introduce = (id: string) => {
+    const owner = roster.owners.find((one) => one.id === id);
+    return owner && { request: again!(owner), check: (said: Description) => checkAgain(owner, said) };
+  };
   return new NatsLink({
-    federation: FederationFolder.open(config.federation!),
-    run: runName(homes),
+    federation: await openFolder(config),
+    run: roster.run,
     owners: owners.map(({ id }) => id),
     ...(config.deadline !== null && config.devices.length === 0 ? { deadlineMs: config.deadline * 1000 } : {}),
     maxReplyBytes: 4 * MEGABYTE + MAX_ADAPTERS * initial.byteLength,
     ...(tap ? { tap } : {}),
     ...(onStatus ? { onStatus } : {}),
+    ...(again ? { introduce } : {}),
   });
 }

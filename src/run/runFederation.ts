@@ -10,7 +10,7 @@ import { formatBytes } from '../report/format.js';
 import { makeReportObserver } from '../report/observer.js';
 import { type FinishedRun, finishRun } from '../server/finish.js';
 import { runRounds } from '../server/loop.js';
-import type { LoopHost } from '../server/types.js';
+import type { Federation, LoopHost } from '../server/types.js';
 import { publishAdapters, withTakeHomes } from './adapters.js';
 import { estimateRun } from './estimate.js';
 import type { SavedRun } from './folder.js';
@@ -132,12 +132,17 @@ async function foretell({ prepared, opened, observer, show }: Session): Promise<
 }
 
 function hostOf({ prepared, opened, watch, show, observer }: Session, signal: AbortSignal): LoopHost {
-  const { folder, inputs, link } = opened;
+  const { folder, inputs, link, grow } = opened;
+  const keep = (grown: Federation | undefined) => {
+    if (grown) opened.federation = grown;
+    return grown;
+  };
   return {
     link,
     signal,
     emit: (event) => folder.emit(event),
     progress: show,
+    ...(grow ? { grow: async (loop) => keep(await grow(loop)) } : {}),
     checkpoint: async (loop) => {
       const events = await folder.syncEvents();
       await folder.saveState({ config: prepared.config, ...inputs, events, ...watch.read(), loop });
@@ -169,7 +174,10 @@ async function finish({ prepared, opened, watch, show, observer }: Session, fini
   await folder.syncEvents();
   await folder.write('metrics.json', `${JSON.stringify(metrics, null, 2)}\n`);
   await observer.finish();
-  return { dir: folder.dir, config, model, owners: partition.clients, metrics };
+  const folders = new Map(partition.clients.map((client) => [client.id, client.folder]));
+  // Who joined since has no folder here.
+  const owners = opened.federation.clients.map(({ id }) => ({ id, folder: folders.get(id) ?? id }));
+  return { dir: folder.dir, config, model, owners, metrics };
 }
 
 /** Shows how far downloads are. A display that fails ends none; the next thing that it is to show says why. */
@@ -207,8 +215,9 @@ export async function runFederation(options: RunOptions): Promise<RunResult> {
     // Owners in processes of their own share no base with this one.
     if (options.onProgress && !saved && config.runtime === 'threads') await foretell(session);
     const host = hostOf(session, signal);
-    const { federation, folder } = opened;
-    const state = await runRounds(federation, host, saved?.loop);
+    const { folder } = opened;
+    const state = await runRounds(opened.federation, host, saved?.loop);
+    const { federation } = opened;
     const finished = await withTakeHomes(folder, () => finishRun(federation, state, host));
     return await finish(session, finished);
   } catch (error) {

@@ -24,6 +24,11 @@ function initialState(federation: Federation): LoopState {
   };
 }
 
+function restoreArms({ arms }: Federation, { server }: LoopState): void {
+  arms.main.restore(server.main);
+  arms.local?.restore(server.local);
+}
+
 /** Evaluates and saves the state before the first round. */
 async function begin(federation: Federation, host: LoopHost): Promise<LoopState> {
   const state = await evaluateRound(federation, initialState(federation), host);
@@ -38,17 +43,21 @@ async function begin(federation: Federation, host: LoopHost): Promise<LoopState>
  *
  * With `early_stopping_patience` they end earlier. `resumed` is the state to go on from. Throws InterruptedError when `host.signal` fires; the last checkpoint stands.
  */
-export async function runRounds(federation: Federation, host: LoopHost, resumed?: LoopState): Promise<LoopState> {
-  const { config, arms } = federation;
-  if (resumed) {
-    arms.main.restore(resumed.server.main);
-    arms.local?.restore(resumed.server.local);
-  }
+export async function runRounds(begun: Federation, host: LoopHost, resumed?: LoopState): Promise<LoopState> {
+  let federation = begun;
+  const { config } = federation;
+  if (resumed) restoreArms(federation, resumed);
   host.progress({ kind: 'plan', plan: planWork(federation) });
   // What opening the run left lying about.
   collectGarbage('all');
   let state = resumed ?? (await begin(federation, host));
-  while (state.round < config.num_rounds && !stopsEarly(federation, state, host)) {
+  for (;;) {
+    const grown = await host.grow?.(state);
+    if (grown) {
+      federation = grown;
+      restoreArms(federation, state);
+    }
+    if (state.round >= config.num_rounds || stopsEarly(federation, state, host)) return state;
     if (host.signal.aborted) throw new InterruptedError('Interrupted.');
     state = await (config.async_buffer === null ? runRound : runAsyncRound)(federation, state, host);
     // The updates that were merged, before anything else takes memory.
@@ -56,5 +65,4 @@ export async function runRounds(federation: Federation, host: LoopHost, resumed?
     if (isDue(state.round, federation)) state = keepBest(federation, await evaluateRound(federation, state, host));
     await host.checkpoint(state);
   }
-  return state;
 }

@@ -79,6 +79,8 @@ export interface LoopHost {
   /** Makes the state after a round durable, with the events before it. */
   checkpoint(state: LoopState): Promise<void>;
   progress(progress: Progress): void;
+  /** Between two rounds: the federation with owners that have come since; undefined where nobody has. */
+  grow?(state: LoopState): Promise<Federation | undefined>;
   readonly signal: AbortSignal;
 }
 

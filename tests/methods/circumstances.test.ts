@@ -82,19 +82,19 @@ describe('partial participation and dropouts', () => {
   });
 
   /** Where updates are merged as they come, and where all must be there first. */
-  const MERGES: readonly (readonly [string, Record<string, unknown>, string?])[] = [
-    ['as they come', { method: 'fedavg' }],
-    ['with a deadline', { method: 'fedavg', devices: DEVICES, deadline: 1000 }],
-    ['robustly', { method: 'fedavg', robust: 'median' }],
-    ['of mutants', { method: 'fedavg', mutation: 'fedqp' }],
-    ['into the controls', { method: 'scaffold' }, 'control'],
-    ['by groups', { method: 'clustered' }],
-    ['as a stack', { method: 'flora' }],
-    ['asynchronously', { method: 'fedavg', devices: DEVICES, async_buffer: 2, num_rounds: 4 }],
+  const MERGES: readonly { readonly how: string; readonly part?: string; readonly more: Record<string, unknown> }[] = [
+    { how: 'as they come', more: { method: 'fedavg' } },
+    { how: 'with a deadline', more: { method: 'fedavg', devices: DEVICES, deadline: 1000 } },
+    { how: 'robustly', more: { method: 'fedavg', robust: 'median' } },
+    { how: 'of mutants', more: { method: 'fedavg', mutation: 'fedqp' } },
+    { how: 'into the controls', part: 'control', more: { method: 'scaffold' } },
+    { how: 'by groups', more: { method: 'clustered' } },
+    { how: 'as a stack', more: { method: 'flora' } },
+    { how: 'asynchronously', more: { method: 'fedavg', devices: DEVICES, async_buffer: 2, num_rounds: 4 } },
   ];
   it.each(MERGES)(
-    'an update that can be read but not merged is its client’s failure: %s',
-    async (_, more, part = 'adapter') => {
+    'an update that can be read but not merged is its client’s failure: $how',
+    async ({ more, part = 'adapter' }) => {
       const settings = { partition: 'iid', num_clients: 3, num_rounds: 2, also_local: false, retries: 0, ...more };
       let isOdd = false;
       const run = await runInline(settings, {

@@ -9,7 +9,8 @@ interface StartEvent {
   readonly modelSha256: string;
   readonly dataSha256: string;
   readonly kernels: string;
-  readonly clients: readonly { readonly id: string; readonly numTrain: number }[];
+  /** `kernels`: the set that an owner on a machine of its own computes with. */
+  readonly clients: readonly { readonly id: string; readonly numTrain: number; readonly kernels?: string }[];
 }
 
 /** A resumed run goes on with another kernel set, which the configuration names. */

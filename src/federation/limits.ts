@@ -6,6 +6,7 @@ import type { DescribeRequest, TrainRequest } from '../contracts/messages.js';
 import { ConfigError, FedtuneError } from '../errors.js';
 import { METHODS } from '../methods/index.js';
 import { stepsOf } from '../methods/schedule.js';
+import { hoursSchema, timeZoneSchema } from './hours.js';
 
 const count = z.int().positive();
 
@@ -24,6 +25,8 @@ export const limitsSchema = z.strictObject({
     .boolean()
     .default(false)
     .describe('Whether the coordinator may hear how many examples there are of each category.'),
+  hours: hoursSchema.nullable().default(null).describe('Hours of the day in which it trains; null: any.'),
+  time_zone: timeZoneSchema.nullable().default(null).describe('Where those hours are; null: where the machine is.'),
   threads: count.nullable().default(null).describe('Compute threads; null: as many as there are cores.'),
   max_message_mb: count.default(1024).describe('The largest message that is taken, megabytes.'),
 });

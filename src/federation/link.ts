@@ -1,25 +1,25 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { NatsConnection } from '@nats-io/transport-node';
-import { isGone } from '../contracts/isFinal.js';
 import type { DescribeRequest, Description, Request } from '../contracts/messages.js';
 import { FedtuneError, InterruptedError } from '../errors.js';
 import { type Answer, type EncodedMessage, exchange, type Link, Slots, type Tap } from '../links/index.js';
-import { shown } from '../text.js';
 import { Bell } from './bell.js';
 import { openConnection } from './connection.js';
 import type { Enrolment, FederationFolder, OwnerRecord } from './folder.js';
 import { publicKeyOf } from './keys.js';
 import { type Found, Mailbox, NO_STREAM } from './mailbox.js';
 import { type Manifest, openManifest, SIGNATURE, sealManifest } from './manifest.js';
+import { ownersError, shownOf } from './ownersError.js';
 import { getPieces, putPieces, sha256Of } from './pieces.js';
 import { Streams } from './streams.js';
 import { subjectsOf } from './subjects.js';
 
 /** Looked at so often, should the word that something is new get lost. */
 const LOOK_MS = 5000;
+/** An owner that trains at other hours is asked again so often. */
+const ASK_AGAIN_MS = 600_000;
 const ME = 'the coordinator';
-/** Letters of what an owner says of an error. */
-const MAX_SHOWN = 1000;
 
 export interface NatsOptions {
   readonly federation: FederationFolder;
@@ -35,6 +35,8 @@ export interface NatsOptions {
   readonly onStatus?: (text: string) => void;
   /** What an owner is told before the first thing that it is asked, and what its answer has to be; undefined: nothing. */
   readonly introduce?: (owner: string) => Introduction | undefined;
+  /** How long until an owner that trains at other hours of the day is asked again. @default 600000 */
+  readonly askAgainMs?: number;
 }
 
 /** Tells an owner of a run that it takes part in already. */
@@ -49,24 +51,6 @@ interface Known {
   readonly record: OwnerRecord;
   readonly account: string;
   readonly enrolment: Enrolment;
-}
-
-/**
- * What goes wrong with one owner, as that owner's alone: nothing that it sends ends the run of the others, or acts on a terminal. Before the
- * first round it does, as there is no run without its description.
- */
-function ownersError(owner: string, kind: Request['kind'], error: unknown): unknown {
-  if (!(error instanceof FedtuneError) || isGone(error)) return error;
-  const message = shown(error.message, MAX_SHOWN);
-  if (kind === 'score' || kind === 'finish') {
-    return new FedtuneError('OWNER_FAILED', `${owner} gave no scores (${shown(error.code)}): ${message}`, {
-      cause: error,
-    });
-  }
-  const isItsOwn = kind === 'train' && !(error instanceof InterruptedError);
-  if (!isItsOwn) return new FedtuneError(shown(error.code), `${owner}: ${message}`, { cause: error });
-  error.message = message;
-  return error;
 }
 
 /** A request on its way to an owner. */
@@ -244,6 +228,22 @@ export class NatsLink implements Link {
     return this.#turns.size;
   }
 
+  /** Does it once the owner says that it is the time of day. */
+  async #atItsHours<T>(owner: string, until: number, work: () => Promise<T>): Promise<T> {
+    const { askAgainMs = ASK_AGAIN_MS, onStatus } = this.#options;
+    for (let said = false; ; said = true) {
+      try {
+        return await work();
+      } catch (error) {
+        if ((error as { code?: string }).code !== 'OUT_OF_HOURS') throw error;
+        if (!said) onStatus?.(`waiting for ${owner} (OUT_OF_HOURS): ${shownOf(error as Error)}`);
+        const pause = Math.min(askAgainMs, until - performance.now());
+        await sleep(pause, undefined, { signal: this.#closing.signal }).catch(() => {});
+        this.#throwIfOver(owner, until);
+      }
+    }
+  }
+
   /** Lets an owner be asked that was none of them when the link was made. */
   admit(owner: string): void {
     if (!this.#turns.has(owner)) this.#turns.set(owner, new Slots(1));
@@ -271,7 +271,7 @@ export class NatsLink implements Link {
     try {
       return await turn.run(async () => {
         await this.#introduce(owner, carry);
-        return exchange(owner, request, carry, tap);
+        return this.#atItsHours(owner, until, () => exchange(owner, request, carry, tap));
       });
     } catch (error) {
       this.#throwIfClosed();

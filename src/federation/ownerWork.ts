@@ -3,13 +3,14 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { RunConfig } from '../config/schema.js';
 import { EVAL_SPLITS } from '../contracts/evaluation.js';
-import type { DescribeRequest, Description, Reply, Request, TrainRequest, WireError } from '../contracts/messages.js';
-import { toWireError } from '../contracts/wireError.js';
+import type { DescribeRequest, Description, Reply, Request, TrainRequest } from '../contracts/messages.js';
 import { exampleLines, loadExamples, readOptionsOf, TEMPLATE_IDS } from '../data/index.js';
 import { FedtuneError, InterruptedError, ModelError } from '../errors.js';
 import { inPieces, writeAtomic } from '../files.js';
 import { decodeRequest, encodeMessage, joinMessage, type Link, type OwnerHome } from '../links/index.js';
 import { sha256 } from '../sha256.js';
+import { errorReply } from './errorReply.js';
+import { checkHours } from './hours.js';
 import { checkRun, checkWork, type Limits } from './limits.js';
 import type { Task } from './tasks.js';
 
@@ -38,6 +39,8 @@ export interface OwnerWorkOptions {
   /** Hears of an adapter that stays here. */
   readonly onFinished?: (home: OwnerHome, config: RunConfig) => Promise<void>;
   readonly onStatus: (text: string) => void;
+  /** @default the clock */
+  readonly now?: () => Date;
 }
 
 /** What the owner agreed to, in `accepted.json` of the run's folder. */
@@ -48,11 +51,6 @@ interface Accepted {
 }
 
 const configDigest = (config: RunConfig): string => sha256(JSON.stringify(config));
-
-/** Without the paths of this machine. */
-function withoutStacks(error: WireError): WireError {
-  return { ...error, stack: null, cause: error.cause && withoutStacks(error.cause) };
-}
 
 /**
  * What an owner's machine does with requests that come from far: it holds them against the owner's limits, puts its own data, base and
@@ -68,16 +66,15 @@ export class OwnerWork {
 
   /** The encoded reply, an error's too. Throws InterruptedError once it is closed. */
   async answer({ run, digest, bytes }: Task): Promise<Uint8Array> {
-    let reply: Reply | Uint8Array;
     try {
       const request = decodeRequest(bytes);
-      reply = await (request.kind === 'train' ? this.#train(run, digest, request) : this.#reply(run, request));
+      if (request.kind === 'train') return await this.#train(run, digest, request);
+      return joinMessage(encodeMessage(await this.#reply(run, request)));
     } catch (error) {
       if (error instanceof InterruptedError) throw error;
-      reply = { kind: 'error', error: withoutStacks(toWireError(error)) };
       this.#options.onStatus(`could not do it: ${(error as Error).message}`);
+      return errorReply(error);
     }
-    return reply instanceof Uint8Array ? reply : joinMessage(encodeMessage(reply));
   }
 
   async close(): Promise<void> {
@@ -103,11 +100,11 @@ export class OwnerWork {
     const { onStatus, onFinished } = this.#options;
     if (request.kind === 'describe') return this.#describe(run, request);
     await this.#accepted(run);
+    if (request.kind === 'finish') await this.#requireHours(run);
     onStatus(request.kind === 'score' ? `scoring after round ${request.round}` : 'finishing');
     const { reply, home } = await this.#ask(run, request);
     if (request.kind === 'finish') {
-      const { config } = JSON.parse(await readFile(join(home.home, 'run.json'), 'utf8')) as { config: RunConfig };
-      await onFinished?.(home, config);
+      await onFinished?.(home, await this.#configOf(run));
       onStatus(`finished; the adapter is in ${home.takeHome}`);
     }
     return reply;
@@ -170,6 +167,19 @@ export class OwnerWork {
     return limits.categories ? reply : { ...reply, categories: {} };
   }
 
+  /** The configuration that the owner works with. */
+  async #configOf(run: string): Promise<RunConfig> {
+    const { home } = await this.#linkOf(run);
+    return (JSON.parse(await readFile(join(home.home, 'run.json'), 'utf8')) as { config: RunConfig }).config;
+  }
+
+  /** The end of a run is scores, and training where it fine-tunes. Throws FedtuneError OUT_OF_HOURS. */
+  async #requireHours(run: string): Promise<void> {
+    const { limits, now } = this.#options;
+    const { finetune_epochs: epochs, finetune_steps: steps } = await this.#configOf(run);
+    if (epochs > 0 || steps > 0) checkHours(limits, now?.() ?? new Date());
+  }
+
   async #findAccepted(run: string): Promise<Accepted | undefined> {
     const path = resolve(this.#options.home, 'runs', run, 'accepted.json');
     if (!existsSync(path)) return undefined;
@@ -186,14 +196,15 @@ export class OwnerWork {
    * Trains, or gives the reply that it gave when it was asked the same before: what was done while the coordinator was away is not done
    * again. The last reply of each arm is kept, as the state beside it is the newest then.
    */
-  async #train(run: string, digest: string, request: TrainRequest): Promise<Reply | Uint8Array> {
+  async #train(run: string, digest: string, request: TrainRequest): Promise<Uint8Array> {
+    const { limits, now } = this.#options;
     const { numTrain } = await this.#accepted(run);
     const { home } = await this.#linkOf(run);
-    const { config } = JSON.parse(await readFile(join(home.home, 'run.json'), 'utf8')) as { config: RunConfig };
-    checkWork(request, config, numTrain, this.#options.limits);
+    checkWork(request, await this.#configOf(run), numTrain, limits);
     const dir = join(home.home, 'replies');
     const path = join(dir, `${request.arm}-${digest}`);
     if (existsSync(path)) return readFile(path);
+    checkHours(limits, now?.() ?? new Date());
     this.#options.onStatus(`training, round ${request.round}`);
     const { reply } = await this.#ask(run, request);
     const bytes = joinMessage(encodeMessage(reply));

@@ -2,6 +2,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { FedtuneError, InterruptedError } from '../errors.js';
 import { Bell } from './bell.js';
 import { closingError } from './connection.js';
+import { errorReply } from './errorReply.js';
 import { Mailbox } from './mailbox.js';
 import { type Manifest, openManifest, SIGNATURE, sealManifest } from './manifest.js';
 import { getPieces, putPieces, sha256Of } from './pieces.js';
@@ -43,7 +44,13 @@ export interface TaskOptions {
 /** A task that is none. */
 const REFUSALS = ['BAD_SIGNATURE', 'BAD_MANIFEST', 'WRONG_OWNER'];
 /** What the next task may cure. */
-const TRANSIENT = ['MISSING_PIECE', 'BAD_DIGEST', 'NO_STREAM', 'NATS', 'TOO_LARGE'];
+const TRANSIENT = ['MISSING_PIECE', 'BAD_DIGEST', 'NO_STREAM', 'NATS'];
+
+const tooLarge = (bytes: number, most: number): FedtuneError =>
+  new FedtuneError(
+    'OWNER_LIMIT',
+    `The owner takes no message over ${most} bytes (max_message_mb of its owner.yaml) but was sent one of ${bytes}.`,
+  );
 
 class TaskLoop {
   readonly #options: TaskOptions;
@@ -84,8 +91,11 @@ class TaskLoop {
   async #do(task: Manifest): Promise<void> {
     const { identity, maxBytes, answer } = this.#options;
     const { id, run, owner, request } = task;
-    const bytes = await getPieces(this.#box, subjectsOf(owner).down, task, maxBytes, WHO);
-    const reply = await answer({ run, digest: request, bytes });
+    const get = () => getPieces(this.#box, subjectsOf(owner).down, task, maxBytes, WHO);
+    const reply =
+      task.bytes > maxBytes
+        ? errorReply(tooLarge(task.bytes, maxBytes))
+        : await answer({ run, digest: request, bytes: await get() });
     await putPieces(this.#box, OWNER_SUBJECTS.up, id, [reply]);
     const said: Manifest = {
       ...{ version: 1, kind: 'reply', run, owner, id, request },

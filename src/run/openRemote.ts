@@ -9,7 +9,7 @@ import { makeFederation } from './federation.js';
 import { RunFolder } from './folder.js';
 import { Newcomers } from './newcomers.js';
 import type { Opened, OpenOptions } from './open.js';
-import { type DescribedOwner, describeOwners, describeRequests, homesOf, smallOwners } from './owners.js';
+import { type DescribedOwner, describeOwners, describeRequests, homesOf, smallOwners, startClients } from './owners.js';
 import { formatPartition, makePartition, readPartition } from './partitionRecord.js';
 import type { Prepared } from './prepare.js';
 import { linkRemote, remoteOwners } from './remote.js';
@@ -70,8 +70,7 @@ function growing(
     if (owners.length === size) return undefined;
     size = owners.length;
     const fresh = owners.filter(({ since }) => since === next);
-    const clients = fresh.map(({ id, description }) => ({ id, numTrain: description.train.examples }));
-    if (clients.length > 0) folder.emit({ type: 'joined', round: next, clients });
+    if (fresh.length > 0) folder.emit({ type: 'joined', round: next, clients: startClients(fresh, prepared.config) });
     return makeFederation(prepared, owners);
   };
 }

@@ -136,6 +136,13 @@ export async function describeOwners(
   return described.flat();
 }
 
+/** Owners as events.jsonl names them when they come. */
+export const startClients = (owners: readonly DescribedOwner[], { runtime }: RunConfig) =>
+  owners.map(({ id, description: { train, kernels } }) => ({
+    ...{ id, numTrain: train.examples },
+    ...(runtime === 'nats' ? { kernels } : {}),
+  }));
+
 /** sha256 over the ids and the data of all owners: equal data gives an equal hash. */
 export function dataDigest(owners: readonly DescribedOwner[]): string {
   const hash = createHash('sha256');

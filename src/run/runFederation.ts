@@ -17,7 +17,7 @@ import type { SavedRun } from './folder.js';
 import { memoryLimit, requireRoomForBase } from './memory.js';
 import { makeMetrics } from './metrics.js';
 import { type OpenedFederation, openFederation } from './open.js';
-import type { OwnerFolder } from './owners.js';
+import { type OwnerFolder, startClients } from './owners.js';
 import { maskPicture } from './picture.js';
 import { type Prepared, prepare } from './prepare.js';
 import { resumeState } from './resume.js';
@@ -73,15 +73,14 @@ function makeSession(prepared: Prepared, opened: OpenedFederation, watch: Stopwa
 /** Says what begins, or what is gone on with. */
 async function begin({ prepared, opened, watch, show }: Session, resume: boolean): Promise<SavedRun | undefined> {
   const { config, model } = prepared;
-  const { folder, partition, inputs, federation } = opened;
+  const { folder, partition, inputs } = opened;
   const descriptions = opened.owners.map(({ description }) => description);
   const saved = resume ? await resumeState(folder, inputs, config) : undefined;
   if (saved) {
     watch.goOn(saved);
     show({ kind: 'resumed', round: saved.loop.round });
   } else {
-    const clients = federation.clients.map(({ id, numTrain }) => ({ id, numTrain }));
-    folder.emit({ type: 'start', config, ...inputs, clients });
+    folder.emit({ type: 'start', config, ...inputs, clients: startClients(opened.owners, config) });
   }
   const sum = (count: (owner: (typeof descriptions)[number]) => number) =>
     descriptions.reduce((total, owner) => total + count(owner), 0);

@@ -150,6 +150,51 @@ describe('an owner refuses by name, before it reads a row', () => {
   });
 });
 
+describe('hours in which an owner trains', () => {
+  const at = (limits: Record<string, unknown>, time: string) =>
+    makeOwner({ limits: limitsSchema.parse(limits), now: () => new Date(time) });
+
+  // Vienna is an hour before Greenwich in winter, two in summer.
+  it.each([
+    ['22:00-06:00', '2027-01-10T20:59:00Z', false],
+    ['22:00-06:00', '2027-01-10T21:00:00Z', true],
+    ['22:00-06:00', '2027-01-10T04:59:00Z', true],
+    ['22:00-06:00', '2027-01-10T05:00:00Z', false],
+    ['22:00-06:00', '2027-07-10T20:00:00Z', true],
+    ['22:00-06:00', '2027-07-10T04:00:00Z', false],
+    ['9-17', '2027-01-10T08:00:00Z', true],
+    ['9-17', '2027-01-10T16:00:00Z', false],
+    ['18:30-24:00', '2027-01-10T22:59:00Z', true],
+    ['18:30-24:00', '2027-01-10T23:00:00Z', false],
+  ])('%s in Vienna, at %s: %s', async (hours, time, isOpen) => {
+    const { say, asked } = at({ hours, time_zone: 'Europe/Vienna' }, time);
+    expect(await say(describeRequest())).toMatchObject({ kind: 'description' });
+    const reply = await say(trainRequest());
+    if (isOpen) expect(reply).toMatchObject({ kind: 'update' });
+    else
+      expect(reply).toMatchObject({
+        error: { code: 'OUT_OF_HOURS', message: expect.stringMatching(`trains at ${hours} \\(Europe/Vienna\\)`) },
+      });
+    expect(asked).toHaveLength(isOpen ? 2 : 1);
+  });
+
+  it('what was trained is given at any time, scores are too, and so is the end but for fine-tuning', async () => {
+    let now = new Date('2027-01-10T23:00:00Z');
+    const limits = limitsSchema.parse({ hours: '22-6', time_zone: 'UTC' });
+    const { say, ask } = makeOwner({ limits, now: () => now });
+    await say(describeRequest());
+    const update = await ask(trainRequest());
+    now = new Date('2027-01-11T12:00:00Z');
+    expect(await ask(trainRequest())).toEqual(update);
+    const states = { states: { main: 1, local: 0 }, parts: {}, note: null };
+    await say({ kind: 'score', round: 1, split: 'test', which: ['base'], ...states });
+    const finish = { kind: 'finish', round: 4, seed: 1, ...states } as const;
+    expect(await say(finish)).not.toMatchObject({ kind: 'error' });
+    await say(describeRequest({ finetune_steps: 2 }));
+    expect(await say(finish)).toMatchObject({ error: { code: 'OUT_OF_HOURS' } });
+  });
+});
+
 describe('an owner trains once for each request', () => {
   it('the same again gives the same bytes without work; another one of that arm puts it away', async () => {
     const { asked, ask, say } = makeOwner();
@@ -188,7 +233,9 @@ describe('owner.yaml', () => {
   it('is as docs/distribution.md has it', () => {
     const page = readFileSync(new URL('../../../docs/distribution.md', import.meta.url), 'utf8');
     const told = [...page.matchAll(/^\| `(\w+)` +\| (\w+) +\| .* \|$/gm)].map(([, key, value]) => [key, value]);
-    const words: Readonly<Record<string, string>> = { methods: 'all', threads: 'cores' };
+    const words: Readonly<Record<string, string>> = {
+      ...{ methods: 'all', threads: 'cores', hours: 'any', time_zone: 'own' },
+    };
     expect(told).toEqual(
       Object.entries(limitsSchema.parse({})).map(([key, value]) => [key, words[key] ?? String(value)]),
     );
@@ -199,7 +246,17 @@ describe('owner.yaml', () => {
     expect(await readLimits(path)).toEqual(limitsSchema.parse({}));
     writeFileSync(path, 'methods: [perfit]\nmin_owners: 3\n');
     expect(await readLimits(path)).toMatchObject({ methods: ['perfit'], min_owners: 3 });
-    for (const wrong of ['methods: [magic]', 'max_rounds: 0', 'max_round: 3', '[1]', 'a: [']) {
+    for (const wrong of [
+      'methods: [magic]',
+      'hours: 25-6',
+      'hours: 6-6',
+      'hours: 6',
+      'time_zone: Mars',
+      'max_rounds: 0',
+      'max_round: 3',
+      '[1]',
+      'a: [',
+    ]) {
       writeFileSync(path, wrong);
       await expect(readLimits(path)).rejects.toMatchObject({
         name: 'ConfigError',

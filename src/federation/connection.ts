@@ -26,8 +26,9 @@ const REQUEST_MS = 10_000;
 const FIRST_PAUSE_MS = 100;
 const MAX_PAUSE_MS = 5000;
 const MAX_WAIT_MS = 1000;
-/** The server asks each so often, and so do we: one that is cut off is known after three. */
+/** The server asks each that says nothing for twice as long. One that is cut off is known when so many were not answered: they wait behind pieces. */
 const PING_MS = 10_000;
+const MAX_PINGS = 15;
 
 const refused = (name: string, cause: unknown): FedtuneError =>
   new FedtuneError(
@@ -56,7 +57,7 @@ export async function openConnection(access: Access, options: ConnectOptions): P
           name,
           timeout: REQUEST_MS,
           pingInterval: PING_MS,
-          maxPingOut: 3,
+          maxPingOut: MAX_PINGS,
           ignoreClusterUpdates: true,
         },
         ...{ maxReconnectAttempts: -1, reconnectTimeWait: 500, reconnectJitter: 500, reconnectJitterTLS: 500 },

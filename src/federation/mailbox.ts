@@ -10,6 +10,11 @@ import { persist, REQUEST_MS } from './connection.js';
 
 /** Code of the error where there is no stream to put a message into. */
 export const NO_STREAM = 'NO_STREAM';
+/** Bytes a second of the slowest network, with as many requests beside each other as there may be. */
+const SLOWEST = 8192;
+/** How long an answer may take that goes with so many bytes: one that was given up too early would be sent again, behind the first. */
+const patience = (bytes: number): number => REQUEST_MS + (1000 * bytes) / SLOWEST;
+
 /** Nobody answers while a server starts, and where it has no such stream; the second is believed after so many tries. */
 const TRIES = 12;
 
@@ -46,7 +51,7 @@ export class Mailbox {
     const headers = makeHeaders();
     for (const [key, value] of Object.entries(more)) headers.set(key, value);
     const send = async () => {
-      const reply = await this.#connection.request(subject, payload, { headers, timeout: REQUEST_MS });
+      const reply = await this.#connection.request(subject, payload, { headers, timeout: patience(payload.length) });
       const { error } = reply.json<{ readonly error?: { readonly description?: string } }>();
       if (error)
         throw new FedtuneError(
@@ -76,9 +81,10 @@ export class Mailbox {
     return persist(this.#connection, this.#name, counted, this.#stop);
   }
 
-  /** The last message of a subject; undefined where there is none. */
-  async get(subject: string): Promise<Found | undefined> {
-    const ask = () => this.#connection.request(`${this.#getPrefix}${subject}`, undefined, { timeout: REQUEST_MS });
+  /** The last message of a subject, of about so many bytes; undefined where there is none. */
+  async get(subject: string, bytes = 0): Promise<Found | undefined> {
+    const timeout = patience(bytes);
+    const ask = () => this.#connection.request(`${this.#getPrefix}${subject}`, undefined, { timeout });
     const found = await this.#persist<Msg | undefined>(ask, () => undefined);
     if (found === undefined) return undefined;
     const { data, headers } = found;

@@ -89,7 +89,7 @@ export async function getPieces(
   const count = Math.ceil(bytes / PIECE);
   await inWindow(Array(count).keys(), async (n) => {
     const length = Math.min(PIECE, bytes - n * PIECE);
-    const found = await mailbox.get(`${subject}.${id}.${n}`);
+    const found = await mailbox.get(`${subject}.${id}.${n}`, length);
     if (found?.payload.length !== length) {
       const came = found === undefined ? 'it is not there' : `it has ${found.payload.length}`;
       throw new FedtuneError(

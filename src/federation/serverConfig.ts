@@ -41,6 +41,8 @@ port: ${endpoint.port}
 max_payload: ${MAX_PAYLOAD}
 max_pending: ${32 * MAX_PAYLOAD}
 ping_interval: "20s"
+# A piece takes its time on a slow network.
+write_deadline: "2m"
 
 operator: ${quoted(operator)}
 system_account: ${quoted(systemAccount)}

@@ -49,12 +49,18 @@ export function ended(child: ChildProcess): Promise<Ended> {
   });
 }
 
-/** Starts the command line in `cwd`; with `watch`, under the eyes of tests/robust/watch.mjs. */
-export function start(cwd: string, args: readonly string[], watch?: Watch): ChildProcess {
+/** Starts the command line in `cwd`; with `watch`, under the eyes of tests/robust/watch.mjs; `inside`: what stands before it. */
+export function start(
+  cwd: string,
+  args: readonly string[],
+  watch?: Watch,
+  inside: readonly string[] = [],
+): ChildProcess {
   const env: NodeJS.ProcessEnv = { ...process.env, FEDTUNE_WATCH_DIR: join(cwd, 'run') };
   for (const [key, value] of Object.entries(watch ?? {})) env[`FEDTUNE_WATCH_${key.toUpperCase()}`] = value;
   const preload = watch === undefined ? [] : ['--import', WATCH];
-  return spawn(process.execPath, [...preload, MAIN, ...args], { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
+  const [command, ...rest] = [...inside, process.execPath, ...preload, MAIN, ...args];
+  return spawn(command!, rest, { cwd, env, stdio: ['ignore', 'pipe', 'pipe'] });
 }
 
 export const fedtune = (cwd: string, args: readonly string[], watch?: Watch): Promise<Ended> =>

@@ -97,6 +97,7 @@ export class TestFederation {
     homes: readonly OwnerHome[],
     more: Partial<NatsOptions> = {},
     before: (owner: string, request: Request) => Promise<void> = async () => {},
+    alter: (owner: string, kind: Request['kind'], reply: Uint8Array) => Uint8Array = (_owner, _kind, reply) => reply,
   ): Promise<Link> {
     const host = new EngineHost({ threads: 1, throwIfStopped: () => {} });
     const server = new OwnerServer(host);
@@ -104,8 +105,11 @@ export class TestFederation {
     const agents = await Promise.all(
       homes.map((home) =>
         this.serve(home.id, async ({ bytes }) => {
-          await before(home.id, decodeRequest(bytes));
-          const answer = last.then(async () => joinMessage(await server.answer(home, bytes)));
+          const request = decodeRequest(bytes);
+          await before(home.id, request);
+          const answer = last.then(async () =>
+            alter(home.id, request.kind, joinMessage(await server.answer(home, bytes))),
+          );
           last = answer;
           return answer;
         }),

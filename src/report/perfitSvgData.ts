@@ -1,7 +1,5 @@
 import type { Adapter, LayoutModule, Target } from '../adapter/layout.js';
 import { ALL_TARGETS } from '../adapter/layout.js';
-import { jaccard } from '../adapter/masks.js';
-import { maxOf } from '../extent.js';
 
 /** A client of a PerFIT run with the adapter that it leaves with. */
 export interface MaskedClient {
@@ -9,56 +7,129 @@ export interface MaskedClient {
   readonly adapter: Adapter;
 }
 
-/** Kept share (0 .. 1) of every module of a client: `shares[layer][column]`, undefined where there is no such module. */
-export interface KeptShares {
+/** Of all entries of the adapter, the shares that an owner keeps alone, with some others, and with all of them. */
+export interface OwnerMask {
   readonly id: string;
-  /** Kept entries over all entries of the adapter. */
-  readonly total: number;
-  readonly shares: readonly (readonly (number | undefined)[])[];
+  readonly alone: number;
+  readonly some: number;
+  readonly all: number;
 }
 
-function countKept(mask: Uint8Array | null, start: number, end: number): number {
-  if (mask === null) return end - start;
-  let kept = 0;
-  for (let p = start; p < end; p++) kept += mask[p]!;
-  return kept;
+/** The masks inside one module. Owners are in the order given. */
+export interface ModuleMasks {
+  readonly layer: number;
+  readonly target: Target;
+  /** Share of its entries that each owner keeps. */
+  readonly kept: readonly number[];
+  /** The same of each rank component (a row of A with its column of B): `components[owner][component]`. */
+  readonly components: readonly (readonly number[])[];
+  /** Mean overlap of every two owners; 1 where there is one owner. */
+  readonly overlap: number;
 }
 
-const endOf = ({ offsetB, outDim, rank }: LayoutModule): number => offsetB + outDim * rank;
-
-/** The targets that the layout adapts, in canonical order: the columns of the picture. */
-export function columnsOf({ layout }: Adapter): Target[] {
-  const used = new Set(layout.modules.map(({ target }) => target));
-  return ALL_TARGETS.filter((target) => used.has(target));
+/** What the masks of owners have in common, and what not. Overlap is that of Jaccard: shared over joint entries. */
+export interface MaskComparison {
+  readonly owners: readonly OwnerMask[];
+  readonly modules: readonly ModuleMasks[];
+  /** Of every two owners, over the whole adapter. */
+  readonly overlaps: readonly (readonly number[])[];
+  /** Mean of the pairs; 1 where there is one owner. */
+  readonly overlap: number;
+  /** What it would be for masks of these sizes drawn independently of each other. */
+  readonly byChance: number;
 }
 
-/** How much of each module a client keeps. */
-export function keptShares({ id, adapter }: MaskedClient): KeptShares {
-  const { layout, mask } = adapter;
-  const columns = columnsOf(adapter);
-  const layers =
-    1 +
-    maxOf(
-      layout.modules.map(({ layer }) => layer),
-      0,
-    );
-  const shares = Array.from({ length: layers }, () => columns.map((): number | undefined => undefined));
-  for (const module of layout.modules) {
-    const kept = countKept(mask, module.offsetA, endOf(module));
-    shares[module.layer]![columns.indexOf(module.target)] = kept / (endOf(module) - module.offsetA);
-  }
-  return { id, total: countKept(mask, 0, layout.size) / layout.size, shares };
-}
+const isKept = (mask: Uint8Array | null, p: number): number => (mask === null ? 1 : mask[p]!);
+const mean = (values: readonly number[]): number =>
+  values.length === 0 ? 1 : values.reduce((a, b) => a + b, 0) / values.length;
+const sum = (values: readonly number[]): number => values.reduce((a, b) => a + b, 0);
 
-/** Jaccard overlap of every two clients' masks, in the order given. */
-export function maskOverlaps(clients: readonly MaskedClient[]): number[][] {
-  const overlaps = clients.map(() => clients.map(() => 1));
-  clients.forEach((a, i) => {
-    for (let j = i + 1; j < clients.length; j++) {
-      const overlap = jaccard(a.adapter.mask, clients[j]!.adapter.mask);
-      overlaps[i]![j] = overlap;
-      overlaps[j]![i] = overlap;
-    }
+/** Entries of a module: A, and right behind it B. */
+const rangeOf = ({ offsetA, offsetB, outDim, rank }: LayoutModule): readonly [number, number] => [
+  offsetA,
+  offsetB + outDim * rank,
+];
+
+function componentShares(mask: Uint8Array | null, module: LayoutModule): number[] {
+  const { rank, inDim, outDim, offsetA, offsetB } = module;
+  return Array.from({ length: rank }, (_, component) => {
+    let kept = 0;
+    for (let i = 0; i < inDim; i++) kept += isKept(mask, offsetA + component * inDim + i);
+    for (let row = 0; row < outDim; row++) kept += isKept(mask, offsetB + row * rank + component);
+    return kept / (inDim + outDim);
   });
-  return overlaps;
+}
+
+function countBoth(a: Uint8Array | null, b: Uint8Array | null, from: number, to: number): number {
+  let both = 0;
+  for (let p = from; p < to; p++) both += isKept(a, p) & isKept(b, p);
+  return both;
+}
+
+const pairsOf = (count: number): (readonly [number, number])[] =>
+  Array.from({ length: count }, (_, i) =>
+    Array.from({ length: count - i - 1 }, (_, j) => [i, i + 1 + j] as const),
+  ).flat();
+
+const overlapOf = (both: number, a: number, b: number): number => (a + b === 0 ? 1 : both / (a + b - both));
+
+/** Shared entries of masks that know nothing of each other, among `size`. */
+const bothByChance = (a: number, b: number, size: number): number => (a * b) / size;
+
+function ownerMasks(clients: readonly MaskedClient[], size: number): OwnerMask[] {
+  const holders = new Uint16Array(size);
+  const masks = clients.map(({ adapter }) => adapter.mask);
+  for (const mask of masks) for (let p = 0; p < size; p++) holders[p]! += isKept(mask, p);
+  return clients.map(({ id, adapter: { mask } }) => {
+    const counts = { alone: 0, some: 0, all: 0 };
+    for (let p = 0; p < size; p++) {
+      if (isKept(mask, p) === 0) continue;
+      counts[holders[p] === 1 ? 'alone' : holders[p] === clients.length ? 'all' : 'some']++;
+    }
+    return { id, alone: counts.alone / size, some: counts.some / size, all: counts.all / size };
+  });
+}
+
+/** Compares the masks of clients that share one layout. */
+export function compareMasks(clients: readonly MaskedClient[]): MaskComparison {
+  const { modules, size } = clients[0]!.adapter.layout;
+  const masks = clients.map(({ adapter }) => adapter.mask);
+  const pairs = pairsOf(clients.length);
+  const both = pairs.map(() => 0);
+  const chance = pairs.map(() => 0);
+  const totals = clients.map(() => 0);
+  const compared = modules.map((module): ModuleMasks => {
+    const [from, to] = rangeOf(module);
+    const components = masks.map((mask) => componentShares(mask, module));
+    const counts = components.map((shares) => Math.round(sum(shares) * (module.inDim + module.outDim)));
+    counts.forEach((count, i) => {
+      totals[i]! += count;
+    });
+    const overlaps = pairs.map(([i, j], pair) => {
+      const shared = countBoth(masks[i]!, masks[j]!, from, to);
+      both[pair]! += shared;
+      chance[pair]! += bothByChance(counts[i]!, counts[j]!, to - from);
+      return overlapOf(shared, counts[i]!, counts[j]!);
+    });
+    const kept = counts.map((count) => count / (to - from));
+    return { layer: module.layer, target: module.target, kept, components, overlap: mean(overlaps) };
+  });
+  const overlaps = clients.map(() => clients.map(() => 1));
+  pairs.forEach(([i, j], pair) => {
+    overlaps[i]![j] = overlapOf(both[pair]!, totals[i]!, totals[j]!);
+    overlaps[j]![i] = overlaps[i]![j]!;
+  });
+  return {
+    owners: ownerMasks(clients, size),
+    modules: compared,
+    overlaps,
+    overlap: mean(pairs.map(([i, j]) => overlaps[i]![j]!)),
+    byChance: mean(pairs.map(([i, j], pair) => overlapOf(chance[pair]!, totals[i]!, totals[j]!))),
+  };
+}
+
+/** The targets that the modules adapt, in canonical order. */
+export function targetsOf(modules: readonly Pick<ModuleMasks, 'target'>[]): Target[] {
+  const used = new Set(modules.map(({ target }) => target));
+  return ALL_TARGETS.filter((target) => used.has(target));
 }

@@ -57,8 +57,8 @@ g:hover>.mark{stroke:var(--ink)}
 .legend svg{width:auto;flex:none}
 .grid2+.scroll{margin-top:18px}
 .scroll{overflow-x:auto;max-width:100%;max-height:80vh;overflow-y:auto;background:linear-gradient(to left,var(--card) 40%,transparent) right/48px 100% no-repeat local,linear-gradient(to left,var(--shade),transparent) right/16px 100% no-repeat scroll}
-.scroll.paper{background:#fff;border-radius:8px}
-.paper img{display:block;width:100%;min-width:820px;height:auto}
+.scroll.paper{max-height:none}
+.paper img{border-radius:8px;display:block;width:100%;min-width:820px;height:auto}
 table{border-collapse:separate;border-spacing:0;width:100%;font-size:.88rem;font-variant-numeric:tabular-nums}
 th,td{padding:6px 9px;text-align:right;border-bottom:1px solid var(--rule);white-space:nowrap}
 th:first-child{text-align:left;padding-left:0;position:sticky;left:0;background:var(--card);white-space:normal;min-width:7em}

@@ -1,11 +1,11 @@
 #!/usr/bin/env node
-// Builds the training engine: ggml's headers out of the release bundle inside node-llama-cpp, then CMake through cmake-js.
+// Builds the training engine with CMake, through cmake-js.
 // Nothing is downloaded. Runs on `npm ci` / `npm install`; skipped where a platform package brings a built one.
 // --target NAME builds one target of native/CMakeLists.txt alone (tests and benchmarks are built so, when they are needed);
 // --sanitize LIST builds into build/LIST with GCC's or Clang's sanitizers (scripts/sanitize.mjs).
-import { execFileSync, spawn, spawnSync } from 'node:child_process';
+import { spawn, spawnSync } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -20,10 +20,10 @@ const require = createRequire(join(root, 'package.json'));
 const build = join(root, 'build');
 
 const install = {
-  linux: 'sudo apt-get install build-essential cmake git   (Debian, Ubuntu)',
-  darwin: 'xcode-select --install && brew install cmake git   (macOS)',
+  linux: 'sudo apt-get install build-essential cmake   (Debian, Ubuntu)',
+  darwin: 'xcode-select --install && brew install cmake   (macOS)',
   win32:
-    'winget install Kitware.CMake Git.Git, and with the Visual Studio installer "Desktop development with C++" and "C++ Clang tools for Windows"',
+    'winget install Kitware.CMake, and with the Visual Studio installer "Desktop development with C++" and "C++ Clang tools for Windows"',
 };
 
 function fail(what, detail) {
@@ -49,35 +49,19 @@ function packageDir(name) {
   return found ?? fail(`the package ${name} is missing.`, 'Install the dependencies: npm ci');
 }
 
+/** As src/native/platform.ts, which is not built yet. */
 function hasPlatformPackage() {
+  process.report.excludeNetwork = true;
+  const musl = process.platform === 'linux' && !process.report.getReport().header.glibcVersionRuntime ? '-musl' : '';
   try {
-    require.resolve(`@fedtune/${process.platform}-${process.arch}/package.json`);
+    require.resolve(`@fedtune/${process.platform}-${process.arch}${musl}/package.json`);
     return true;
   } catch {
     return false;
   }
 }
 
-/** ggml.h of exactly the release whose libraries node-llama-cpp ships. */
-function unpackGgmlHeader() {
-  const package_ = packageDir('node-llama-cpp');
-  const bundle = join(package_, 'llama', 'gitRelease.bundle');
-  if (!existsSync(bundle)) fail('the package node-llama-cpp has no llama/gitRelease.bundle.', 'Reinstall it: npm ci');
-  const include = join(build, 'include');
-  const version = JSON.parse(readFileSync(join(package_, 'package.json'), 'utf8')).version;
-  const stamp = join(include, 'version');
-  if (existsSync(stamp) && readFileSync(stamp, 'utf8') === version) return include;
-  mkdirSync(include, { recursive: true });
-  const clone = join(build, 'ggml.git');
-  if (!existsSync(clone))
-    execFileSync('git', ['clone', '--quiet', '--bare', bundle, clone], { stdio: ['ignore', 'ignore', 'inherit'] });
-  writeFileSync(join(include, 'ggml.h'), execFileSync('git', ['-C', clone, 'show', 'HEAD:ggml/include/ggml.h']));
-  writeFileSync(stamp, version);
-  return include;
-}
-
 if (options.target === 'fedtune' && options.sanitize === '' && hasPlatformPackage()) process.exit(0);
-if (!has('git')) fail('git is missing.');
 if (!has('cmake')) fail('CMake is missing.');
 if (process.platform !== 'win32' && !has('c++') && !has('g++') && !has('clang++')) fail('a C++ compiler is missing.');
 
@@ -90,7 +74,7 @@ const args = [
   join(packageDir('cmake-js'), 'bin', 'cmake-js'),
   'compile',
   ...['-d', join(root, 'native'), '-O', out, '-T', options.target],
-  `--CDFEDTUNE_INCLUDES=${[packageDir('node-addon-api'), unpackGgmlHeader()].join(';')}`,
+  `--CDFEDTUNE_INCLUDES=${packageDir('node-addon-api')}`,
   `--CDFEDTUNE_SANITIZE=${options.sanitize}`,
   '--silent',
   ...(process.platform === 'win32' ? ['-t', 'ClangCL'] : []),

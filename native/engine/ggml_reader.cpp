@@ -8,7 +8,6 @@
 #include <vector>
 
 #include "error.h"
-#include "ggml.h"  // from the release bundle inside the node-llama-cpp package
 
 #ifdef _WIN32
 #include "windows_path.h"
@@ -20,28 +19,24 @@ namespace ft {
 
 namespace {
 
-using GetTraits = const ggml_type_traits* (*)(ggml_type);
-using GetVersion = const char* (*)();
-using QuantizeChunk = size_t (*)(ggml_type, const float*, void*, int64_t, int64_t, int64_t, const float*);
-
 // Of what ggml can quantise to, the types that want nothing but the values. It ends the process on others.
 bool can_quantize(int type) {
   switch (type) {
-    case GGML_TYPE_F32:
-    case GGML_TYPE_F16:
-    case GGML_TYPE_BF16:
-    case GGML_TYPE_Q4_0:
-    case GGML_TYPE_Q4_1:
-    case GGML_TYPE_Q5_0:
-    case GGML_TYPE_Q5_1:
-    case GGML_TYPE_Q8_0:
-    case GGML_TYPE_Q2_K:
-    case GGML_TYPE_Q3_K:
-    case GGML_TYPE_Q4_K:
-    case GGML_TYPE_Q5_K:
-    case GGML_TYPE_Q6_K:
-    case GGML_TYPE_IQ4_NL:
-    case GGML_TYPE_IQ4_XS: return true;
+    case ggml::F32:
+    case ggml::F16:
+    case ggml::BF16:
+    case ggml::Q4_0:
+    case ggml::Q4_1:
+    case ggml::Q5_0:
+    case ggml::Q5_1:
+    case ggml::Q8_0:
+    case ggml::Q2_K:
+    case ggml::Q3_K:
+    case ggml::Q4_K:
+    case ggml::Q5_K:
+    case ggml::Q6_K:
+    case ggml::IQ4_NL:
+    case ggml::IQ4_XS: return true;
     default: return false;
   }
 }
@@ -67,14 +62,14 @@ GgmlReader::GgmlReader(const std::string& library) {
 #endif
   if (!handle)
     throw Error("GGML_LOAD",
-        "Could not open ggml's base library \"" + library + "\" (" + why + "). Reinstall node-llama-cpp: npm ci");
+        "Could not open ggml's base library \"" + library + "\" (" + why + "). Install anew, with optional dependencies: npm install");
   get_traits_ = symbol(handle, "ggml_get_type_traits");
-  auto version = reinterpret_cast<GetVersion>(symbol(handle, "ggml_version"));
+  auto version = reinterpret_cast<ggml::GetVersion>(symbol(handle, "ggml_version"));
   quantize_chunk_ = symbol(handle, "ggml_quantize_chunk");
   if (!get_traits_ || !version || !quantize_chunk_)
     throw Error("GGML_LOAD", "\"" + library +
-                                 "\" lacks ggml_get_type_traits, ggml_version or ggml_quantize_chunk. Reinstall "
-                                 "node-llama-cpp: npm ci");
+                                 "\" lacks ggml_get_type_traits, ggml_version or ggml_quantize_chunk. Install "
+                                 "anew: npm install");
   version_ = version();
 }
 
@@ -87,30 +82,30 @@ const GgmlReader& GgmlReader::open(const std::string& library) {
   return *reader;
 }
 
-const ggml_type_traits* GgmlReader::traits(int type) const {
-  const ggml_type_traits* t = type >= 0 && type < GGML_TYPE_COUNT
-                                  ? reinterpret_cast<GetTraits>(get_traits_)(static_cast<ggml_type>(type))
+const ggml::TypeTraits* GgmlReader::traits(int type) const {
+  const ggml::TypeTraits* t = type >= 0 && type < ggml::TYPE_COUNT
+                                  ? reinterpret_cast<ggml::GetTraits>(get_traits_)(static_cast<ggml::Type>(type))
                                   : nullptr;
-  const bool plain = type == GGML_TYPE_F32;
-  if (!t || t->blck_size <= 0 || t->type_size == 0 || (!t->to_float && !plain))
+  const bool plain = type == ggml::F32;
+  if (!t || t->block_size <= 0 || t->type_size == 0 || (!t->to_float && !plain))
     throw Error("UNSUPPORTED_TYPE", "Expected a weight type that ggml can dequantise but received type " +
                                         std::to_string(type) + ". Convert the model to F16, Q8_0 or a K-quant.");
   return t;
 }
 
-int64_t GgmlReader::block_size(int type) const { return traits(type)->blck_size; }
+int64_t GgmlReader::block_size(int type) const { return traits(type)->block_size; }
 size_t GgmlReader::type_size(int type) const { return traits(type)->type_size; }
 
 void GgmlReader::dequantize(int type, const void* from, float* to, int64_t count) const {
-  const ggml_type_traits* t = traits(type);
-  if (type == GGML_TYPE_F32) {
+  const ggml::TypeTraits* t = traits(type);
+  if (type == ggml::F32) {
     std::memcpy(to, from, count * sizeof(float));
   } else if (reinterpret_cast<uintptr_t>(from) % alignof(float) == 0) {
     t->to_float(from, to, count);
   } else {
     // ggml reads whole blocks and numbers; safetensors promise no alignment
     const auto* bytes = static_cast<const uint8_t*>(from);
-    const std::vector<uint8_t> copy(bytes, bytes + count / t->blck_size * t->type_size);
+    const std::vector<uint8_t> copy(bytes, bytes + count / t->block_size * t->type_size);
     t->to_float(copy.data(), to, count);
   }
 }
@@ -125,7 +120,7 @@ void GgmlReader::quantize(int type, const float* from, void* to, int64_t count) 
     if (!std::isfinite(from[i]))
       throw Error("NON_FINITE", "Expected finite values to quantise but received " + std::to_string(from[i]) +
                                     " at entry " + std::to_string(i) + ".");
-  reinterpret_cast<QuantizeChunk>(quantize_chunk_)(static_cast<ggml_type>(type), from, to, 0, 1, count, nullptr);
+  reinterpret_cast<ggml::QuantizeChunk>(quantize_chunk_)(static_cast<ggml::Type>(type), from, to, 0, 1, count, nullptr);
 }
 
 }  // namespace ft

@@ -5,7 +5,7 @@
 #include <cstdint>
 #include <string>
 
-struct ggml_type_traits;  // of ggml.h
+#include "ggml_abi.h"
 
 namespace ft {
 
@@ -26,7 +26,7 @@ class GgmlReader {
 
  private:
   explicit GgmlReader(const std::string& library);
-  const ggml_type_traits* traits(int type) const;
+  const ggml::TypeTraits* traits(int type) const;
   std::string version_;
   void* get_traits_ = nullptr;
   void* quantize_chunk_ = nullptr;

@@ -3,6 +3,7 @@ import { availableParallelism, cpus, totalmem } from 'node:os';
 import { resolve } from 'node:path';
 import type { Command } from 'commander';
 import { FedtuneError } from '../errors.js';
+import { tryLlamaCpp } from '../export/index.js';
 import { cpuInfo } from '../native/engine.js';
 import { findGgmlLibrary, loadBinding } from '../native/load.js';
 import { formatBytes, plural } from '../report/format.js';
@@ -50,14 +51,16 @@ const ggml = (): Finding => {
   return { what: 'ggml', verdict: 'ok', found: `${loadBinding().ggmlVersion(path)} at ${path}` };
 };
 
+/** Only chats and answers need it. */
 async function llamaCpp(): Promise<Finding> {
-  const { getLlama, LlamaLogLevel } = await import('node-llama-cpp');
-  const llama = await getLlama({
-    ...{ gpu: false, build: 'never', skipDownload: true, progressLogs: false },
-    logLevel: LlamaLogLevel.error,
-  } as const);
-  await llama.dispose();
-  return { what: 'llama.cpp', verdict: 'ok', found: 'loads (for answers, and to check exports)' };
+  const found = await tryLlamaCpp().then(
+    () => 'loads (for answers, and to check exports)',
+    (error: unknown) => {
+      if ((error as FedtuneError).code !== 'LLAMA_CPP_MISSING') throw error;
+      return `not there (only answers need it): ${(error as FedtuneError).message}`;
+    },
+  );
+  return { what: 'llama.cpp', verdict: 'ok', found };
 }
 
 async function gradient(): Promise<Finding> {

@@ -1,5 +1,5 @@
 export { readGgufAdapter, writeGgufAdapter } from './ggufAdapter.js';
-export { LlamaCpp, llamaCppAnswers, llamaCppFile, type Speaker } from './llamaCpp.js';
+export { LlamaCpp, llamaCppAnswers, llamaCppFile, type Speaker, tryLlamaCpp } from './llamaCpp.js';
 export { type MergeOptions, writeMergedGguf } from './merged.js';
 export { writeMergedHf } from './mergedHf.js';
 export { modelfile } from './ollama.js';

@@ -2,6 +2,9 @@ import type { Llama, LlamaContext, LlamaModel, Token } from 'node-llama-cpp';
 import { ConfigError, FedtuneError } from '../errors.js';
 import type { BaseModel } from '../model/index.js';
 
+/** The one whose ggml the engine is made for: two of them in one process would be taken for one. */
+const LLAMA_CPP_VERSION = '3.21.1';
+
 export interface AnswerOptions {
   /** Token ids of the prompt. */
   readonly prompt: readonly number[];
@@ -49,12 +52,47 @@ async function orLlamaError<T>(work: () => Promise<T>): Promise<T> {
   try {
     return await work();
   } catch (cause) {
+    if (cause instanceof FedtuneError) throw cause;
     throw new FedtuneError(
       'LLAMA_CPP',
       `Expected llama.cpp to answer but node-llama-cpp says: ${(cause as Error).message}`,
       { cause },
     );
   }
+}
+
+/**
+ * node-llama-cpp, which people who only train need not have: with its builds for graphics cards it is ten times fedtune. Loaded when it is
+ * asked for, as it opens shared libraries. Throws FedtuneError LLAMA_CPP_MISSING.
+ */
+async function importLlamaCpp(): Promise<typeof import('node-llama-cpp')> {
+  try {
+    return await import('node-llama-cpp');
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw cause;
+    throw new FedtuneError(
+      'LLAMA_CPP_MISSING',
+      `Answers are written by llama.cpp, whose package is not installed: npm install node-llama-cpp@${LLAMA_CPP_VERSION}`,
+      { cause },
+    );
+  }
+}
+
+/** The library, on the CPU, as it comes in the package. */
+async function openLlama(): Promise<Llama> {
+  const { getLlama, LlamaLogLevel } = await importLlamaCpp();
+  return getLlama({
+    gpu: false,
+    build: 'never',
+    skipDownload: true,
+    progressLogs: false,
+    logLevel: LlamaLogLevel.error,
+  });
+}
+
+/** Loads llama.cpp and lets it go. Throws FedtuneError LLAMA_CPP_MISSING, LLAMA_CPP. */
+export function tryLlamaCpp(): Promise<void> {
+  return orLlamaError(async () => (await openLlama()).dispose());
 }
 
 /** The base in llama.cpp, alone or with one adapter. */
@@ -102,18 +140,10 @@ export class LlamaCpp {
     this.#model = model;
   }
 
-  /** Throws FedtuneError LLAMA_CPP where it cannot be loaded or refuses the file. */
+  /** Throws FedtuneError LLAMA_CPP where it cannot be loaded or refuses the file, LLAMA_CPP_MISSING where it is not installed. */
   static open(modelPath: string): Promise<LlamaCpp> {
     return orLlamaError(async () => {
-      // Loaded only when it is asked: it opens shared libraries, and nothing else of an export needs it.
-      const { getLlama, LlamaLogLevel } = await import('node-llama-cpp');
-      const llama = await getLlama({
-        gpu: false,
-        build: 'never',
-        skipDownload: true,
-        progressLogs: false,
-        logLevel: LlamaLogLevel.error,
-      });
+      const llama = await openLlama();
       try {
         return new LlamaCpp(llama, await llama.loadModel({ modelPath, gpuLayers: 0 }));
       } catch (error) {

@@ -22,11 +22,13 @@ function writeRows(path, { owners, batch, localSteps, length }) {
   writeFileSync(path, `${lines.join('\n')}\n`);
 }
 
-function configOf({ model, method, owners, rounds, localSteps, batch, length, workers, threads, rank }, dir) {
+function configOf(settings, dir) {
+  const { model, method, owners, rounds, localSteps, batch, length, workers, threads, rank, checkpointing } = settings;
   return {
     ...{ model, method, seed: 1, data: join(dir, 'rows.jsonl'), output_dir: join(dir, 'run') },
     ...{ seq_length: length, on_long: 'truncate', num_rounds: rounds, local_steps: localSteps, batch_size: batch },
     ...{ lora_r: rank, lora_alpha: 2 * rank, learning_rate: 1e-4, eval_every: 1 },
+    ...(checkpointing ? { checkpointing } : {}),
     ...{ workers: Math.min(workers, owners), threads: Math.max(1, Math.floor(threads / Math.min(workers, owners))) },
   };
 }

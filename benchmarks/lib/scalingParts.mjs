@@ -27,6 +27,7 @@ async function federation(settings) {
     threads,
     warmRounds = 0,
     alone = false,
+    checkpointing = false,
     model,
   } = settings;
   const testCase = await makeCase('federation', {
@@ -36,7 +37,13 @@ async function federation(settings) {
     batch,
     length,
   });
-  const result = await runOurs(testCase, { workers, threads, alone, ...(model === undefined ? {} : { model }) });
+  const result = await runOurs(testCase, {
+    workers,
+    threads,
+    alone,
+    checkpointing,
+    ...(model === undefined ? {} : { model }),
+  });
   const timed = result.round_seconds.slice(warmRounds);
   say(`${clients} clients, ${rounds} rounds, ${localSteps} steps${alone ? ', alone' : ''}: ${sum(timed).toFixed(2)} s`);
   return { clients, rounds, localSteps, seconds: sum(timed), roundSeconds: timed, ...result };
@@ -208,12 +215,26 @@ async function javascript({ threads, quick, data, model }) {
 }
 
 /** Examples of 64 tokens in a step, and LoRA's rank, of the part owners. */
-const OWNERS = { batch: 8, length: 64, localSteps: 1, rank: 8 };
+const OWNERS = { batch: 8, length: 64, rank: 8 };
+
+/** Its runs: one step a round shows what an owner costs beside it, six what that is in a round of some length. */
+const OWNER_RUNS = [
+  { owners: 8, method: 'fedavg', localSteps: 1, rounds: 5 },
+  { owners: 8, method: 'fedavg', localSteps: 6, rounds: 3 },
+  { owners: 8, method: 'fedavg', localSteps: 6, rounds: 3, checkpointing: true },
+  { owners: 8, method: 'perfit', localSteps: 1, rounds: 5 },
+  { owners: 64, method: 'fedavg', localSteps: 1, rounds: 3 },
+];
+const QUICK_OWNER_RUNS = OWNER_RUNS.filter(({ owners }) => owners === 8).map((run) => ({
+  ...run,
+  owners: 2,
+  rounds: 2,
+}));
 
 /** The steps of such a round on the engine alone, for as many owners: seconds, and seconds of all cores. */
-async function engineRound(count, work, model) {
+async function engineRound(count, work) {
   const few = Math.min(count, ALONE);
-  const run = await federation({ ...work, clients: few, rounds: 1, warmRounds: 1, alone: true, model });
+  const run = await federation({ ...work, clients: few, rounds: 1, warmRounds: 1, alone: true });
   const times = count / few;
   return {
     engine_seconds: times * run.round_seconds.at(-1),
@@ -225,19 +246,16 @@ async function engineRound(count, work, model) {
  * Whole runs of 8 and 64 owners, from rows to adapters, two workers: their rounds against the same steps on the engine alone (where
  * the method trains as the engine does there), their peak memory, and the time left that they show after the first round.
  */
-async function owners({ threads, quick, counts: wanted, model }) {
-  const path = model ?? (await randomModel('smollm2-135m'));
-  const work = { ...OWNERS, workers: 2, threads };
+async function owners({ threads, quick, counts, model: given }) {
+  const model = given ?? (await randomModel('smollm2-135m'));
   const rows = [];
-  for (const count of wanted ?? (quick ? [2] : [8, 64])) {
-    for (const method of count > ALONE ? ['fedavg'] : ['fedavg', 'perfit']) {
-      const rounds = quick ? 2 : count > ALONE ? 3 : 5;
-      const run = await probe('owners', { ...work, model: path, method, owners: count, rounds });
-      const engine = method === 'fedavg' ? await engineRound(count, work, path) : {};
-      const memory = `${(run.peak_rss_bytes / 1e6).toFixed(0)} MB`;
-      say(`${count} owners, ${method}: ${run.round_seconds.toFixed(2)} s a round, ${memory}`);
-      rows.push({ owners: count, method, workers: Math.min(2, count), ...engine, ...run });
-    }
+  for (const each of quick ? QUICK_OWNER_RUNS : OWNER_RUNS.filter((run) => counts?.includes(run.owners) ?? true)) {
+    const work = { ...OWNERS, ...each, workers: 2, threads, model };
+    const run = await probe('owners', work);
+    const engine = each.method === 'fedavg' ? await engineRound(each.owners, work) : {};
+    const memory = `${(run.peak_rss_bytes / 1e6).toFixed(0)} MB`;
+    say(`${each.owners} owners, ${each.method}: ${run.round_seconds.toFixed(2)} s a round, ${memory}`);
+    rows.push({ ...each, workers: Math.min(2, each.owners), ...engine, ...run });
   }
   return { ...OWNERS, rows };
 }

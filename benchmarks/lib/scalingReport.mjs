@@ -155,12 +155,23 @@ const RENDER = {
       ],
     ),
   ],
-  owners: ({ rows, batch, length, localSteps, rank }) => [
-    `## Whole runs (rank ${rank}, two workers, ${localSteps} step of ${batch} x ${length} tokens a round)`,
+  owners: ({ rows, batch, length, rank }) => [
+    `## Whole runs (rank ${rank}, two workers, steps of ${batch} x ${length} tokens)`,
     table(
-      ['owners', 'tokens/s', 'engine alone', ...BESIDE, 'merge', 'after it', 'time left', 'peak memory'],
+      [
+        'owners',
+        'steps a round',
+        'tokens/s',
+        'engine alone',
+        ...BESIDE,
+        'merge',
+        'after it',
+        'time left',
+        'peak memory',
+      ],
       rows.map((row) => [
-        `${row.owners}, ${row.method}`,
+        `${row.owners}, ${row.method}${row.checkpointing ? ', checkpointing' : ''}`,
+        row.localSteps,
         number(row.round_tokens / row.round_seconds),
         ...(row.engine_seconds === undefined ? ['', '', '', ''] : besideEngine(row)),
         `${number(row.merge_seconds)} s`,

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { performance } from 'node:perf_hooks';
 import { CACHE, library } from './paths.mjs';
-import { sum } from './stats.mjs';
+import { cpuSeconds, sum } from './stats.mjs';
 
 /** FedAvg on ready-made tokens: plain LoRA on every linear layer, a constant learning rate, nothing evaluated. */
 function configOf(testCase, settings) {
@@ -57,6 +57,8 @@ export async function runFederation(testCase, settings) {
   const threads = Math.max(1, Math.floor(settings.threads / workers));
   const dir = mkdtempSync(join(CACHE, 'federation-'));
   const ends = [];
+  const cpu = [];
+  const jobs = [];
   try {
     const owners = await Promise.all(testCase.clients.map((client) => makeHome(dir, client, config, sha256)));
     const link = createThreadsLink({ homes: owners, workers, threads, model: prepared.model });
@@ -64,11 +66,15 @@ export async function runFederation(testCase, settings) {
       link,
       signal: new AbortController().signal,
       emit: () => {},
-      progress: ({ kind, round }) => {
+      progress: ({ kind, round, seconds }) => {
         if (kind === 'round') process.stderr.write(`round ${round} of ${testCase.rounds}\n`);
+        if (kind === 'job') jobs[round - 1] = (jobs[round - 1] ?? 0) + seconds;
       },
       // Called once before the first round and once after each.
-      checkpoint: async () => ends.push(performance.now()),
+      checkpoint: async () => {
+        ends.push(performance.now());
+        cpu.push(cpuSeconds());
+      },
     };
     await runRounds(makeFederation(prepared, owners), host);
     const wall = (performance.now() - start) / 1000;
@@ -76,6 +82,9 @@ export async function runFederation(testCase, settings) {
     return {
       wall_seconds: wall,
       round_seconds: ends.slice(1).map((end, i) => (end - ends[i]) / 1000),
+      round_cpu_seconds: cpu.slice(1).map((end, i) => end - cpu[i]),
+      // Work of all owners, by round.
+      job_seconds: jobs,
       // The first token of a sequence is never a target.
       targets: testCase.rounds * sum(examplesOf(testCase).map(({ mask }) => sum(mask.slice(1)))),
       workers,

@@ -3,10 +3,12 @@ import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { PEERS } from '../lib/paths.mjs';
 
-/** The virtual environments: where requirements.txt or requirements-others.txt goes, and who names a Python that is there already. */
+/** The virtual environments: where each of the requirements goes, and who names a Python that is there already. */
 const VENVS = {
   peers: { folder: '.venv', requirements: 'requirements.txt', given: process.env.FEDTUNE_PEERS_PYTHON },
   others: { folder: '.venv-others', requirements: 'requirements-others.txt', given: process.env.FEDTUNE_OTHERS_PYTHON },
+  flower: { folder: '.venv-flower', requirements: 'requirements-flower.txt' },
+  'flower-grpc': { folder: '.venv-flower-grpc', requirements: 'requirements-flower-grpc.txt' },
 };
 
 function run(command, args) {
@@ -16,7 +18,7 @@ function run(command, args) {
 }
 
 /**
- * Path of a Python with the packages of requirements.txt (`peers`) or requirements-others.txt (`others`). FEDTUNE_PEERS_PYTHON and
+ * Path of a Python with the packages of a requirements file: `peers`, `others`, `flower`, `flower-grpc`. FEDTUNE_PEERS_PYTHON and
  * FEDTUNE_OTHERS_PYTHON name ones that are there already; else a virtual environment under benchmarks/peers is made once and kept
  * while the requirements stay the same.
  */

@@ -1,0 +1,56 @@
+/**
+ * `npm run bench:distribution`: what rounds over NATS cost beside training, against `runtime: threads` and against Flower, and with a thousand
+ * owners; all on loopback. Writes benchmarks/results/distribution.{json,md}, part by part.
+ */
+import { availableParallelism } from 'node:os';
+import { parseArgs } from 'node:util';
+import { PARTS } from './lib/distributionParts.mjs';
+import { distributionReport } from './lib/distributionReport.mjs';
+import { describeMachine } from './lib/machine.mjs';
+import { resultFile } from './lib/resultFile.mjs';
+
+const NAMES = Object.keys(PARTS);
+const HELP = `Usage: npm run bench:distribution -- [options]
+  --parts A,B     out of ${NAMES.join(', ')} (default: all)
+  --threads N     threads of runtime: threads (default: the cores)
+  --count N       owners of the part many (default 1000)
+  --quick         a short form of each, to see that it works; written to benchmarks/.cache/quick
+nats-server is looked for in PATH, or NATS_SERVER names it. Flower is installed once, under benchmarks/peers.`;
+
+const { values: options } = parseArgs({
+  options: {
+    parts: { type: 'string', default: NAMES.join(',') },
+    threads: { type: 'string', default: String(availableParallelism()) },
+    count: { type: 'string' },
+    quick: { type: 'boolean', default: false },
+    help: { type: 'boolean', default: false },
+  },
+});
+if (options.help) {
+  console.log(HELP);
+  process.exit(0);
+}
+const names = options.parts.split(',');
+const unknown = names.find((name) => PARTS[name] === undefined);
+if (unknown !== undefined) {
+  console.error(`Expected --parts out of ${NAMES.join(', ')} but received "${unknown}".`);
+  process.exit(2);
+}
+const threads = Number(options.threads);
+const count = options.count === undefined ? undefined : Number(options.count);
+const machine = await describeMachine(threads);
+const results = resultFile('distribution', {
+  quick: options.quick,
+  empty: { version: 1, parts: {} },
+  render: (content) => distributionReport(content, NAMES),
+});
+for (const name of names) {
+  console.error(`${name} ...`);
+  const result = await PARTS[name]({ quick: options.quick, threads, count });
+  const date = new Date().toISOString().slice(0, 16).replace('T', ' ');
+  results.content.parts[name] = { date, quick: options.quick, machine, result };
+  results.save();
+}
+console.log(distributionReport(results.content, NAMES));
+console.error(`Written to ${results.markdown}`);
+process.exit(0);

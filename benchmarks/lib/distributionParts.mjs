@@ -1,0 +1,191 @@
+/** The parts of `npm run bench:distribution`. */
+import { performance } from 'node:perf_hooks';
+import { makeCase } from './cases.mjs';
+import { Net } from './distributionNet.mjs';
+import { runFederation } from './federation.mjs';
+import { FLOWERS, Flower } from './flower.mjs';
+import { treeCpuSeconds, watchMemory } from './processTree.mjs';
+import { randomModel } from './randomModel.mjs';
+import { median, spread } from './stats.mjs';
+
+const OWNERS = 8;
+const MODEL = 'smollm2-135m';
+const SMOLLM2 = { lora_r: 8, lora_alpha: 16 };
+
+/** Seconds and CPU of each round from the end of the one before; the first is left out. `sides`: roots of processes by name. */
+class RoundWatch {
+  #marks = [];
+  #sides;
+  #memory;
+
+  constructor(sides) {
+    this.#sides = sides;
+    this.#memory = watchMemory(sides);
+  }
+
+  merged(round) {
+    const cpu = Object.fromEntries(Object.entries(this.#sides).map(([name, roots]) => [name, treeCpuSeconds(roots())]));
+    this.#marks[round] = { at: performance.now() / 1000, cpu };
+    if (round === 1) this.#memory.begin();
+  }
+
+  result() {
+    const peak = this.#memory.stop();
+    const later = this.#marks.slice(2).map((mark, i) => [mark, this.#marks[i + 1]]);
+    const names = Object.keys(this.#sides);
+    const byName = (of) => Object.fromEntries(names.map((name) => [name, of(name)]));
+    return {
+      round_seconds: spread(later.map(([mark, before]) => mark.at - before.at)),
+      cpu_seconds: byName((name) => median(later.map(([mark, before]) => mark.cpu[name] - before.cpu[name]))),
+      peak_bytes: byName((name) => peak[name]),
+    };
+  }
+}
+
+/** Rounds of owners whose training takes no time, over a real nats-server. */
+async function ourRounds(net, settings, { deadline, onMerged } = {}) {
+  let child;
+  const watch = new RoundWatch({
+    coordinator: () => (child ? [...net.servers, child.pid] : net.servers),
+    run: () => (child ? [child.pid] : []),
+    owners: () => net.owners,
+  });
+  const messages = { down: 0, up: 0 };
+  const rounds = [];
+  /** @type {Promise<{ down: number, up: number }> | undefined} */
+  let before;
+  const ended = await net.run(settings, {
+    ...(deadline === undefined ? {} : { deadline }),
+    onStart: (started) => {
+      child = started;
+    },
+    onEvent: ({ what, round, merged, down, up }) => {
+      if (what === 'described') before = net.traffic();
+      if (process.env.DEBUG) console.error(what, round, merged, Math.round(performance.now()));
+      if (what !== 'merged') return;
+      watch.merged(round);
+      rounds.push({ round, merged });
+      messages.down += down;
+      messages.up += up;
+      onMerged?.(round);
+    },
+  });
+  const at = await before;
+  const after = await net.traffic();
+  const traffic = { down: after.down - at.down, up: after.up - at.up };
+  return {
+    ...watch.result(),
+    rounds,
+    message_bytes: messages,
+    wire_bytes: traffic,
+    beyond: (traffic.down + traffic.up) / (messages.down + messages.up) - 1,
+    peak_rss_bytes: ended.peak_rss_bytes,
+    adapter_bytes: ended.adapter_bytes,
+  };
+}
+
+async function eightOwners({ quick }) {
+  const model = await randomModel(MODEL);
+  const net = await new Net().open(OWNERS);
+  try {
+    const joining = await net.join(1, model);
+    return { join_seconds: joining, ...(await ourRounds(net, { ...SMOLLM2, model, num_rounds: quick ? 3 : 8 })) };
+  } finally {
+    await net.close();
+  }
+}
+
+/** The same rounds with `runtime: threads`: one step of a few tokens, whose seconds are taken off. */
+async function threadsRounds({ quick, threads }) {
+  const rounds = quick ? 3 : 8;
+  const testCase = await makeCase('single', { clients: OWNERS, rounds, localSteps: 1, length: 8 });
+  const model = await randomModel(MODEL);
+  const run = await runFederation(testCase, {
+    ...{ model, precision: 'auto', kernels: 'auto', checkpointing: false, workers: threads, threads },
+  });
+  const later = (values) => median(values.slice(1));
+  const training = later(run.job_seconds);
+  return {
+    round_seconds: spread(run.round_seconds.slice(1)),
+    training_seconds: training,
+    beyond_seconds: later(run.round_seconds.map((seconds, i) => seconds - run.job_seconds[i] / threads)),
+    beyond_cpu_seconds: later(run.round_cpu_seconds.map((seconds, i) => seconds - run.job_seconds[i])),
+  };
+}
+
+async function owners(options) {
+  return { owners: OWNERS, nats: await eightOwners(options), threads: await threadsRounds(options) };
+}
+
+/** One release of Flower: FedAvg as documented, with replies looked for at once, and the latter with next to nothing in a message. */
+async function flowerRounds(kind, values, { quick }) {
+  const flower = await new Flower(kind).open(OWNERS);
+  const rounds = quick ? 2 : 4;
+  const measure = async (settings) => {
+    const watch = new RoundWatch({ coordinator: () => [flower.coordinator], owners: () => flower.owners });
+    await flower.run({ values, rounds, ...settings }, (round) => watch.merged(round));
+    return watch.result();
+  };
+  try {
+    return {
+      ...{ version: flower.version, kind },
+      eager: await measure({ polling: 0.05 }),
+      ...(quick ? {} : { documented: await measure({}), empty: await measure({ polling: 0.05, values: 1 }) }),
+    };
+  } finally {
+    await flower.close();
+  }
+}
+
+async function flower(options) {
+  const ours = await eightOwners(options);
+  const values = ours.adapter_bytes / 4;
+  const kinds = options.flower?.split(',') ?? FLOWERS;
+  const flowers = [];
+  for (const kind of kinds) flowers.push(await flowerRounds(kind, values, options));
+  return { owners: OWNERS, ours, flowers };
+}
+
+const LIGHT = { lora_r: 2, lora_alpha: 4 };
+
+/** Rounds of the part `many`: the first is left out, in one of them owners end, and after it they come back. */
+const MANY_ROUNDS = 6;
+const DYING_ROUND = 4;
+
+/** Many owners in few processes, of which one ends in the middle of a round, and is started again after it. */
+async function many({ quick, count = quick ? 50 : 1000 }) {
+  const processes = 5;
+  const perProcess = Math.ceil(count / processes);
+  const deadline = quick ? 5 : 20;
+  const net = await new Net().open(count);
+  try {
+    const joinSeconds = await net.join(perProcess, 'embedded');
+    const [dying] = net.agents;
+    const settings = { ...LIGHT, model: 'embedded', num_rounds: MANY_ROUNDS, min_clients: 1, retries: 0 };
+    const measured = await ourRounds(net, settings, {
+      deadline,
+      onMerged: (round) => {
+        if (round === DYING_ROUND - 1) setTimeout(() => dying.kill('SIGKILL'), 1000);
+        if (round === DYING_ROUND) net.agents[0] = net.startAgents(dying.of, 'embedded');
+      },
+    });
+    const values = measured.round_seconds.values;
+    const rounds = measured.rounds.map((one, i) => ({ ...one, seconds: i === 0 ? null : values[i - 1] }));
+    return {
+      owners: count,
+      processes,
+      died: perProcess,
+      dying_round: DYING_ROUND,
+      deadline,
+      join_seconds: joinSeconds,
+      ...measured,
+      rounds,
+      // Who was killed took its counts along.
+      beyond: null,
+    };
+  } finally {
+    await net.close();
+  }
+}
+
+export const PARTS = { owners, flower, many };

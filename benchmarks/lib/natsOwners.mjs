@@ -2,6 +2,7 @@
  * A process with owners whose training takes no time, for distributionNet.mjs: real agents (connection, signatures, pieces, what an owner
  * keeps) that answer what they are asked at once, with an adapter of the shape that came.
  */
+import { setMaxListeners } from 'node:events';
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { library } from './paths.mjs';
@@ -45,6 +46,7 @@ const onStatus = (text) => {
   if (!isQuiet) console.error(text);
 };
 const connections = [];
+setMaxListeners(0, signal);
 
 async function start({ invite, home }) {
   const keys = await takeUpInvite(home, readInvite(invite), { signal, onStatus });

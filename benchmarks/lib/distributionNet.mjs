@@ -68,6 +68,7 @@ export class Net {
     this.#serve = spawn(process.execPath, [join(ROOT, 'dist/cli/main.js'), 'federation', 'serve', this.dir], {
       stdio: ['ignore', 'ignore', 'pipe'],
     });
+    process.once('exit', () => this.#serve.kill());
     this.#serve.stderr.setEncoding('utf8');
     await new Promise((resolve, reject) => {
       this.#serve.stderr.on('data', (text) => {

@@ -3,7 +3,7 @@ import { performance } from 'node:perf_hooks';
 import { makeCase } from './cases.mjs';
 import { Net } from './distributionNet.mjs';
 import { runFederation } from './federation.mjs';
-import { FLOWERS, Flower } from './flower.mjs';
+import { Flower } from './flower.mjs';
 import { treeCpuSeconds, watchMemory } from './processTree.mjs';
 import { randomModel } from './randomModel.mjs';
 import { median, spread } from './stats.mjs';
@@ -43,7 +43,7 @@ class RoundWatch {
 }
 
 /** Rounds of owners whose training takes no time, over a real nats-server. */
-async function ourRounds(net, settings, { deadline, onMerged } = {}) {
+async function ourRounds(net, settings, { deadline, onEvent } = {}) {
   let child;
   const watch = new RoundWatch({
     coordinator: () => (child ? [...net.servers, child.pid] : net.servers),
@@ -61,15 +61,17 @@ async function ourRounds(net, settings, { deadline, onMerged } = {}) {
     },
     onEvent: ({ what, round, merged, down, up }) => {
       if (what === 'described') before = net.traffic();
-      if (process.env.DEBUG) console.error(what, round, merged, Math.round(performance.now()));
+      onEvent?.(what, round);
       if (what !== 'merged') return;
       watch.merged(round);
       rounds.push({ round, merged });
       messages.down += down;
       messages.up += up;
-      onMerged?.(round);
     },
   });
+  if (deadline === undefined && rounds.some(({ merged }) => merged !== net.owners.length)) {
+    throw new Error(`Expected ${net.owners.length} owners in every round but merged ${JSON.stringify(rounds)}.`);
+  }
   const at = await before;
   const after = await net.traffic();
   const traffic = { down: after.down - at.down, up: after.up - at.up };
@@ -101,7 +103,7 @@ async function threadsRounds({ quick, threads }) {
   const testCase = await makeCase('single', { clients: OWNERS, rounds, localSteps: 1, length: 8 });
   const model = await randomModel(MODEL);
   const run = await runFederation(testCase, {
-    ...{ model, precision: 'auto', kernels: 'auto', checkpointing: false, workers: threads, threads },
+    ...{ model, precision: 'int8', kernels: 'auto', checkpointing: false, workers: threads, threads },
   });
   const later = (values) => median(values.slice(1));
   const training = later(run.job_seconds);
@@ -117,34 +119,33 @@ async function owners(options) {
   return { owners: OWNERS, nats: await eightOwners(options), threads: await threadsRounds(options) };
 }
 
-/** One release of Flower: FedAvg as documented, with replies looked for at once, and the latter with next to nothing in a message. */
-async function flowerRounds(kind, values, { quick }) {
+/**
+ * One release of Flower beside ours: FedAvg as documented, with replies looked for at once, and the latter with next to nothing in a
+ * message.
+ */
+const against = (kind) => async (options) => {
+  const ours = await eightOwners(options);
+  const values = ours.adapter_bytes / 4;
   const flower = await new Flower(kind).open(OWNERS);
-  const rounds = quick ? 2 : 4;
   const measure = async (settings) => {
     const watch = new RoundWatch({ coordinator: () => [flower.coordinator], owners: () => flower.owners });
-    await flower.run({ values, rounds, ...settings }, (round) => watch.merged(round));
+    await flower.run({ values, ...settings }, (round) => watch.merged(round));
     return watch.result();
   };
+  const eager = { polling: 0.05 };
   try {
+    if (options.quick)
+      return { owners: OWNERS, ours, version: flower.version, eager: await measure({ ...eager, rounds: 2 }) };
     return {
-      ...{ version: flower.version, kind },
-      eager: await measure({ polling: 0.05 }),
-      ...(quick ? {} : { documented: await measure({}), empty: await measure({ polling: 0.05, values: 1 }) }),
+      ...{ owners: OWNERS, ours, version: flower.version },
+      eager: await measure({ ...eager, rounds: 4 }),
+      documented: await measure({ rounds: 4 }),
+      empty: await measure({ ...eager, values: 1, rounds: 3 }),
     };
   } finally {
     await flower.close();
   }
-}
-
-async function flower(options) {
-  const ours = await eightOwners(options);
-  const values = ours.adapter_bytes / 4;
-  const kinds = options.flower?.split(',') ?? FLOWERS;
-  const flowers = [];
-  for (const kind of kinds) flowers.push(await flowerRounds(kind, values, options));
-  return { owners: OWNERS, ours, flowers };
-}
+};
 
 const LIGHT = { lora_r: 2, lora_alpha: 4 };
 
@@ -153,10 +154,10 @@ const MANY_ROUNDS = 6;
 const DYING_ROUND = 4;
 
 /** Many owners in few processes, of which one ends in the middle of a round, and is started again after it. */
-async function many({ quick, count = quick ? 50 : 1000 }) {
+async function many({ quick, count = quick ? 20 : 1000 }) {
   const processes = 5;
   const perProcess = Math.ceil(count / processes);
-  const deadline = quick ? 5 : 20;
+  const deadline = quick ? 10 : 20;
   const net = await new Net().open(count);
   try {
     const joinSeconds = await net.join(perProcess, 'embedded');
@@ -164,12 +165,17 @@ async function many({ quick, count = quick ? 50 : 1000 }) {
     const settings = { ...LIGHT, model: 'embedded', num_rounds: MANY_ROUNDS, min_clients: 1, retries: 0 };
     const measured = await ourRounds(net, settings, {
       deadline,
-      onMerged: (round) => {
-        if (round === DYING_ROUND - 1) setTimeout(() => dying.kill('SIGKILL'), 1000);
-        if (round === DYING_ROUND) net.agents[0] = net.startAgents(dying.of, 'embedded');
+      onEvent: (what, round) => {
+        if (round !== DYING_ROUND) return;
+        if (what === 'begun') setTimeout(() => dying.kill('SIGKILL'), quick ? 0 : 1000);
+        if (what === 'merged') net.agents[0] = net.startAgents(dying.of, 'embedded');
       },
     });
-    const values = measured.round_seconds.values;
+    const missed = measured.rounds.find(
+      ({ round, merged }) => round !== DYING_ROUND && round !== DYING_ROUND + 1 && merged < count,
+    );
+    if (missed) throw new Error(`Expected ${count} owners in round ${missed.round} but ${missed.merged} were merged.`);
+    const { values } = measured.round_seconds;
     const rounds = measured.rounds.map((one, i) => ({ ...one, seconds: i === 0 ? null : values[i - 1] }));
     return {
       owners: count,
@@ -188,4 +194,4 @@ async function many({ quick, count = quick ? 50 : 1000 }) {
   }
 }
 
-export const PARTS = { owners, flower, many };
+export const PARTS = { owners, flower: against('flower'), 'flower-grpc': against('flower-grpc'), many };

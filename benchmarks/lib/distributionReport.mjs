@@ -14,6 +14,35 @@ const ourSides = ({ cpu_seconds: { coordinator, owners }, peak_bytes: peak }) =>
 });
 const flowerSides = ({ cpu_seconds: cpu, peak_bytes: memory }) => ({ cpu, memory });
 
+function againstFlower({ owners, ours, version, documented, eager, empty }, note) {
+  const us = ourSides(ours);
+  const row = (name, result, sides) => [
+    name,
+    seconds(result.round_seconds),
+    times(result.round_seconds.median / ours.round_seconds.median),
+    number(total(sides.cpu)),
+    bytes(sides.memory.coordinator),
+    bytes(sides.memory.owners),
+    times(total(sides.memory) / total(us.memory)),
+  ];
+  return [
+    `## Against flwr ${version}${note} (${owners} owners, ${bytes(ours.adapter_bytes)} down and up, FedAvg)`,
+    table(
+      ['', 'seconds a round', 'of ours', 'CPU seconds', 'memory at the coordinator', 'of all owners', 'of ours, all'],
+      [
+        row('fedtune', ours, us),
+        ...(documented ? [row('flwr, as documented', documented, flowerSides(documented))] : []),
+        row('flwr, looking every 50 ms', eager, flowerSides(eager)),
+        ...(empty ? [row('the same, with 4 bytes', empty, flowerSides(empty))] : []),
+      ],
+    ),
+    `${ROUND} CPU: of all processes of both sides. Memory: the most in any moment (PSS, shared pages once). Clients of both answer at once with what they were sent; both merge by FedAvg. ` +
+      'Flower: SuperLink and a SuperNode an owner, each of which starts its app in a process of its own, as is its default; one array, no TLS, state in memory, no evaluation. ' +
+      '"As documented" is `FedAvg.start`, which looks for replies every 3 s; "looking every 50 ms" does the same with `push_messages` and `pull_messages`. ' +
+      "With 4 bytes: what a round takes without arrays, most of it starting apps. At most half of Flower's time and memory was wanted.",
+  ];
+}
+
 const RENDER = {
   owners: ({ owners, nats, threads }) => [
     `## ${owners} owners, adapters of ${bytes(nats.adapter_bytes)} (SmolLM2-135M, rank 8)`,
@@ -41,39 +70,8 @@ const RENDER = {
     `Bytes on the wire beyond the encoded messages: ${percent(nats.beyond)} (${bytes(nats.wire_bytes.down + nats.wire_bytes.up)} for ${bytes(nats.message_bytes.down + nats.message_bytes.up)}; < 2 % wanted).`,
     `Memory: the run ${bytes(nats.peak_bytes.run)}, nats-server and \`fedtune federation serve\` ${bytes(nats.peak_bytes.coordinator - nats.peak_bytes.run)}, an agent ${bytes(nats.peak_bytes.owners / owners)}.`,
   ],
-  flower: ({ owners, ours, flowers }) => {
-    const us = ourSides(ours);
-    const row = (name, result, sides) => [
-      name,
-      seconds(result.round_seconds),
-      times(result.round_seconds.median / ours.round_seconds.median),
-      number(total(sides.cpu)),
-      bytes(sides.memory.coordinator),
-      bytes(sides.memory.owners),
-      times(total(sides.memory) / total(us.memory)),
-    ];
-    return [
-      `## Against Flower (${owners} owners, ${bytes(ours.adapter_bytes)} down and up, FedAvg)`,
-      table(
-        ['', 'seconds a round', 'of ours', 'CPU seconds', 'memory at the coordinator', 'of all owners', 'of ours, all'],
-        [
-          row('fedtune', ours, us),
-          ...flowers.flatMap(({ version, kind, documented, eager, empty }) => {
-            const name = `flwr ${version}${kind === 'flower-grpc' ? ' (gRPC)' : ''}`;
-            return [
-              ...(documented ? [row(`${name}, as documented`, documented, flowerSides(documented))] : []),
-              row(`${name}, looking every 50 ms`, eager, flowerSides(eager)),
-              ...(empty ? [row(`${name}, the same with 4 bytes`, empty, flowerSides(empty))] : []),
-            ];
-          }),
-        ],
-      ),
-      `${ROUND} CPU: of all processes of both sides. Memory: the most in any moment (PSS, shared pages once). Clients of both answer at once with what they were sent; both merge by FedAvg. ` +
-        'Flower: SuperLink and a SuperNode an owner, each starting its app in a process of its own as is its default; one array, no TLS, state in memory, no evaluation. ' +
-        '"As documented" is `FedAvg.start`, which looks for replies every 3 s; "looking every 50 ms" does the same with `push_messages` and `pull_messages`. ' +
-        "With 4 bytes: what a round takes without arrays, most of it starting apps. At most half of Flower's time and memory was wanted.",
-    ];
-  },
+  flower: (part) => againstFlower(part, ''),
+  'flower-grpc': (part) => againstFlower(part, ', the last one over gRPC'),
   many: (part) => [
     `## ${part.owners} owners in ${part.processes} processes, adapters of ${(part.adapter_bytes / 1000).toFixed(0)} kB`,
     table(

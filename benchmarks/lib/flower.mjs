@@ -5,12 +5,10 @@ import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { peersPython } from '../peers/python.mjs';
 import { freePort } from './distributionNet.mjs';
-import { CACHE, PEERS } from './paths.mjs';
+import { CACHE, library, PEERS } from './paths.mjs';
+import { killTrees } from './processTree.mjs';
 
 const LOOK_MS = 20;
-
-/** The releases that are measured: the newest, and the last one with gRPC between SuperLink and SuperNodes. */
-export const FLOWERS = ['flower', 'flower-grpc'];
 
 /**
  * Flower as its documentation deploys it: a SuperLink, a SuperNode an owner, each of which starts its app in a process of its own; on
@@ -19,8 +17,12 @@ export const FLOWERS = ['flower', 'flower-grpc'];
 export class Flower {
   #root = mkdtempSync(join(CACHE, 'flower-'));
   #children = [];
+  /** Apps are not ended with who started them. */
+  #end = () => killTrees(this.#children.map(({ pid }) => pid));
 
+  /** `kind`: `flower`, the newest release, or `flower-grpc`, the last one with gRPC between SuperLink and SuperNodes. */
   constructor(kind) {
+    process.once('exit', this.#end);
     this.kind = kind;
     this.bin = dirname(peersPython(kind));
     const env = {
@@ -54,13 +56,13 @@ export class Flower {
       ...['--insecure', '--port', port, '--disable-runtime-dependency-installation'].map(String),
       ...(isGrpc ? ['--fleet-api-type', 'grpc-rere', '--fleet-api-address', `127.0.0.1:${fleet}`] : []),
     ]);
-    await sleep(5000);
+    const { isListening } = await library('federation/natsServer.js');
+    while (!(await isListening('127.0.0.1', fleet))) await sleep(200);
     this.owners = [];
     for (let i = 0; i < nodes; i++) {
       const args = ['--insecure', '--superlink', `127.0.0.1:${fleet}`, '--port', String(await freePort())];
       this.owners.push(this.#start('flower-supernode', [...args, ...(isGrpc ? ['--grpc-rere'] : [])]));
     }
-    await sleep(5000);
     return this;
   }
 
@@ -74,7 +76,7 @@ export class Flower {
     });
     const [code] = await once(flwr, 'exit');
     if (code !== 0) throw new Error(`"flwr run" ended with ${code}.`);
-    const until = Date.now() + 300_000;
+    const until = Date.now() + 200_000;
     for (let seen = 0; seen <= rounds; await sleep(LOOK_MS)) {
       const lines = existsSync(events) ? readFileSync(events, 'utf8').trim().split('\n').filter(Boolean) : [];
       for (; seen < lines.length; seen++) {
@@ -82,19 +84,15 @@ export class Flower {
         if (round > 0 && replies !== this.nodes) throw new Error(`${replies} of ${this.nodes} nodes answered.`);
         onRound(round);
       }
-      if (Date.now() > until) throw new Error('Flower gave no result within five minutes.');
+      if (Date.now() > until) throw new Error('Flower gave no result within 200 s.');
     }
   }
 
   async close() {
-    for (const child of this.#children.reverse()) {
-      if (child.exitCode !== null || child.signalCode !== null) continue;
-      const ended = once(child, 'exit');
-      child.kill('SIGTERM');
-      const timer = setTimeout(() => child.kill('SIGKILL'), 10_000);
-      await ended;
-      clearTimeout(timer);
-    }
+    process.off('exit', this.#end);
+    this.#end();
+    // What an app writes as it ends.
+    await sleep(1000);
     rmSync(this.#root, { recursive: true, force: true });
   }
 }

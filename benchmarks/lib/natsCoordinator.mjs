@@ -10,6 +10,7 @@ const { describeOwners } = await library('run/owners.js');
 const { runRounds } = await library('server/loop.js');
 
 const { dir, settings, deadline } = JSON.parse(process.argv[2]);
+process.on('disconnect', () => process.exit());
 const say = (what, more) => process.send({ what, at: performance.now(), ...more });
 
 const config = parseConfig({

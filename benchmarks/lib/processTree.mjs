@@ -59,6 +59,17 @@ export function treeBytes(roots) {
   return 1024 * kilobytes;
 }
 
+/** Ends these processes and all below them. */
+export function killTrees(roots) {
+  for (const pid of treesOf(roots)) {
+    try {
+      process.kill(pid, 'SIGKILL');
+    } catch {
+      // It has ended already.
+    }
+  }
+}
+
 /** Looks at the memory of several sides again and again: the most that each had, until `stop`. `sides`: roots by name. */
 export function watchMemory(sides, everyMs = 250) {
   const peak = Object.fromEntries(Object.keys(sides).map((name) => [name, 0]));

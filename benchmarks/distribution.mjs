@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { PARTS } from './lib/distributionParts.mjs';
 import { distributionReport } from './lib/distributionReport.mjs';
 import { describeMachine } from './lib/machine.mjs';
+import { library } from './lib/paths.mjs';
 import { resultFile } from './lib/resultFile.mjs';
 
 const NAMES = Object.keys(PARTS);
@@ -38,7 +39,9 @@ if (unknown !== undefined) {
 }
 const threads = Number(options.threads);
 const count = options.count === undefined ? undefined : Number(options.count);
-const machine = await describeMachine(threads);
+const nats = await (await library('federation/natsServer.js')).findNatsServer();
+const described = await describeMachine(threads, false);
+const machine = { ...described, versions: { ...described.versions, 'nats-server': nats.version } };
 const results = resultFile('distribution', {
   quick: options.quick,
   empty: { version: 1, parts: {} },

@@ -11,8 +11,11 @@ export function bestPeak(threads, tries = 3) {
   return { fp32: best('fp32'), bf16: best('bf16'), int8: best('int8'), read: best('read') };
 }
 
-/** What was measured on: processor, its features, cores, memory, versions, and its measured peak with one and all threads. */
-export async function describeMachine(threads) {
+/**
+ * What was measured on: processor, its features, cores, memory, versions, and its measured peak with one and all threads (`hasPeak`: where
+ * the arithmetic is what counts).
+ */
+export async function describeMachine(threads, hasPeak = true) {
   const { loadBinding, findGgmlLibrary } = await library('native/load.js');
   const { version } = await library('version.js');
   const binding = loadBinding();
@@ -26,6 +29,6 @@ export async function describeMachine(threads) {
     system: `${process.platform}-${process.arch} ${release()}`,
     threads,
     versions: { fedtune: version, node: process.version, ggml: binding.ggmlVersion(findGgmlLibrary()) },
-    peak: { one_thread: bestPeak(1), all_threads: bestPeak(threads) },
+    peak: hasPeak ? { one_thread: bestPeak(1), all_threads: bestPeak(threads) } : null,
   };
 }

@@ -24,13 +24,17 @@ export function table(headings, rows) {
 
 /** What was measured on, as a list. */
 export function machineLines(machine) {
-  const { one_thread: one, all_threads: all } = machine.peak;
   const rates = (peak) =>
     `fp32 ${number(peak.fp32)} GFLOP/s, bf16 ${number(peak.bf16)}, int8 ${number(peak.int8)} GOP/s`;
   const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`);
-  return [
+  const lines = [
     `- ${machine.cpu}, ${machine.cores} cores (${machine.features.join(', ')}), ${machine.memory_gib} GiB, ${machine.system}`,
-    `- ${machine.threads} threads on both sides; ${versions.join(', ')}`,
+    `- ${machine.threads} threads${machine.peak === null ? '' : ' on both sides'}; ${versions.join(', ')}`,
+  ];
+  if (machine.peak === null) return lines;
+  const { one_thread: one, all_threads: all } = machine.peak;
+  return [
+    ...lines,
     `- measured peak: ${rates(one)} and ${number(one.read)} GB/s read with one thread; ${rates(all)} and ${number(all.read)} GB/s with ${machine.threads}`,
   ];
 }

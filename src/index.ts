@@ -103,7 +103,6 @@ export { type MergeRow, mergeMean } from './merge/mean.js';
 export { type RobustResult, robustMerge } from './merge/robust.js';
 export { type AveragingMethod, averaging } from './methods/averaging.js';
 export type { ClientHooks, DoneTurn, Turn } from './methods/averagingClient.js';
-export type { FactorRule, MergedRound, Outgoing, ServerHooks, Share } from './methods/averagingServer.js';
 export { METHODS, type MethodId, methodOf } from './methods/index.js';
 export {
   type AggregateResult,
@@ -123,6 +122,7 @@ export {
   type ServerInit,
   type StateDocument,
 } from './methods/method.js';
+export type { FactorRule, MergedRound, Outgoing, ServerHooks, Share } from './methods/serverHooks.js';
 export { trackOf } from './methods/tracks.js';
 export { type CheckedUpdate, checkUpdates, type Expected, noteOf, partOf } from './methods/updates.js';
 export { clientWeight } from './methods/weights.js';

@@ -1,6 +1,6 @@
 import { z } from 'zod';
-import type { ServerHooks } from './averagingServer.js';
 import type { Capabilities, ServerInit } from './method.js';
+import type { ServerHooks } from './serverHooks.js';
 import { server_lr } from './serverRate.js';
 
 /** How an adaptive server turns delta = mean - theta into a step (Reddi et al., arXiv 2003.00295, algorithm 2). */

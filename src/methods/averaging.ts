@@ -1,6 +1,7 @@
 import { averagingClient, type ClientHooks } from './averagingClient.js';
-import { AveragingServer, type FactorRule, type ServerHooks } from './averagingServer.js';
+import { AveragingServer } from './averagingServer.js';
 import type { Method, MethodInit, OptionsOf, ServerInit, Shape } from './method.js';
+import type { FactorRule, ServerHooks } from './serverHooks.js';
 
 /** A method that averages factors, by where it differs from fedavg. */
 export interface AveragingMethod<Options extends Shape, Id extends string>

@@ -1,7 +1,6 @@
 import { type Factors, factorMask } from '../adapter/factors.js';
 import type { Adapter } from '../adapter/layout.js';
 import { type Parts, packPart, unpackPart } from '../adapter/part.js';
-import type { FactorRule } from './averagingServer.js';
 import type {
   ClientAdapters,
   ClientContext,
@@ -11,6 +10,7 @@ import type {
   Sending,
   StateDocument,
 } from './method.js';
+import type { FactorRule } from './serverHooks.js';
 import { trackOf } from './tracks.js';
 import { partOf } from './updates.js';
 import type { Phase, Track, TrackResult, TrainPhase } from './work.js';

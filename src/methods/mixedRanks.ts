@@ -7,8 +7,8 @@ import {
 } from '../adapter/components.js';
 import { expandRanks } from '../adapter/init.js';
 import { type Part, packPart } from '../adapter/part.js';
-import type { ServerHooks } from './averagingServer.js';
 import type { ClientInfo, ServerInit } from './method.js';
+import type { ServerHooks } from './serverHooks.js';
 import type { CheckedUpdate } from './updates.js';
 
 /** What methods share whose merged adapter has the largest rank of all clients and whose clients get its first ranks. */

@@ -1,7 +1,9 @@
 import type { Command } from 'commander';
 import { ConfigError, RunError } from '../errors.js';
 import { shortNames } from '../eval/subjects.js';
+import { writeAtomic } from '../files.js';
 import { compareRuns, type NamedRun, type RunComparison } from '../report/compareRuns.js';
+import { comparePage } from '../report/page/compare.js';
 import { plainTable } from '../report/plainTable.js';
 import { readRecord } from '../report/record.js';
 import { shown } from '../text.js';
@@ -58,9 +60,21 @@ export function addCompareCommand(program: Command, { stdout }: CliContext): voi
     .description('set finished runs side by side: what is set otherwise, scores, paired differences to the first')
     .argument('<run...>', 'run folders')
     .option('--json', 'print one JSON document')
-    .action(async (names: readonly string[], { json }: { json?: boolean }) => {
+    .option('--html <file>', 'write a page of them, with the curves of all in one')
+    .action(async (names: readonly string[], { json, html }: { json?: boolean; html?: string }) => {
       if (names.length < 2) throw new ConfigError('Expected two runs or more to compare.');
-      const comparison = compareRuns(await Promise.all(names.map(readRun)));
+      const runs = await Promise.all(names.map(readRun));
+      const comparison = compareRuns(runs);
+      if (html !== undefined) {
+        const short = shortNames(names);
+        await writeAtomic(
+          html,
+          comparePage(
+            runs.map(({ record }, i) => ({ name: short[i]!, record })),
+            comparison,
+          ),
+        );
+      }
       stdout.write(json ? `${JSON.stringify(comparison)}\n` : text(comparison));
     });
 }

@@ -4,8 +4,6 @@ import { pairedDifferences } from '../paired.js';
 import type { RunRecord } from '../record.js';
 import { section, tableBox } from './parts.js';
 
-const percent = (share: number): string => `${share > 0 ? '+' : ''}${(100 * share).toFixed(1)} %`.replace('-', '−');
-
 const INTRO =
   'Mean perplexity of the owners under one kind of adapter against what each could have had alone, on the same test examples. The ' +
   'interval holds 95 % of many draws of the examples (paired bootstrap, within each owner); the p value is corrected for the rows of ' +

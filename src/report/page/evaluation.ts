@@ -2,7 +2,7 @@ import { extent } from '../../extent.js';
 import { shown } from '../../text.js';
 import { html, type Markup } from '../escape.js';
 import type { RunRecord } from '../record.js';
-import { ppl } from './kinds.js';
+import { percent, ppl } from './kinds.js';
 import { MAX_PICTURES, MAX_ROWS, section, shownOf } from './parts.js';
 
 const scrolled = (label: string, table: Markup): Markup =>
@@ -47,8 +47,6 @@ export function crossSection({ evaluation }: RunRecord): Markup | undefined {
     ),
   ]);
 }
-
-const percent = (share: number): string => `${share > 0 ? '+' : ''}${(100 * share).toFixed(1)} %`.replace('-', '−');
 
 /** General text before and after. */
 export function forgettingSection({ evaluation }: RunRecord): Markup | undefined {

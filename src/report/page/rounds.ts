@@ -21,7 +21,7 @@ function seriesOf(values: Values, xs: readonly number[]): Series[] {
 const axis = (value: number): string => short(value);
 
 /** What was sent, and the simulated time, after each evaluated round; both grow with the rounds. */
-function costsAtEvaluations({ events }: RunRecord): { readonly bytes: number[]; readonly seconds: number[] } {
+export function costsAtEvaluations({ events }: RunRecord): { readonly bytes: number[]; readonly seconds: number[] } {
   const costs = { bytes: [] as number[], seconds: [] as number[] };
   let [next, bytes, seconds] = [0, 0, 0];
   for (const { round } of events.evaluation) {

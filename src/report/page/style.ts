@@ -49,6 +49,7 @@ svg text{fill:var(--muted);font-size:11px;font-family:inherit;font-variant-numer
 .ring{fill:none;stroke:var(--c);stroke-width:1.6}
 g:hover>.mark{stroke:var(--ink)}
 .k-base{--c:var(--base)}.k-local{--c:var(--local)}.k-global,.k-loss,.k-down{--c:var(--global)}.k-personalized,.k-up{--c:var(--personalized)}.k-unmerged{--c:var(--unmerged)}.k-tuned{--c:var(--tuned)}
+.r-0{--c:var(--c0)}.r-1{--c:var(--c1)}.r-2{--c:var(--c2)}.r-3{--c:var(--c3)}.r-4{--c:var(--c4)}.r-5{--c:var(--c5)}.r-6{--c:var(--c6)}.r-7{--c:var(--c7)}
 .c-0{fill:var(--c0)}.c-1{fill:var(--c1)}.c-2{fill:var(--c2)}.c-3{fill:var(--c3)}.c-4{fill:var(--c4)}.c-5{fill:var(--c5)}.c-6{fill:var(--c6)}.c-7{fill:var(--c7)}
 .p-merged{fill:var(--c2)}.p-joined{fill:var(--c4)}.p-late{fill:var(--c1)}.p-dropped{fill:var(--c7)}.p-failed{fill:var(--c5)}.p-none{fill:var(--none)}
 .legend{list-style:none;padding:0;display:flex;flex-wrap:wrap;gap:4px 16px;margin-top:8px;font-size:.85rem;color:var(--muted)}

@@ -255,6 +255,33 @@ describe('the report of a finished run', () => {
     expect(list).not.toContain('reason 8');
   });
 
+  it('has the curves of several runs in one page, by `fedtune compare --html`', async () => {
+    const other = join(folder, '<other>');
+    await cp(dir, other, { recursive: true });
+    const html = join(folder, 'compared.html');
+    await fedtune('compare', dir, other, '--html', html);
+    const compared = await readFile(html, 'utf8');
+    checkWellFormed(compared);
+    expect(compared).not.toContain('<other>');
+    expect(compared).not.toMatch(/<script|https?:\/\/(?!www.w3.org)/);
+    const curves = sectionOf(compared, 'curves');
+    const evaluations = (await events()).filter(({ type }) => type === 'evaluation') as {
+      round: number;
+      macro: Record<string, { ppl: number }>;
+    }[];
+    expect(curves.match(/<svg[^>]*role="img"/g)).toHaveLength(3);
+    for (const name of ['run', '&#60;other&#62;']) {
+      const points = [...curves.matchAll(new RegExp(`<title>${name}, round (\\d+): ([^<]*)</title>`, 'g'))];
+      const drawn = points.slice(0, evaluations.length).map(([, round, value]) => [Number(round), Number(value)]);
+      expect(drawn).toEqual(
+        evaluations.map(({ round, macro }) => [round, Number((macro.personalized ?? macro.base)!.ppl.toPrecision(4))]),
+      );
+    }
+    const { macro } = JSON.parse(await readFile(join(dir, 'metrics.json'), 'utf8'));
+    expect(sectionOf(compared, 'scores')).toContain(`<td>${digits(macro.take_home.ppl)}</td>`);
+    expect(sectionOf(compared, 'against')).toContain('<td>0.0 %</td>');
+  });
+
   it('is written anew by `fedtune report`, which prints the scores and leaves nothing else behind', async () => {
     await rm(join(dir, 'report.html'));
     const { stdout, stderr } = await fedtune('report', 'run', '--tensorboard', 'tb');

@@ -60,6 +60,7 @@ const RULES: readonly Rule[] = [
     c.eval_every === 0 &&
     (c.keep !== 'last' || c.early_stopping_patience !== null) &&
     `${c.keep === 'last' ? 'early_stopping_patience' : `keep: ${c.keep}`} needs scores during the run; set eval_every to 1 or more.`,
+  (c) => c.samples_every > 0 && c.samples.length === 0 && 'samples_every needs samples, the questions.',
   (c) => c.take_home === 'local' && c.method !== 'local' && !c.also_local && 'take_home: local needs also_local: true.',
   (c) =>
     c.take_home === 'tuned' &&

@@ -1,9 +1,9 @@
 import type { RunConfig } from '../config/schema.js';
 import { type PromptTemplate, resolveTemplate, type Split } from '../data/index.js';
-import { llamaCppFile } from '../export/index.js';
+import { answerAll, llamaCppFile } from '../export/index.js';
 import type { BaseModel } from '../model/index.js';
 import { scoreAnswer } from './answerScores.js';
-import { answerAll, loadOpenQuestions } from './answers.js';
+import { loadOpenQuestions } from './answers.js';
 import { loadQuestions, QUESTION_PROMPT, type TokenizedQuestion, tokenizeQuestions } from './choiceItems.js';
 import { loadClasses } from './classes.js';
 import { loadDataItems } from './dataItems.js';

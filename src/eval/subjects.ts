@@ -71,7 +71,9 @@ async function readRun(
   if (client !== undefined) return [{ name, adapter: await read(client) }];
   const shared = (await kindOf(opened.folderOf('global'))) === 'folder' ? ['global'] : [];
   const subjects: Subject[] = [];
-  for (const id of [...shared, ...opened.clients]) subjects.push({ name: `${run}:${id}`, adapter: await read(id) });
+  // Owners on machines of their own have theirs there.
+  const owners = opened.config.runtime === 'nats' ? [] : opened.clients;
+  for (const id of [...shared, ...owners]) subjects.push({ name: `${run}:${id}`, adapter: await read(id) });
   return subjects;
 }
 

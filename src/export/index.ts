@@ -1,3 +1,4 @@
+export { answerAll } from './answerAll.js';
 export { readGgufAdapter, writeGgufAdapter } from './ggufAdapter.js';
 export { LlamaCpp, llamaCppAnswers, llamaCppFile, type Speaker, tryLlamaCpp } from './llamaCpp.js';
 export { type MergeOptions, writeMergedGguf } from './merged.js';

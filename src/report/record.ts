@@ -6,11 +6,13 @@ import { readRunConfig } from '../config/ofRun.js';
 import { parseConfig } from '../config/parse.js';
 import type { RunConfig } from '../config/schema.js';
 import type { RunMetrics } from '../contracts/metrics.js';
+import type { SampleAnswer } from '../contracts/samples.js';
 import { sha256 } from '../sha256.js';
 import { evaluationSchema, type RunEvaluation } from './evaluation.js';
 import { number, type RunEvents, readEvents, which } from './events.js';
 import { type ReadScores, readExampleScores } from './exampleScores.js';
 import { readJson } from './jsonLines.js';
+import { readSamples } from './samples.js';
 
 const score = z.looseObject({ nll: number, ppl: number });
 
@@ -84,6 +86,8 @@ export interface RunRecord {
   readonly scores: ReadScores;
   /** What was scored after the run, of the same adapters. */
   readonly evaluation?: RunEvaluation;
+  /** Answers to the questions of the run file, so far. */
+  readonly samples: readonly SampleAnswer[];
   /** perfit.svg */
   readonly picture?: string;
 }
@@ -130,6 +134,7 @@ export async function readRecord(dir: string): Promise<RunRecord> {
     events,
     torn,
     scores: metrics ? await readExampleScores(dir, partition?.clients ?? metrics.clients) : { owners: [], missing: [] },
+    samples: await readSamples(dir),
     ...(metrics ? { metrics } : {}),
     ...(evaluation ? { evaluation } : {}),
     ...(partition ? { partition } : {}),

@@ -19,6 +19,7 @@ export const CONTENT = [
   'partition.json',
   'metrics.json',
   'evaluation.json',
+  'samples.jsonl',
   'owners',
   'perfit.svg',
   'report.html',

@@ -6,7 +6,16 @@ import { startedIn } from './content.js';
 import type { RunFolder, SavedRun } from './folder.js';
 
 /** Keys that change nothing about the result, or (`kernels`) are checked by what they lead to. */
-const FREE: readonly ConfigKey[] = ['runtime', 'workers', 'threads', 'output_dir', 'retries', 'kernels'];
+const FREE: readonly ConfigKey[] = [
+  'runtime',
+  'workers',
+  'threads',
+  'output_dir',
+  'retries',
+  'kernels',
+  'samples',
+  'samples_every',
+];
 
 function growthProblem(saved: RunConfig, wanted: RunConfig): string | undefined {
   if (wanted.num_rounds < saved.num_rounds) return 'it may grow, not shrink';

@@ -21,6 +21,7 @@ import { type OwnerFolder, startClients } from './owners.js';
 import { maskPicture } from './picture.js';
 import { type Prepared, prepare } from './prepare.js';
 import { resumeState } from './resume.js';
+import { checkSamples, sampleEnd, sampleRound } from './samples.js';
 import { Stopwatch } from './stopwatch.js';
 
 export interface RunOptions {
@@ -145,6 +146,9 @@ function hostOf({ prepared, opened, watch, show, observer }: Session, signal: Ab
     checkpoint: async (loop) => {
       const events = await folder.syncEvents();
       await folder.saveState({ config: prepared.config, ...inputs, events, ...watch.read(), loop });
+      await observer.attempt('Sampling answers', () =>
+        sampleRound(prepared, folder.dir, loop.round, opened.federation),
+      );
       await observer.afterCheckpoint();
     },
   };
@@ -159,6 +163,7 @@ async function finish({ prepared, opened, watch, show, observer }: Session, fini
     const picture = maskPicture(finished);
     if (picture) await folder.write('perfit.svg', picture);
   });
+  await observer.attempt('Sampling answers', () => sampleEnd(prepared, folder.dir, finished, partition.clients));
   const { seconds, trainSeconds } = watch.read();
   const { train, search, local, tune } = finished.state.totals;
   const metrics = makeMetrics(prepared, finished, {
@@ -205,6 +210,7 @@ export async function runFederation(options: RunOptions): Promise<RunResult> {
   try {
     const hub = watchDownloads(options);
     const prepared = await prepare(config, hub);
+    await checkSamples(prepared);
     requireRoomForBase(prepared.model.description, config.precision);
     const onStatus = (message: string) => options.onProgress?.({ kind: 'warning', message });
     const how = { resume, overwrite, signal, hub, onStatus, ...(tap ? { tap } : {}) };

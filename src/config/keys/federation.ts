@@ -65,6 +65,15 @@ export const federationKeys = {
     .describe(
       'The round whose adapters are taken home: the last, or the one with the lowest loss on validation, of the shared adapter and of every owner by itself.',
     ),
+  samples: z
+    .array(z.string().min(1))
+    .default([])
+    .describe('Questions that are answered before the first round and at the end, for the report; llama.cpp answers.'),
+  samples_every: z
+    .int()
+    .min(0)
+    .default(0)
+    .describe('Let the shared adapter answer them after every so many rounds as well; 0: never.'),
   early_stopping_patience: count
     .nullable()
     .default(null)

@@ -9,6 +9,7 @@ import { masksSection } from './masks.js';
 import { mergingSection } from './merging.js';
 import { ownersSection } from './owners.js';
 import { roundsSection } from './rounds.js';
+import { samplesSection } from './samples.js';
 import { SCRIPT, SCRIPT_HASH } from './script.js';
 import { settingsSection } from './settings.js';
 import { STYLE } from './style.js';
@@ -19,6 +20,7 @@ const SECTIONS: readonly ((record: RunRecord) => Markup | undefined)[] = [
   differencesSection,
   crossSection,
   forgettingSection,
+  samplesSection,
   roundsSection,
   masksSection,
   federationSection,
@@ -65,7 +67,7 @@ export function reportHtml(record: RunRecord, { events }: PageOptions = {}): str
 </head>
 <body>
 ${events !== undefined && liveBar(events)}<main>
-${headline(record)}${findField(record)}${SECTIONS.map((section) => section(record))}<footer id="made">Made by fedtune from the files of the run folder: config.yaml, events.jsonl, partition.json, metrics.json, evaluation.json, owners/*/scores.jsonl.</footer>
+${headline(record)}${findField(record)}${SECTIONS.map((section) => section(record))}<footer id="made">Made by fedtune from the files of the run folder: config.yaml, events.jsonl, partition.json, metrics.json, evaluation.json, samples.jsonl, owners/*/scores.jsonl.</footer>
 </main>
 <script type="module">${trusted(SCRIPT)}</script>
 </body>

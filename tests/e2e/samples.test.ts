@@ -1,0 +1,57 @@
+import { execFileSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, expect, it } from 'vitest';
+import type { SampleAnswer } from '../../src/contracts/samples.js';
+import { TINY_RUN } from '../support/tinyRun.js';
+
+const main = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
+const dir = mkdtempSync(join(tmpdir(), 'fedtune-samples-'));
+afterAll(() => rmSync(dir, { recursive: true, force: true }));
+
+const QUESTIONS = ['When do you open on <b>Monday</b>?', 'Who repairs locks?'];
+const SETTINGS = { ...TINY_RUN, num_rounds: 3, partition: 'iid', num_clients: 2, threads: 1, workers: 1 };
+
+function run(name: string, settings: Record<string, unknown>) {
+  const output = join(dir, name);
+  writeFileSync(join(dir, `${name}.yaml`), JSON.stringify({ ...SETTINGS, ...settings, output_dir: output }));
+  execFileSync(process.execPath, [main, 'run', join(dir, `${name}.yaml`)], { stdio: 'pipe' });
+  const { timing: _, ...metrics } = JSON.parse(readFileSync(join(output, 'metrics.json'), 'utf8'));
+  const adapter = readFileSync(join(output, 'adapters/global/adapter_model.safetensors'));
+  return { output, result: [metrics, createHash('sha256').update(adapter).digest('hex')] };
+}
+
+it.skipIf(!existsSync(main))(
+  'answers the questions of the run file while it runs, and changes nothing by it',
+  { timeout: 120_000 },
+  () => {
+    const without = run('without', {});
+    const { output, result } = run('with', { samples: QUESTIONS, samples_every: 2 });
+    expect(result).toEqual(without.result);
+    expect(existsSync(join(without.output, 'samples.jsonl'))).toBe(false);
+    const lines = readFileSync(join(output, 'samples.jsonl'), 'utf8')
+      .trim()
+      .split('\n')
+      .map((line): SampleAnswer => JSON.parse(line));
+    const said = lines.map(({ round, owner, which, prompt }) => [round, owner ?? which, prompt]);
+    const speakers = [
+      [0, 'base'],
+      [2, 'global'],
+      ...['global', ...result[0].clients.map(({ id }: { id: string }) => id)].map((who) => [3, who]),
+    ];
+    expect(said).toEqual(speakers.flatMap(([round, who]) => QUESTIONS.map((prompt) => [round, who, prompt])));
+    // As chat answers, which asks by the same template.
+    const chat = ['chat', output, '--owner', 'global', '--max-tokens', '96', '--json', '--prompt', ...QUESTIONS];
+    const answers = execFileSync(process.execPath, [main, ...chat], { encoding: 'utf8' })
+      .trim()
+      .split('\n');
+    const end = lines.filter(({ round, owner }) => round === 3 && owner === undefined);
+    expect(JSON.parse(answers[0]!).answers.global).toBe(end[0]!.answer);
+    const page = readFileSync(join(output, 'report.html'), 'utf8');
+    expect(page).toContain('<h3>When do you open on &#60;b&#62;Monday&#60;/b&#62;?</h3>');
+    expect(page.match(/<td class="names">/g)!.length).toBeGreaterThanOrEqual(lines.length);
+  },
+);

@@ -7,7 +7,7 @@ import { html, type Markup, trusted } from '../escape.js';
 import { formatBytes } from '../format.js';
 import type { RunRecord } from '../record.js';
 import { percent, ppl, short } from './kinds.js';
-import { figure, grid, section } from './parts.js';
+import { figure, grid, section, tableBox } from './parts.js';
 import { costsAtEvaluations } from './rounds.js';
 import { STYLE } from './style.js';
 
@@ -65,11 +65,14 @@ function curves(runs: readonly NamedRun[]): Markup {
 type Row = readonly [head: string, cells: readonly string[]];
 
 function table(label: string, names: readonly string[], rows: readonly Row[]): Markup {
-  return html`<div class="scroll" tabindex="0" role="region" aria-label="${label}"><table><thead><tr><th scope="col">${label}</th>${names.map(
-    (name) => html`<th scope="col">${name}</th>`,
-  )}</tr></thead><tbody>${rows.map(
-    ([head, cells]) => html`<tr><th scope="row">${head}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`,
-  )}</tbody></table></div>`;
+  return tableBox(
+    label,
+    html`<table><thead><tr><th scope="col">${label}</th>${names.map(
+      (name) => html`<th scope="col">${name}</th>`,
+    )}</tr></thead><tbody>${rows.map(
+      ([head, cells]) => html`<tr><th scope="row">${head}</th>${cells.map((cell) => html`<td>${cell}</td>`)}</tr>`,
+    )}</tbody></table>`,
+  );
 }
 
 /** Finished runs side by side as one HTML file that needs nothing else; names are those of the runs. */

@@ -2,6 +2,7 @@ import { html, type Markup } from '../escape.js';
 import { plural } from '../format.js';
 import { pairedDifferences } from '../paired.js';
 import type { RunRecord } from '../record.js';
+import { percent } from './kinds.js';
 import { section, tableBox } from './parts.js';
 
 const INTRO =

@@ -3,10 +3,7 @@ import { shown } from '../../text.js';
 import { html, type Markup } from '../escape.js';
 import type { RunRecord } from '../record.js';
 import { percent, ppl } from './kinds.js';
-import { MAX_PICTURES, MAX_ROWS, section, shownOf } from './parts.js';
-
-const scrolled = (label: string, table: Markup): Markup =>
-  html`<div class="scroll" tabindex="0" role="region" aria-label="${label}">${table}</div>`;
+import { MAX_PICTURES, MAX_ROWS, section, shownOf, tableBox } from './parts.js';
 
 type Results = NonNullable<NonNullable<RunRecord['evaluation']>['data']>['results'];
 
@@ -41,7 +38,7 @@ export function crossSection({ evaluation }: RunRecord): Markup | undefined {
     'Perplexity on the test examples of an owner (a row) under what an owner takes home (a column), scored on this machine after the run; ' +
     `an owner’s own adapter is in colour, the lowest of a row bold. ${ownIsBetter(results, all)}${shownOf(owners.length, all.length)}`;
   return section('cross', 'Everybody’s adapter on everybody’s examples', intro, [
-    scrolled(
+    tableBox(
       'Adapters against owners',
       html`<table><thead><tr><th scope="col">examples of</th>${heads}</tr></thead><tbody>${owners.map(row)}</tbody></table>`,
     ),
@@ -64,7 +61,7 @@ export function forgettingSection({ evaluation }: RunRecord): Markup | undefined
     'Perplexity on a text that nobody trained on, before (base) and after: where it rises, an adapter has forgotten some of what the base knew.' +
     ' The interval is that of a bootstrap over windows of the text (95 %).';
   return section('forgetting', 'What was forgotten', intro, [
-    scrolled(
+    tableBox(
       'Perplexity on a general text',
       html`<table><thead><tr><th scope="col">adapter</th><th scope="col">perplexity</th><th scope="col">against base</th><th scope="col">95 % interval</th></tr></thead><tbody>${rows}</tbody></table>`,
     ),

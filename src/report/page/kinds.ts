@@ -27,3 +27,7 @@ export function short(value: number): string {
   if (size >= 1e5 || size < 1e-3) return value.toExponential().replace('e+', 'e');
   return String(Number(value.toPrecision(4)));
 }
+
+/** A change as a share, with its sign. */
+export const percent = (share: number): string =>
+  `${share > 0 ? '+' : ''}${(100 * share).toFixed(1)} %`.replace('-', '−');

@@ -12,6 +12,7 @@ import { addDoctorCommand } from './doctor.js';
 import { addEvalCommand } from './eval.js';
 import { addExportCommand } from './export.js';
 import { addFederationCommand } from './federation.js';
+import { addInitCommand } from './init.js';
 import { addInspectCommand } from './inspect.js';
 import { addJoinCommand } from './join.js';
 import { addKeysCommand } from './keys.js';
@@ -24,7 +25,7 @@ import { addStartCommand } from './start.js';
 
 const OTHER = 'Other:';
 const GROUPS: readonly [string, readonly ((program: Command, context: CliContext) => void)[]][] = [
-  ['Begin:', [addStartCommand, addDoctorCommand, addModelsCommand]],
+  ['Begin:', [addStartCommand, addInitCommand, addDoctorCommand, addModelsCommand]],
   ['Look before:', [addDataCommand, addInspectCommand, addKeysCommand]],
   ['Train:', [addPlanCommand, addRunCommand]],
   ['Look after:', [addReportCommand, addCompareCommand, addEvalCommand, addChatCommand]],

@@ -17,6 +17,13 @@ export interface WorkPlan {
   readonly finalScore: number;
 }
 
+/** An owner in the middle of a round of training. A method that trains more than the run file says takes more steps than `of`. */
+export interface OwnerAtWork {
+  readonly client: string;
+  readonly steps: number;
+  readonly of: number;
+}
+
 /** Live progress of the rounds, for a display only. Asynchronous mode counts merges as rounds. */
 export type Progress =
   /** Once, before the first round or the one that a run goes on with. */
@@ -36,6 +43,8 @@ export type Progress =
       readonly seconds: number;
       readonly loss: number | undefined;
     }
+  /** Now and then: who trains, and the steps that are done of those that the run file asks for. */
+  | { readonly kind: 'working'; readonly owners: readonly OwnerAtWork[] }
   | {
       readonly kind: 'failed';
       readonly round: number;

@@ -10,15 +10,22 @@ import { Base, Trainer } from '../native/engine.js';
 /** A trainer that asks before each call of the engine whether to go on. */
 class StoppableTrainer extends Trainer {
   readonly #throwIfStopped: () => void;
+  readonly #onStep: (() => void) | undefined;
 
-  constructor(options: ConstructorParameters<typeof Trainer>[0], throwIfStopped: () => void) {
+  constructor(
+    options: ConstructorParameters<typeof Trainer>[0],
+    { throwIfStopped, onStep }: Pick<EngineHostOptions, 'throwIfStopped' | 'onStep'>,
+  ) {
     super(options);
     this.#throwIfStopped = throwIfStopped;
+    this.#onStep = onStep;
   }
 
   override step(...args: Parameters<NativeTrainer['step']>): ReturnType<NativeTrainer['step']> {
     this.#throwIfStopped();
-    return super.step(...args);
+    const result = super.step(...args);
+    this.#onStep?.();
+    return result;
   }
 
   override gradient(...args: Parameters<NativeTrainer['gradient']>): ReturnType<NativeTrainer['gradient']> {
@@ -38,6 +45,8 @@ export interface EngineHostOptions {
   /** The base where it is at hand; else the configuration says which to load. */
   readonly model?: OwnerModel;
   throwIfStopped(): void;
+  /** Hears of every optimizer step. */
+  onStep?(): void;
 }
 
 /** The base of a run's configuration and one trainer over it, kept from one piece of work to the next. */
@@ -91,7 +100,7 @@ export class EngineHost implements OwnerHost {
       const { threads } = this.#options;
       const made = new StoppableTrainer(
         { base, modules: trainerModules(layout), dropout, threads, checkpointing },
-        this.#options.throwIfStopped,
+        this.#options,
       );
       this.#trainer = { layout, key, trainer: made };
       return made;

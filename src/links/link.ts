@@ -13,6 +13,12 @@ export interface Answer<Kind extends Request['kind']> {
   readonly bytesUp: number;
 }
 
+/** An owner that trains right now, and the optimizer steps that it has taken since it was asked. */
+export interface AtWork {
+  readonly owner: string;
+  readonly steps: number;
+}
+
 /**
  * How the server talks to owners. Whether an owner is a thread's work, a process or a machine makes no difference to what
  * is asked, answered and counted.
@@ -25,6 +31,8 @@ export interface Link {
    * WORKER where it ended without a reply, InterruptedError after `close`.
    */
   ask<R extends Request>(owner: string, request: R): Promise<Answer<R['kind']>>;
+  /** Who trains right now, for a display; a link that cannot know has none. */
+  atWork?(): readonly AtWork[];
   /** Ends the owners; requests under way are rejected, each as soon as its present call of the engine is over. */
   close(): Promise<void>;
 }

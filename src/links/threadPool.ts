@@ -10,9 +10,12 @@ export interface PoolData {
 
 /** What the pool adds to every task. */
 export interface PoolTask {
-  /** The thread sets it to 1 when it begins, before it asks whether to stop. */
+  /** The thread sets the first to 1 when it begins, before it asks whether to stop; the second counts what the task says is done. */
   readonly begun: Int32Array;
 }
+
+/** What a task shares with its thread, in memory of both. */
+export const makeCounters = (): Int32Array => new Int32Array(new SharedArrayBuffer(8));
 
 /** A task that no thread has answered yet. */
 interface Running {
@@ -70,9 +73,9 @@ export class ThreadPool<Task extends object, Result> {
 
   /**
    * Throws InterruptedError once the pool is closed; FedtuneError WORKER where a thread cannot start or ends in the middle.
-   * `transfer`: memory that the thread gets and the caller loses.
+   * `transfer`: memory that the thread gets and the caller loses. `begun`: to see how far the task is.
    */
-  async run(task: Task, transfer: readonly ArrayBuffer[] = []): Promise<Result> {
+  async run(task: Task, transfer: readonly ArrayBuffer[] = [], begun = makeCounters()): Promise<Result> {
     throwIfStopped(this.#stopFlag);
     if (this.#broken) throw this.#broken;
     try {
@@ -80,7 +83,6 @@ export class ThreadPool<Task extends object, Result> {
     } catch (cause) {
       throw died(`A worker thread could not start: ${(cause as Error).message}. Use fewer workers.`, cause);
     }
-    const begun = new Int32Array(new SharedArrayBuffer(4));
     const work = this.#pool.run({ ...task, begun }, { transferList: [...transfer] });
     return new Promise<Result>((resolve, reject) => {
       const entry: Running = { begun, reject, settled: work.catch(() => {}) };

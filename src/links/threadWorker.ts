@@ -9,11 +9,14 @@ import { beginTask, type PoolData, type PoolTask } from './threadPool.js';
 import type { ThreadSetup, ThreadTask } from './threads.js';
 
 const setup: ThreadSetup & PoolData = workerData;
+/** Of the task at hand. */
+let counters: Int32Array | undefined;
 const server = new OwnerServer(
   new EngineHost({
     threads: setup.threads,
     model: setup.model,
     throwIfStopped: () => throwIfStopped(setup.stopFlag),
+    onStep: () => counters && Atomics.add(counters, 1, 1),
   }),
 );
 
@@ -31,6 +34,7 @@ function moved({ head, tensors, bytes }: EncodedMessage): EncodedMessage {
 export default async function handle(task: ThreadTask & PoolTask): Promise<EncodedMessage> {
   try {
     beginTask(task, setup);
+    counters = task.begun;
   } catch (error) {
     return encodeMessage({ kind: 'error', error: toWireError(error) });
   }

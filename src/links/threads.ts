@@ -8,7 +8,7 @@ import type { EncodedMessage } from './codec.js';
 import { exchange, homeOf } from './exchange.js';
 import type { Link, Tap } from './link.js';
 import { Slots } from './slots.js';
-import { ThreadPool } from './threadPool.js';
+import { makeCounters, ThreadPool } from './threadPool.js';
 
 /** A request on its way into a thread; memory that threads share is not copied for each. */
 export interface ThreadTask extends EncodedMessage {
@@ -77,11 +77,24 @@ export function createThreadsLink({ homes, workers, threads, model, tap }: Threa
     known.set(tensor, made);
     return made;
   };
-  const carry = ({ head, tensors, bytes }: EncodedMessage, home: OwnerHome): Promise<EncodedMessage> =>
-    slots.run(() => pool.run({ home, head, tensors: tensors.map(share), bytes }));
+  const training = new Map<Int32Array, string>();
+  const carry = ({ head, tensors, bytes }: EncodedMessage, home: OwnerHome, trains: boolean): Promise<EncodedMessage> =>
+    slots.run(async () => {
+      const counters = makeCounters();
+      if (trains) training.set(counters, home.id);
+      try {
+        return await pool.run({ home, head, tensors: tensors.map(share), bytes }, [], counters);
+      } finally {
+        training.delete(counters);
+      }
+    });
   return {
     workers,
-    ask: (owner, request) => exchange(owner, request, async (message) => carry(message, homeOf(byId, owner)), tap),
+    ask: (owner, request) => {
+      const trains = request.kind === 'train';
+      return exchange(owner, request, async (message) => carry(message, homeOf(byId, owner), trains), tap);
+    },
+    atWork: () => [...training].map(([counters, owner]) => ({ owner, steps: Atomics.load(counters, 1) })),
     close: () => pool.close(),
   };
 }

@@ -1,14 +1,16 @@
+import { createLogUpdate } from 'log-update';
 import type { Evaluation } from '../contracts/evaluation.js';
 import { WHICH } from '../contracts/evaluation.js';
-import type { RunEstimate, RunProgress } from '../contracts/progress.js';
+import type { OwnerAtWork, RunEstimate, RunProgress } from '../contracts/progress.js';
 import { shown } from '../text.js';
 import { droppedReasons, formatBytes, formatSeconds, plural, shareLost } from './format.js';
-import { TimeLeft } from './timeLeft.js';
+import { RunStatus } from './status.js';
 
 /** The part of a stream that a display needs. */
 export interface Screen {
   readonly isTTY?: boolean;
   readonly columns?: number;
+  readonly rows?: number;
   write(text: string): unknown;
 }
 
@@ -32,47 +34,114 @@ type Prepared = Extract<RunProgress, { kind: 'prepared' }>;
 const jobOf = ({ client, dispatch }: { readonly client: string; readonly dispatch?: number }): string =>
   dispatch === undefined ? shown(client) : `${shown(client)} (job ${dispatch})`;
 
-/** Prints a run's progress: lines that stay, and on a terminal one live line with the time left. */
+/** Owners at work that have a bar of their own. */
+const MAX_BARS = 8;
+const BAR = 20;
+/** Seconds between two lines of a log that only say how far the run is. */
+const LOG_PAUSE = 10;
+
+const bar = (share: number): string => {
+  const full = Math.round(Math.min(1, share) * BAR);
+  return '\u2588'.repeat(full) + '\u2591'.repeat(BAR - full);
+};
+
+/** A terminal that does not know its size says 0. */
+const widthOf = ({ columns }: Screen): number => columns || 80;
+
+/** The screen as a terminal of a size. */
+const sized = (screen: Screen): NodeJS.WritableStream =>
+  ({
+    isTTY: true,
+    get columns() {
+      return widthOf(screen);
+    },
+    get rows() {
+      return screen.rows || 24;
+    },
+    write: (text: string) => screen.write(text),
+  }) as unknown as NodeJS.WritableStream;
+
+/** A line an owner at work: its name, a bar, and its steps. */
+function workLines(owners: readonly OwnerAtWork[], width: number): string[] {
+  const names = owners.slice(0, MAX_BARS).map(({ client }) => shown(client, Math.min(28, width - BAR - 24)));
+  const longest = Math.max(...names.map(({ length }) => length), 0);
+  const lines = names.map((name, i) => {
+    const { steps, of } = owners[i]!;
+    return `  ${name.padEnd(longest)} ${bar(steps / Math.max(1, of))} step ${Math.min(steps, of)} of ${of}`;
+  });
+  const more = owners.length - names.length;
+  return more > 0 ? [...lines, `  and ${more} more at work`] : lines;
+}
+
+/**
+ * Prints a run's progress: lines that stay, and below them, on a terminal, how far the run is and who is at work; in a log now and then
+ * a line that says the first.
+ */
 export class ProgressDisplay {
   readonly #screen: Screen;
-  readonly #timeLeft = new TimeLeft();
-  #rounds = 1;
-  #round = 0;
-  #live = false;
+  readonly #now: () => number;
+  readonly #status: RunStatus;
+  readonly #live: ReturnType<typeof createLogUpdate> | undefined;
+  #shown = '';
   #downloadShown = Number.NEGATIVE_INFINITY;
+  #logged: number;
 
-  constructor(screen: Screen) {
+  /** `now`: a clock in seconds. */
+  constructor(screen: Screen, now: () => number = () => performance.now() / 1000) {
     this.#screen = screen;
+    this.#now = now;
+    this.#status = new RunStatus(now);
+    this.#logged = now();
+    if (screen.isTTY) this.#live = createLogUpdate(sized(screen), { showCursor: true });
   }
 
   /** One line that stays. */
   line(text: string): void {
+    const below = this.#shown;
     this.#clear();
     this.#screen.write(`${text}\n`);
+    if (below !== '') this.status(below);
   }
 
   #clear(): void {
-    if (this.#live) this.#screen.write('\r\u001b[2K');
-    this.#live = false;
+    if (this.#shown !== '') this.#live?.clear();
+    this.#shown = '';
   }
 
-  /** The live line, on a terminal. */
+  /** Shows this below the lines, on a terminal: of each of its lines what the terminal has room for. */
   status(text: string): void {
-    if (!this.#screen.isTTY) return;
-    const left = this.#timeLeft.seconds;
-    const line = left === undefined ? text : `${text}, ${formatSeconds(left)} left`;
-    this.#screen.write(`\r\u001b[2K${line.slice(0, (this.#screen.columns ?? 80) - 1)}`);
-    this.#live = true;
+    if (!this.#live) return;
+    const width = widthOf(this.#screen) - 1;
+    this.#shown = text;
+    this.#live(
+      text
+        .split('\n')
+        .map((line) => line.slice(0, width))
+        .join('\n'),
+    );
   }
 
-  /** Ends the live line. */
+  /** How far the run is, and who is at work. */
+  #progress(): void {
+    const { where, share, facts, atWork } = this.#status;
+    const head = `${where} ${bar(share)} ${facts.join(', ')}`;
+    this.status([head, ...workLines(atWork, widthOf(this.#screen))].join('\n'));
+  }
+
+  /** The same in a log, which is not to be filled with it. */
+  #log(): void {
+    if (this.#live || this.#now() - this.#logged < LOG_PAUSE) return;
+    this.line([this.#status.where, ...this.#status.facts].join(', '));
+    this.#logged = this.#now();
+  }
+
+  /** Ends what is shown below the lines. */
   close(): void {
     this.#clear();
   }
 
   #prepared(progress: Prepared): void {
     const { config, owners, examples, dropped, unlabelled, cut, warnings, workers, threads, kernels } = progress;
-    this.#rounds = Math.max(1, config.num_rounds);
     this.line(
       `${progress.model}: ${plural(owners, 'owner')}, ${plural(examples, 'example')} in use, method ${config.method}, ` +
         `${plural(config.num_rounds, 'round')}; ${config.precision} on ${kernels}, ${plural(workers, 'worker')} of ${plural(threads, 'thread')}`,
@@ -101,13 +170,14 @@ export class ProgressDisplay {
   }
 
   #evaluated(evaluation: Evaluation): void {
-    const left = this.#round > 0 && this.#round < this.#rounds ? this.#timeLeft.seconds : undefined;
+    const left = this.#status.secondsToCome;
     const when = left === undefined ? '' : ` (${formatSeconds(left)} left)`;
-    this.line(`round ${evaluation.round} of ${this.#rounds}: ${means(evaluation)}${when}`);
+    this.line(`${this.#status.of(evaluation.round)}: ${means(evaluation)}${when}`);
+    this.#logged = this.#now();
   }
 
   update(progress: RunProgress): void {
-    this.#timeLeft.update(progress);
+    this.#status.update(progress);
     switch (progress.kind) {
       case 'prepared':
         this.#prepared(progress);
@@ -115,52 +185,39 @@ export class ProgressDisplay {
       case 'estimate':
         this.line(`plan: ${estimateLine(progress.estimate)}`);
         return;
-      case 'plan':
-        return;
       case 'downloading': {
         if (performance.now() - this.#downloadShown < 100) return;
         this.#downloadShown = performance.now();
-        const share = Math.floor((100 * progress.bytes) / Math.max(1, progress.totalBytes));
-        this.status(`downloading ${progress.file}: ${share} % of ${formatBytes(progress.totalBytes)}`);
+        const share = progress.bytes / Math.max(1, progress.totalBytes);
+        this.status(
+          `downloading ${progress.file}: ${bar(share)} ${Math.floor(100 * share)} % of ${formatBytes(progress.totalBytes)}`,
+        );
         return;
       }
       case 'resumed':
-        this.#round = progress.round;
         this.line(`going on after round ${progress.round}`);
         return;
-      case 'round':
-        this.#round = progress.round;
-        this.status(`round ${progress.round} of ${progress.numRounds}`);
-        return;
-      case 'job': {
-        const loss = progress.loss === undefined ? '' : `, loss ${progress.loss.toFixed(3)}`;
-        this.status(`round ${progress.round} of ${this.#rounds}: ${jobOf(progress)} done${loss}`);
-        return;
-      }
       case 'failed': {
         const next = progress.again ? 'trying again' : 'going on without it';
         this.line(`round ${progress.round}: ${jobOf(progress)} failed, ${next}: ${progress.message}`);
         return;
       }
-      case 'evaluating':
-        this.status(`round ${progress.round}: scoring`);
-        return;
       case 'evaluated':
         this.#evaluated(progress.evaluation);
         return;
-      case 'stopped':
-        this.line(
-          `stopped after round ${progress.round} of ${this.#rounds}: validation was best after round ${progress.best}`,
-        );
-        return;
-      case 'tuning':
-        this.status(`fine-tuning ${plural(progress.clients, 'owner')}`);
-        return;
-      case 'writing':
-        this.status('writing adapters');
-        return;
       case 'warning':
         this.line(`warning: ${progress.message}`);
+        return;
+      case 'plan':
+        return;
+      case 'round':
+      case 'job':
+      case 'working':
+      case 'evaluating':
+      case 'tuning':
+      case 'writing':
+        this.#progress();
+        this.#log();
     }
   }
 }

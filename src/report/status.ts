@@ -1,4 +1,4 @@
-import type { RunProgress } from '../contracts/progress.js';
+import type { OwnerAtWork, RunProgress } from '../contracts/progress.js';
 import { formatSeconds, plural } from './format.js';
 import type { LiveStatus } from './live.js';
 import { TimeLeft } from './timeLeft.js';
@@ -13,6 +13,7 @@ export class RunStatus {
   #roundsDone = 0;
   #jobs = { done: 0, of: 0, tokens: 0, began: 0 };
   #loss: number | undefined;
+  #atWork: readonly OwnerAtWork[] = [];
   #tokensPerSecond: number | undefined;
 
   /** `now`: a clock in seconds. */
@@ -21,17 +22,35 @@ export class RunStatus {
     this.#timeLeft = new TimeLeft(now);
   }
 
-  get numRounds(): number {
-    return this.#numRounds;
+  /** `round 3 of 20`. */
+  of(round: number): string {
+    return `round ${round} of ${this.#numRounds}`;
   }
 
-  get round(): number {
-    return this.#round;
+  get where(): string {
+    return this.of(this.#round);
+  }
+
+  /** Seconds that are left, where rounds are still to come. */
+  get secondsToCome(): number | undefined {
+    return this.#round > 0 && this.#round < this.#numRounds ? this.secondsLeft : undefined;
+  }
+
+  get atWork(): readonly OwnerAtWork[] {
+    return this.#atWork;
+  }
+
+  /** Of all rounds, how many are done, and of the one at hand what part: 0 .. 1. */
+  get share(): number {
+    const { done, of } = this.#jobs;
+    const part = this.#what === 'training' && of > 0 ? done / of : 0;
+    return Math.min(1, (this.#roundsDone + part) / this.#numRounds);
   }
 
   /** Seconds; undefined while nothing is known yet. */
   get secondsLeft(): number | undefined {
-    return this.#timeLeft.seconds;
+    const { seconds } = this.#timeLeft;
+    return seconds !== undefined && Number.isFinite(seconds) ? seconds : undefined;
   }
 
   update(progress: RunProgress): void {
@@ -50,7 +69,14 @@ export class RunStatus {
         this.#round = progress.round;
         this.#jobs = { done: 0, of: progress.jobs, tokens: 0, began: this.#now() };
         return;
+      case 'working':
+        this.#atWork = progress.owners;
+        return;
+      case 'failed':
+        this.#atWork = this.#atWork.filter(({ client }) => client !== progress.client);
+        return;
       case 'job': {
+        this.#atWork = this.#atWork.filter(({ client }) => client !== progress.client);
         const { done, of, tokens, began } = this.#jobs;
         this.#jobs = { done: done + 1, of: Math.max(of, done + 1), tokens: tokens + progress.tokens, began };
         this.#loss = progress.loss ?? this.#loss;
@@ -59,6 +85,7 @@ export class RunStatus {
         return;
       }
       case 'evaluating':
+        this.#atWork = [];
         this.#what = 'scoring';
         this.#roundsDone = progress.round;
         return;
@@ -84,11 +111,9 @@ export class RunStatus {
 
   /** For the page. */
   get live(): LiveStatus {
-    const { done, of } = this.#jobs;
-    const part = this.#what === 'training' && of > 0 ? done / of : 0;
     return {
       text: [`Round ${this.#round} of ${this.#numRounds}`, ...this.facts].join(', '),
-      share: Math.min(1, (this.#roundsDone + part) / this.#numRounds),
+      share: this.share,
       round: `${this.#roundsDone} of ${plural(this.#numRounds, 'round')} done`,
     };
   }

@@ -23,6 +23,7 @@ import { type Prepared, prepare } from './prepare.js';
 import { resumeState } from './resume.js';
 import { checkSamples, sampleEnd, sampleRound } from './samples.js';
 import { Stopwatch } from './stopwatch.js';
+import { watchWork } from './watchWork.js';
 
 export interface RunOptions {
   /** Complete configuration (`parseConfig`, `loadConfig`). */
@@ -207,6 +208,7 @@ export async function runFederation(options: RunOptions): Promise<RunResult> {
   const { config, resume = false, overwrite = false, signal = new AbortController().signal, tap } = options;
   const watch = new Stopwatch();
   let opened: OpenedFederation | undefined;
+  let watching: ReturnType<typeof watchWork> | undefined;
   try {
     const hub = watchDownloads(options);
     const prepared = await prepare(config, hub);
@@ -221,6 +223,7 @@ export async function runFederation(options: RunOptions): Promise<RunResult> {
     if (options.onProgress && !saved && config.runtime === 'threads') await foretell(session);
     const host = hostOf(session, signal);
     const { folder } = opened;
+    if (options.onProgress) watching = watchWork(opened, session.show);
     const state = await runRounds(opened.federation, host, saved?.loop);
     const { federation } = opened;
     const finished = await withTakeHomes(folder, () => finishRun(federation, state, host));
@@ -233,6 +236,7 @@ export async function runFederation(options: RunOptions): Promise<RunResult> {
       { cause: error },
     );
   } finally {
+    watching?.end();
     await opened?.close();
   }
 }

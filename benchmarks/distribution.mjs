@@ -4,7 +4,7 @@
  */
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { PARTS } from './lib/distributionParts.mjs';
+import { FLOWER_RUNS, PARTS } from './lib/distributionParts.mjs';
 import { distributionReport } from './lib/distributionReport.mjs';
 import { describeMachine } from './lib/machine.mjs';
 import { library } from './lib/paths.mjs';
@@ -14,6 +14,7 @@ const NAMES = Object.keys(PARTS);
 const HELP = `Usage: npm run bench:distribution -- [options]
   --parts A,B     out of ${NAMES.join(', ')} (default: all)
   --threads N     threads of runtime: threads (default: the cores)
+  --flower A,B    what of Flower is run, out of ${Object.keys(FLOWER_RUNS).join(', ')} (default: all)
   --count N       owners of the part many (default 1000)
   --quick         a short form of each, to see that it works; written to benchmarks/.cache/quick
 nats-server is looked for in PATH, or NATS_SERVER names it. Flower is installed once, under benchmarks/peers.`;
@@ -22,6 +23,7 @@ const { values: options } = parseArgs({
   options: {
     parts: { type: 'string', default: NAMES.join(',') },
     threads: { type: 'string', default: String(availableParallelism()) },
+    flower: { type: 'string', default: Object.keys(FLOWER_RUNS).join(',') },
     count: { type: 'string' },
     quick: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -49,7 +51,7 @@ const results = resultFile('distribution', {
 });
 for (const name of names) {
   console.error(`${name} ...`);
-  const result = await PARTS[name]({ quick: options.quick, threads, count });
+  const result = await PARTS[name]({ quick: options.quick, threads, count, flower: options.flower.split(',') });
   const date = new Date().toISOString().slice(0, 16).replace('T', ' ');
   results.content.parts[name] = { date, quick: options.quick, machine, result };
   results.save();

@@ -52,7 +52,6 @@ async function ourRounds(net, settings, { deadline, onEvent } = {}) {
   });
   const messages = { down: 0, up: 0 };
   const rounds = [];
-  /** @type {Promise<{ down: number, up: number }> | undefined} */
   let before;
   const ended = await net.run(settings, {
     ...(deadline === undefined ? {} : { deadline }),
@@ -72,15 +71,14 @@ async function ourRounds(net, settings, { deadline, onEvent } = {}) {
   if (deadline === undefined && rounds.some(({ merged }) => merged !== net.owners.length)) {
     throw new Error(`Expected ${net.owners.length} owners in every round but merged ${JSON.stringify(rounds)}.`);
   }
-  const at = await before;
-  const after = await net.traffic();
-  const traffic = { down: after.down - at.down, up: after.up - at.up };
+  const after = net.traffic();
+  const traffic = before && after && { down: after.down - before.down, up: after.up - before.up };
   return {
     ...watch.result(),
     rounds,
     message_bytes: messages,
     wire_bytes: traffic,
-    beyond: (traffic.down + traffic.up) / (messages.down + messages.up) - 1,
+    beyond: traffic && (traffic.down + traffic.up) / (messages.down + messages.up) - 1,
     peak_rss_bytes: ended.peak_rss_bytes,
     adapter_bytes: ended.adapter_bytes,
   };
@@ -91,7 +89,7 @@ async function eightOwners({ quick }) {
   const net = await new Net().open(OWNERS);
   try {
     const joining = await net.join(1, model);
-    return { join_seconds: joining, ...(await ourRounds(net, { ...SMOLLM2, model, num_rounds: quick ? 3 : 8 })) };
+    return { join_seconds: joining, ...(await ourRounds(net, { ...SMOLLM2, model, num_rounds: quick ? 3 : 6 })) };
   } finally {
     await net.close();
   }
@@ -119,9 +117,15 @@ async function owners(options) {
   return { owners: OWNERS, nats: await eightOwners(options), threads: await threadsRounds(options) };
 }
 
+/** FedAvg as documented, with replies looked for at once, and the latter with next to nothing in a message. */
+export const FLOWER_RUNS = {
+  eager: { polling: 0.05, rounds: 3 },
+  documented: { rounds: 3 },
+  empty: { polling: 0.05, rounds: 3, values: 1 },
+};
+
 /**
- * One release of Flower beside ours: FedAvg as documented, with replies looked for at once, and the latter with next to nothing in a
- * message.
+ * One release of Flower beside ours.
  */
 const against = (kind) => async (options) => {
   const ours = await eightOwners(options);
@@ -132,16 +136,13 @@ const against = (kind) => async (options) => {
     await flower.run({ values, ...settings }, (round) => watch.merged(round));
     return watch.result();
   };
-  const eager = { polling: 0.05 };
+  const result = { owners: OWNERS, ours, version: flower.version };
   try {
-    if (options.quick)
-      return { owners: OWNERS, ours, version: flower.version, eager: await measure({ ...eager, rounds: 2 }) };
-    return {
-      ...{ owners: OWNERS, ours, version: flower.version },
-      eager: await measure({ ...eager, rounds: 4 }),
-      documented: await measure({ rounds: 4 }),
-      empty: await measure({ ...eager, values: 1, rounds: 3 }),
-    };
+    for (const name of options.quick ? ['eager'] : options.flower) {
+      console.error(`flwr ${flower.version}, ${name} ...`);
+      result[name] = await measure(FLOWER_RUNS[name]);
+    }
+    return result;
   } finally {
     await flower.close();
   }

@@ -1,4 +1,4 @@
-import { bytes, machineLines, number, percent, table, withRange } from './markdown.mjs';
+import { bytes, machineLines, number, table, withRange } from './markdown.mjs';
 import { sum } from './stats.mjs';
 
 const seconds = ({ median, min, max }) => withRange(median, min, max);
@@ -67,7 +67,9 @@ const RENDER = {
     ),
     `${ROUND} Owners of \`nats\` train in no time; each is a process of its own, as real agents are, with TLS, signatures and what it keeps on its disk. ` +
       `Of \`threads\` one step of 8 tokens an owner was taken off (${number(threads.training_seconds)} s for all).`,
-    `Bytes on the wire beyond the encoded messages: ${percent(nats.beyond)} (${bytes(nats.wire_bytes.down + nats.wire_bytes.up)} for ${bytes(nats.message_bytes.down + nats.message_bytes.up)}; < 2 % wanted).`,
+    nats.beyond === undefined
+      ? 'Bytes on the wire: not counted, as there is no `ss`.'
+      : `Bytes on the wire beyond the encoded messages, with what TLS and NATS add: ${(100 * nats.beyond).toFixed(2)} % (${bytes(nats.wire_bytes.down + nats.wire_bytes.up)} for ${bytes(nats.message_bytes.down + nats.message_bytes.up)}; < 2 % wanted).`,
     `Memory: the run ${bytes(nats.peak_bytes.run)}, nats-server and \`fedtune federation serve\` ${bytes(nats.peak_bytes.coordinator - nats.peak_bytes.run)}, an agent ${bytes(nats.peak_bytes.owners / owners)}.`,
   ],
   flower: (part) => againstFlower(part, ''),

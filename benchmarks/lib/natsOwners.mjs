@@ -45,14 +45,12 @@ const { signal } = controller;
 const onStatus = (text) => {
   if (!isQuiet) console.error(text);
 };
-const connections = [];
 setMaxListeners(0, signal);
 
 async function start({ invite, home }) {
   const keys = await takeUpInvite(home, readInvite(invite), { signal, onStatus });
   const access = { url: keys.url, ca: keys.ca, jwt: keys.jwt, seed: keys.user, name: keys.owner };
   const connection = await openConnection(access, { wait: true, signal, onStatus });
-  connections.push(connection);
   const work = new OwnerWork({
     ...{ id: keys.owner, home, data: [data], model, limits: limitsSchema.parse({}), onStatus },
     accept: async () => true,
@@ -67,13 +65,6 @@ async function start({ invite, home }) {
   });
 }
 
-process.on('message', (message) => {
-  if (message === 'traffic') {
-    const all = connections.map((connection) => connection.stats());
-    const sum = (key) => all.reduce((total, one) => total + one[key], 0);
-    process.send({ down: sum('inBytes'), up: sum('outBytes') });
-  }
-});
 process.on('disconnect', () => process.exit());
 // A few at a time: each takes up its invite with keys of its own.
 for (let at = 0; at < owners.length; at += 20) await Promise.all(owners.slice(at, at + 20).map(start));

@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { join, resolve } from 'node:path';
+import { basename, join, resolve } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import type { Command } from 'commander';
 import { ConfigError, FedtuneError } from '../errors.js';
@@ -78,7 +78,9 @@ export function addJoinCommand(program: Command, context: CliContext): void {
           cause,
         });
       });
-      const onStatus = (text: string) => context.stderr.write(`${printable(text)}\n`);
+      // Several may share a terminal, or a log.
+      const name = invite?.owner ?? basename(home);
+      const onStatus = (text: string) => context.stderr.write(`${printable(`${name}: ${text}`)}\n`);
       const { signal } = context;
       try {
         const keys = invite ? await takeUpInvite(home, invite, { signal, onStatus }) : readOwnerKeys(home);

@@ -205,7 +205,8 @@ export class OwnerWork {
     const path = join(dir, `${request.arm}-${digest}`);
     if (existsSync(path)) return readFile(path);
     checkHours(limits, now?.() ?? new Date());
-    this.#options.onStatus(`training, round ${request.round}`);
+    const alone = request.arm === 'local' ? ', alone for comparison' : '';
+    this.#options.onStatus(`training, round ${request.round}${alone}`);
     const { reply } = await this.#ask(run, request);
     const bytes = joinMessage(encodeMessage(reply));
     await mkdir(dir, { recursive: true });

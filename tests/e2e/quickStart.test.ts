@@ -45,6 +45,8 @@ it('the quick start of docs/distribution.md works as it stands, but for its port
   // What the page says of its end.
   for (const owner of OWNERS) {
     expect(walked.third).toMatch(new RegExp(`${owner}\\s+joined\\s+connected`));
+    expect(walked.second).toContain(`${owner}: training, round 3\n`);
+    expect(walked.second).toContain(`${owner}: training, round 3, alone for comparison\n`);
     const runs = join(cwd, `clinic-net-${owner}/runs`);
     const [name] = readdirSync(runs);
     const adapter = readdirSync(join(runs, name!, 'adapter'));

@@ -46,12 +46,21 @@ export class Mailbox {
     this.#stop = stop;
   }
 
-  /** Puts a message in the place of the last of its subject: twice is as once, so that it is tried until it is kept. */
-  async put(subject: string, payload: Uint8Array, more: Readonly<Record<string, string>> = {}): Promise<void> {
+  /**
+   * Puts a message in the place of the last of its subject: twice is as once, so that it is tried until it is kept. `bytes`: of each that is
+   * put beside it.
+   */
+  async put(
+    subject: string,
+    payload: Uint8Array,
+    more: Readonly<Record<string, string>> = {},
+    bytes = payload.length,
+  ): Promise<void> {
     const headers = makeHeaders();
     for (const [key, value] of Object.entries(more)) headers.set(key, value);
+    const timeout = patience(bytes);
     const send = async () => {
-      const reply = await this.#connection.request(subject, payload, { headers, timeout: patience(payload.length) });
+      const reply = await this.#connection.request(subject, payload, { headers, timeout });
       const { error } = reply.json<{ readonly error?: { readonly description?: string } }>();
       if (error)
         throw new FedtuneError(
@@ -81,7 +90,7 @@ export class Mailbox {
     return persist(this.#connection, this.#name, counted, this.#stop);
   }
 
-  /** The last message of a subject, of about so many bytes; undefined where there is none. */
+  /** The last message of a subject; undefined where there is none. `bytes`: of each that is read beside it. */
   async get(subject: string, bytes = 0): Promise<Found | undefined> {
     const timeout = patience(bytes);
     const ask = () => this.#connection.request(`${this.#getPrefix}${subject}`, undefined, { timeout });

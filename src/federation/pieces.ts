@@ -62,7 +62,7 @@ export async function putPieces(
   id: string,
   parts: Iterable<Uint8Array>,
 ): Promise<void> {
-  await inWindow(cutPieces(parts), (piece, n) => mailbox.put(`${subject}.${id}.${n}`, piece));
+  await inWindow(cutPieces(parts), (piece, n) => mailbox.put(`${subject}.${id}.${n}`, piece, {}, PIECE));
 }
 
 /** What a manifest says of bytes that lie in pieces. */
@@ -89,7 +89,7 @@ export async function getPieces(
   const count = Math.ceil(bytes / PIECE);
   await inWindow(Array(count).keys(), async (n) => {
     const length = Math.min(PIECE, bytes - n * PIECE);
-    const found = await mailbox.get(`${subject}.${id}.${n}`, length);
+    const found = await mailbox.get(`${subject}.${id}.${n}`, PIECE);
     if (found?.payload.length !== length) {
       const came = found === undefined ? 'it is not there' : `it has ${found.payload.length}`;
       throw new FedtuneError(

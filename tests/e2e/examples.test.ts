@@ -22,7 +22,15 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }));
 
 describe.skipIf(!existsSync(main))('run files in examples/, cut short (needs npm run build:ts)', () => {
   it('are there', () => {
-    expect(runFiles).toEqual(expect.arrayContaining(['own-data.yaml', 'own-strategy.yaml', 'perfit.yaml']));
+    expect(runFiles).toEqual(
+      expect.arrayContaining([
+        'mixed-ranks.yaml',
+        'one-data-set.yaml',
+        'own-data.yaml',
+        'own-strategy.yaml',
+        'perfit.yaml',
+      ]),
+    );
   });
 
   it.each(runFiles)(

@@ -40,8 +40,6 @@ describe('docs/errors.md (npm run docs:errors writes it)', () => {
   });
 
   it('says something of each, in whole sentences without code', () => {
-    expect(page.split('\n').filter((line) => line.startsWith('| `') && /\$\{|=>|\|\s*\|$/.test(line))).toEqual(
-      [],
-    );
+    expect(page.split('\n').filter((line) => line.startsWith('| `') && /\$\{|=>|\|\s*\|$/.test(line))).toEqual([]);
   });
 });

@@ -7,6 +7,11 @@ import { PEERS } from '../lib/paths.mjs';
 const VENVS = {
   peers: { folder: '.venv', requirements: 'requirements.txt', given: process.env.FEDTUNE_PEERS_PYTHON },
   others: { folder: '.venv-others', requirements: 'requirements-others.txt', given: process.env.FEDTUNE_OTHERS_PYTHON },
+  trackers: {
+    folder: '.venv-trackers',
+    requirements: 'requirements-trackers.txt',
+    given: process.env.FEDTUNE_TRACKERS_PYTHON,
+  },
   flower: { folder: '.venv-flower', requirements: 'requirements-flower.txt' },
   'flower-grpc': { folder: '.venv-flower-grpc', requirements: 'requirements-flower-grpc.txt' },
 };
@@ -18,8 +23,8 @@ function run(command, args) {
 }
 
 /**
- * Path of a Python with the packages of a requirements file: `peers`, `others`, `flower`, `flower-grpc`. FEDTUNE_PEERS_PYTHON and
- * FEDTUNE_OTHERS_PYTHON name ones that are there already; else a virtual environment under benchmarks/peers is made once and kept
+ * Path of a Python with the packages of a requirements file: `peers`, `others`, `trackers`, `flower`, `flower-grpc`. FEDTUNE_PEERS_PYTHON,
+ * FEDTUNE_OTHERS_PYTHON and FEDTUNE_TRACKERS_PYTHON name ones that are there already; else a virtual environment under benchmarks/peers is made once and kept
  * while the requirements stay the same.
  */
 export function peersPython(venv = 'peers') {

@@ -5,10 +5,18 @@ import { RunStatus } from '../report/status.js';
 
 const reasonOf = (error: unknown): string => (error instanceof Error ? error.message : String(error));
 
+/** What says on Linux that there is a browser; without one xdg-open would begin one of text behind the progress. */
+const SIGNS = ['DISPLAY', 'WAYLAND_DISPLAY', 'BROWSER', 'WSL_DISTRO_NAME'];
+
+/** Whether a browser can be expected here. */
+export const expectsBrowser = (platform: NodeJS.Platform, env: NodeJS.ProcessEnv): boolean =>
+  platform === 'win32' || platform === 'darwin' || SIGNS.some((name) => env[name]);
+
 /** Serves the report of a run folder and shows it in the browser; where there is none, the address that is said is enough. */
 export async function openReport(dir: string, say: (line: string) => void): Promise<LiveReport> {
   const report = await serveReport({ dir, onWarning: (error) => say(`warning: no report: ${reasonOf(error)}`) });
   say(`live report, on this machine alone: ${report.url}`);
+  if (!expectsBrowser(process.platform, process.env)) return report;
   // A browser that cannot be started says so by an event of its process.
   await open(report.url).then(
     (child) => child.on('error', () => {}),

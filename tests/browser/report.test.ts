@@ -38,8 +38,9 @@ describe.skipIf(CHROMIUM === undefined)('the report in Chromium (CHROMIUM, or th
     expect(new Set(asked)).toEqual(new Set([url]));
   });
 
-  it.each(Object.entries(LOOKS))('has nothing that axe finds: %s', async (_, look) => {
-    const { page, faults } = await open(look);
+  // liveRun.test.ts looks at a page of a real run in every way; this one has what is there for many owners alone.
+  it.each(['light', 'a phone in the dark'])('has nothing that axe finds: %s', async (name) => {
+    const { page, faults } = await open(LOOKS[name]);
     await page.goto(await reportOf(await largeRun(12, 6)));
     await expectAccessible(page);
     expect(

@@ -158,7 +158,7 @@ const DYING_ROUND = 4;
 async function many({ quick, count = quick ? 20 : 1000 }) {
   const processes = 5;
   const perProcess = Math.ceil(count / processes);
-  const deadline = quick ? 10 : 20;
+  const deadline = quick ? 10 : 25;
   const net = await new Net().open(count);
   try {
     const joinSeconds = await net.join(perProcess, 'embedded');

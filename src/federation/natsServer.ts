@@ -71,7 +71,9 @@ export async function startNatsServer(folder: FederationFolder, listen: string):
   const log = join(folder.dir, 'nats-server.log');
   const fd = openSync(log, 'a', 0o600);
   const args = ['--config', join(folder.dir, 'nats-server.conf'), '--addr', listen];
-  const child = spawn(path, args, { stdio: ['ignore', fd, fd] });
+  // Half of what Go lets lie about by default: a fifth of the server's memory for a tenth of its time.
+  const env = { GOGC: '50', ...process.env };
+  const child = spawn(path, args, { stdio: ['ignore', fd, fd], env });
   closeSync(fd);
   const exited = once(child, 'exit');
   const ended = exited.then(([code, signal]) => {

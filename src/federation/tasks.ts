@@ -1,11 +1,12 @@
 import type { NatsConnection } from '@nats-io/transport-node';
 import { FedtuneError, InterruptedError } from '../errors.js';
+import { collectGarbage } from '../garbage.js';
 import { Bell } from './bell.js';
 import { closingError } from './connection.js';
 import { errorReply } from './errorReply.js';
 import { Mailbox } from './mailbox.js';
 import { type Manifest, openManifest, SIGNATURE, sealManifest } from './manifest.js';
-import { getPieces, putPieces, sha256Of } from './pieces.js';
+import { getPieces, PIECE, putPieces, sha256Of } from './pieces.js';
 import { OWNER_SUBJECTS, subjectsOf } from './subjects.js';
 
 /** Looked at so often, should the word that something is new get lost. */
@@ -88,7 +89,8 @@ class TaskLoop {
     }
   }
 
-  async #do(task: Manifest): Promise<void> {
+  /** Bytes of the request and of the reply. */
+  async #do(task: Manifest): Promise<number> {
     const { identity, maxBytes, answer } = this.#options;
     const { id, run, owner, request } = task;
     const get = () => getPieces(this.#box, subjectsOf(owner).down, task, maxBytes, WHO);
@@ -103,6 +105,7 @@ class TaskLoop {
     };
     const { payload, signature } = sealManifest(said, identity.signing);
     await this.#box.put(OWNER_SUBJECTS.reply, payload, { [SIGNATURE]: signature });
+    return task.bytes + reply.length;
   }
 
   async run(): Promise<never> {
@@ -117,7 +120,9 @@ class TaskLoop {
       try {
         const task = await this.#look();
         if (task !== undefined) {
-          await this.#do(task);
+          const bytes = await this.#do(task);
+          // Request and reply, before the agent waits for as long as it takes; not worth a look where they are small.
+          if (bytes > PIECE) collectGarbage('all');
           const isNew = task.id !== last;
           last = task.id;
           if (isNew) continue;

@@ -109,7 +109,8 @@ async function threadsRounds({ quick, threads }) {
     round_seconds: spread(run.round_seconds.slice(1)),
     training_seconds: training,
     beyond_seconds: later(run.round_seconds.map((seconds, i) => seconds - run.job_seconds[i] / threads)),
-    beyond_cpu_seconds: later(run.round_cpu_seconds.map((seconds, i) => seconds - run.job_seconds[i])),
+    // With the training: how much of a step is CPU is not known where more threads want a core than there are.
+    cpu_seconds: later(run.round_cpu_seconds),
   };
 }
 

@@ -55,7 +55,13 @@ const RENDER = {
         'CPU seconds an owner',
       ],
       [
-        ['runtime: threads', number(threads.beyond_seconds), '', number(threads.beyond_cpu_seconds), ''],
+        [
+          'runtime: threads',
+          number(threads.beyond_seconds),
+          `${number(threads.cpu_seconds)}, training and all`,
+          '',
+          '',
+        ],
         [
           'runtime: nats',
           seconds(nats.round_seconds),

@@ -64,7 +64,7 @@ const sized = (screen: Screen): NodeJS.WritableStream =>
 /** A line an owner at work: its name, a bar, and its steps. */
 function workLines(owners: readonly OwnerAtWork[], width: number): string[] {
   const names = owners.slice(0, MAX_BARS).map(({ client }) => shown(client, Math.min(28, width - BAR - 24)));
-  const longest = Math.max(...names.map(({ length }) => length), 0);
+  const longest = names.reduce((most, { length }) => Math.max(most, length), 0);
   const lines = names.map((name, i) => {
     const { steps, of } = owners[i]!;
     return `  ${name.padEnd(longest)} ${bar(steps / Math.max(1, of))} step ${Math.min(steps, of)} of ${of}`;

@@ -7,6 +7,7 @@ import { parseArgs } from 'node:util';
 import { FLOWER_RUNS, PARTS } from './lib/distributionParts.mjs';
 import { distributionReport } from './lib/distributionReport.mjs';
 import { describeMachine } from './lib/machine.mjs';
+import { chosenParts, runParts } from './lib/parts.mjs';
 import { library } from './lib/paths.mjs';
 import { resultFile } from './lib/resultFile.mjs';
 
@@ -33,12 +34,7 @@ if (options.help) {
   console.log(HELP);
   process.exit(0);
 }
-const names = options.parts.split(',');
-const unknown = names.find((name) => PARTS[name] === undefined);
-if (unknown !== undefined) {
-  console.error(`Expected --parts out of ${NAMES.join(', ')} but received "${unknown}".`);
-  process.exit(2);
-}
+const names = chosenParts(options.parts, PARTS);
 const threads = Number(options.threads);
 const count = options.count === undefined ? undefined : Number(options.count);
 const nats = await (await library('federation/natsServer.js')).findNatsServer();
@@ -49,13 +45,7 @@ const results = resultFile('distribution', {
   empty: { version: 1, parts: {} },
   render: (content) => distributionReport(content, NAMES),
 });
-for (const name of names) {
-  console.error(`${name} ...`);
-  const result = await PARTS[name]({ quick: options.quick, threads, count, flower: options.flower.split(',') });
-  const date = new Date().toISOString().slice(0, 16).replace('T', ' ');
-  results.content.parts[name] = { date, quick: options.quick, machine, result };
-  results.save();
-}
-console.log(distributionReport(results.content, NAMES));
-console.error(`Written to ${results.markdown}`);
-process.exit(0);
+await runParts(names, {
+  ...{ results, machine, quick: options.quick, report: (content) => distributionReport(content, NAMES) },
+  measure: (name) => PARTS[name]({ quick: options.quick, threads, count, flower: options.flower.split(',') }),
+});

@@ -5,6 +5,7 @@
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
 import { describeMachine } from './lib/machine.mjs';
+import { chosenParts, runParts } from './lib/parts.mjs';
 import { resultFile } from './lib/resultFile.mjs';
 import { PARTS } from './lib/scalingParts.mjs';
 import { scalingReport } from './lib/scalingReport.mjs';
@@ -35,12 +36,7 @@ if (options.help) {
   console.log(HELP);
   process.exit(0);
 }
-const names = options.parts.split(',');
-const unknown = names.find((name) => PARTS[name] === undefined);
-if (unknown !== undefined) {
-  console.error(`Expected --parts out of ${NAMES.join(', ')} but received "${unknown}".`);
-  process.exit(2);
-}
+const names = chosenParts(options.parts, PARTS);
 const threads = Number(options.threads);
 const machine = await describeMachine(threads);
 const results = resultFile('scaling', {
@@ -48,15 +44,12 @@ const results = resultFile('scaling', {
   empty: { version: 1, parts: {} },
   render: (content) => scalingReport(content, NAMES),
 });
-for (const name of names) {
-  console.error(`${name} ...`);
-  const ticker = startTicker(name);
-  const counts = options.clients?.split(',').map(Number);
-  const turns = options.quick ? 1 : Number(options.turns);
-  const result = await PARTS[name]({ ...options, threads, counts, turns }).finally(() => ticker.stop());
-  const date = new Date().toISOString().slice(0, 16).replace('T', ' ');
-  results.content.parts[name] = { date, quick: options.quick, machine, result };
-  results.save();
-}
-console.log(scalingReport(results.content, NAMES));
-console.error(`Written to ${results.markdown}`);
+const counts = options.clients?.split(',').map(Number);
+const turns = options.quick ? 1 : Number(options.turns);
+await runParts(names, {
+  ...{ results, machine, quick: options.quick, report: (content) => scalingReport(content, NAMES) },
+  measure(name) {
+    const ticker = startTicker(name);
+    return PARTS[name]({ ...options, threads, counts, turns }).finally(() => ticker.stop());
+  },
+});

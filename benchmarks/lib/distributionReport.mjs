@@ -1,4 +1,5 @@
-import { bytes, machineLines, number, table, withRange } from './markdown.mjs';
+import { bytes, number, table, withRange } from './markdown.mjs';
+import { partsReport } from './parts.mjs';
 import { sum } from './stats.mjs';
 
 const seconds = ({ median, min, max }) => withRange(median, min, max);
@@ -99,21 +100,11 @@ const RENDER = {
   ],
 };
 
+const HEAD = [
+  '# Owners on machines of their own: what it costs',
+  '',
+  'Made by `npm run bench:distribution`; everything on one machine, over loopback.',
+];
+
 /** All parts as Markdown, in the order of `names`. */
-export function distributionReport({ parts }, names) {
-  const lines = [
-    '# Owners on machines of their own: what it costs',
-    '',
-    'Made by `npm run bench:distribution`; everything on one machine, over loopback.',
-  ];
-  for (const name of names) {
-    const part = parts[name];
-    if (part === undefined) continue;
-    const [title, ...rest] = RENDER[name](part.result);
-    lines.push('', title, '', `${part.date}${part.quick ? ', shortened (--quick)' : ''}.`);
-    for (const block of rest) lines.push('', block);
-  }
-  const last = Object.values(parts).at(-1);
-  if (last !== undefined) lines.push('', '## Machine', '', ...machineLines(last.machine));
-  return `${lines.join('\n')}\n`;
-}
+export const distributionReport = (content, names) => partsReport(HEAD, content, names, RENDER);

@@ -1,4 +1,5 @@
-import { bytes, machineLines, number, percent, table, withRange } from './markdown.mjs';
+import { bytes, number, percent, table, withRange } from './markdown.mjs';
+import { partsReport } from './parts.mjs';
 
 const line = (name, { slope, intercept, r2 }) =>
   `Straight line through ${name}: ${number(slope)} s each, ${number(intercept)} s fixed, R² ${r2.toFixed(4)}.`;
@@ -185,16 +186,5 @@ const RENDER = {
 };
 
 /** All parts as Markdown, in the order of `names`. */
-export function scalingReport({ parts }, names) {
-  const lines = ['# How the cost grows', '', 'Made by `npm run bench:scaling`.'];
-  for (const name of names) {
-    const part = parts[name];
-    if (part === undefined) continue;
-    const [title, ...rest] = RENDER[name](part.result);
-    lines.push('', title, '', `${part.date}${part.quick ? ', shortened (--quick)' : ''}.`);
-    for (const block of rest) lines.push('', block);
-  }
-  const last = Object.values(parts).at(-1);
-  if (last !== undefined) lines.push('', '## Machine', '', ...machineLines(last.machine));
-  return `${lines.join('\n')}\n`;
-}
+export const scalingReport = (content, names) =>
+  partsReport(['# How the cost grows', '', 'Made by `npm run bench:scaling`.'], content, names, RENDER);

@@ -1,5 +1,6 @@
 import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { expect } from 'vitest';
 import { loadData } from '../../src/client/data.js';
 import { loadExamples } from '../../src/data/index.js';
 
@@ -79,3 +80,26 @@ export function filesBelow(dir: string): Map<string, Buffer> {
     }),
   );
 }
+
+/**
+ * Nothing of any row, as text or as tokens, is in what others see, and all of it is in what the owners keep: the search finds what is there.
+ * `homes`: the owners' folders.
+ */
+export function expectHidden(seen: readonly Buffer[], owned: readonly Buffer[], homes: readonly string[]): void {
+  const rows = OWNERS.flatMap((owner) => Array.from({ length: ROWS }, (_, i) => rowCanary(owner, i)));
+  for (const text of [...CANARIES, ...rows]) {
+    expect(found(owned, formsOfText(text)), text).toBe(true);
+    expect(found(seen, formsOfText(text)), text).toBe(false);
+  }
+  const one = joined(seen);
+  for (const home of homes) {
+    const runs = tokenRuns(home);
+    expect(runs.length).toBeGreaterThan(50);
+    expect(found(owned, formsOfTokens(runs[0]!))).toBe(true);
+    for (const run of runs) expect(found([one], formsOfTokens(run)), run.join()).toBe(false);
+  }
+}
+
+/** All of it in one piece, in which one search is enough. */
+export const joined = (seen: readonly Buffer[]): Buffer =>
+  Buffer.concat(seen.flatMap((bytes) => [bytes, Buffer.alloc(8)]));

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { LoopbackServer } from './loopbackServer.js';
 
 export const COMMIT = '0123456789abcdef0123456789abcdef01234567';
 
@@ -85,33 +85,18 @@ export const silence: Answer = () => {};
 export const hangUp: Answer = (response) => response.destroy();
 
 /** A hub on this machine: revision, tree (in pages) and resolve of one repository, with answers that go wrong where a test says so. */
-export class HubServer {
+export class HubServer extends LoopbackServer {
   /** Every request, in order. */
   readonly requests: { path: string; range: string | undefined; authorization: string | undefined }[] = [];
-  readonly #server: Server;
   readonly #scripts: { pattern: RegExp; answers: Answer[] }[] = [];
 
   constructor(
     readonly files: Record<string, HubFile>,
     readonly name = 'owner/repo',
   ) {
-    this.#server = createServer((request, response) => {
+    super((request, response) => {
       this.#handle(request, response);
     });
-  }
-
-  async start(): Promise<this> {
-    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
-    return this;
-  }
-
-  get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
-  }
-
-  async stop(): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
   }
 
   /** The next requests of a path are answered so, one after the other. */

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import type { IncomingMessage, ServerResponse } from 'node:http';
 import { COMMIT } from './hubServer.js';
+import { LoopbackServer } from './loopbackServer.js';
 
 const hash = (kind: string, ...parts: (string | Buffer)[]) =>
   parts.reduce((made, part) => made.update(part), createHash(kind)).digest('hex');
@@ -15,31 +15,16 @@ interface CommitLine {
  * A hub on this machine that takes uploads: makes a repository, says which files are large (safetensors and gguf), takes those by the LFS
  * protocol and the others in the commit, and lists what it then has. `token` alone may write.
  */
-export class UploadHub {
+export class UploadHub extends LoopbackServer {
   readonly files = new Map<string, Buffer>();
   readonly created: unknown[] = [];
   readonly requests: string[] = [];
   /** What happens to a large file on its way. */
   damage: (content: Buffer) => Buffer = (content) => content;
   readonly #objects = new Map<string, Buffer>();
-  readonly #server: Server;
 
   constructor(readonly token: string) {
-    this.#server = createServer((request, response) => void this.#handle(request, response));
-  }
-
-  async start(): Promise<this> {
-    await new Promise<void>((resolve) => this.#server.listen(0, '127.0.0.1', resolve));
-    return this;
-  }
-
-  get url(): string {
-    return `http://127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
-  }
-
-  async stop(): Promise<void> {
-    this.#server.closeAllConnections();
-    await new Promise((resolve) => this.#server.close(resolve));
+    super((request, response) => void this.#handle(request, response));
   }
 
   async #handle(request: IncomingMessage, response: ServerResponse): Promise<void> {

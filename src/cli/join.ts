@@ -26,7 +26,7 @@ export function describeProposal({ config, baseSha256 }: Proposal): string {
   return printable(
     `A run is proposed: method ${config.method}, ${config.num_rounds} rounds of ${steps}, base ${config.model} ` +
       `(sha256 ${baseSha256.slice(0, 12)}...).\n` +
-      'What leaves this machine: counts of examples and tokens, digests, updates of adapters, and sums of scores. ' +
+      'What leaves this machine: counts of examples and tokens, digests, updates of adapters, steps done, and sums of scores. ' +
       'Rows, texts, tokens and single scores stay.\n',
   );
 }

@@ -61,6 +61,7 @@ export async function runAgent(options: AgentOptions): Promise<never> {
         identity: { name: keys.owner, account: keys.account, signing: keys.signing, coordinator: keys.coordinator },
         maxBytes: limits.max_message_mb * MEGABYTE,
         answer: (task) => work.answer(task),
+        steps: () => work.steps,
       });
     } finally {
       await connection.close();

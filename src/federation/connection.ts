@@ -138,6 +138,9 @@ async function untilUp(pulse: Pulse): Promise<void> {
   });
 }
 
+/** Whether a connection stands: what is sent while it does not piles up in memory. */
+export const isUp = (connection: NatsConnection): boolean => pulses.get(connection)?.isUp ?? false;
+
 /** Why a connection that was to stay is closed. */
 export async function closingError(connection: NatsConnection, name: string): Promise<FedtuneError> {
   const error = await connection.closed();

@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { NatsConnection } from '@nats-io/transport-node';
 import type { DescribeRequest, Description, Request } from '../contracts/messages.js';
 import { FedtuneError, InterruptedError } from '../errors.js';
-import { type Answer, type EncodedMessage, exchange, type Link, Slots, type Tap } from '../links/index.js';
+import { type Answer, type AtWork, type EncodedMessage, exchange, type Link, Slots, type Tap } from '../links/index.js';
 import { Bell } from './bell.js';
 import { openConnection } from './connection.js';
 import type { Enrolment, FederationFolder, OwnerRecord } from './folder.js';
@@ -13,7 +13,7 @@ import { type Manifest, openManifest, SIGNATURE, sealManifest } from './manifest
 import { ownersError, shownOf } from './ownersError.js';
 import { getPieces, putPieces, sha256Of } from './pieces.js';
 import { Streams } from './streams.js';
-import { subjectsOf } from './subjects.js';
+import { STEPS, subjectsOf } from './subjects.js';
 
 /** Looked at so often, should the word that something is new get lost. */
 const LOOK_MS = 5000;
@@ -59,6 +59,8 @@ interface Errand {
   /** The encoded message, where it lies. */
   readonly parts: readonly Uint8Array[];
   readonly bytes: number;
+  /** Whether it asks for a round of training. */
+  readonly trains: boolean;
   /** Moment at which nobody waits for the reply any more. */
   readonly until: number;
 }
@@ -90,6 +92,8 @@ export class NatsLink implements Link {
   readonly #answered = new Set<string>();
   /** Owners that were told of the run, where they have to be. */
   readonly #introduced = new Set<string>();
+  /** The training that owners are asked for, by id of the task; steps once the owner has said any. */
+  readonly #training = new Map<string, { readonly owner: string; readonly account: string; steps?: number }>();
   readonly #closing = new AbortController();
   #session: Promise<Session> | undefined;
 
@@ -126,7 +130,18 @@ export class NatsLink implements Link {
     connection.subscribe(subjectsOf('*').reply, {
       callback: (_error, { subject }) => this.#bells.get(subject.split('.').at(-1)!)?.ring(),
     });
+    connection.subscribe(`${subjectsOf('*').up}.*.${STEPS}`, {
+      callback: (_error, { subject, data }) => this.#hearSteps(subject, data),
+    });
     return { connection, streams: new Streams(connection, ME) };
+  }
+
+  /** The server vouches for the account in the subject, and no more hangs on it than a bar on a screen. */
+  #hearSteps(subject: string, data: Uint8Array): void {
+    const [account, id] = subject.split('.').slice(-3);
+    const work = this.#training.get(id!);
+    const said = data.length < 10 ? Buffer.from(data).toString('latin1') : '';
+    if (work?.account === account && /^\d+$/.test(said)) work!.steps = Number(said);
   }
 
   /** Looked up anew each time: it may have been removed, or have come back with other keys. Throws FedtuneError REVOKED. */
@@ -182,7 +197,7 @@ export class NatsLink implements Link {
   /** Asks once; undefined where the server lost what it was given. */
   async #round(
     { connection, streams }: Session,
-    { name, parts, bytes, until }: Errand,
+    { name, parts, bytes, trains, until }: Errand,
   ): Promise<Uint8Array | undefined> {
     const { run, maxReplyBytes, federation } = this.#options;
     const { account } = this.#owner(name);
@@ -200,7 +215,8 @@ export class NatsLink implements Link {
     await putPieces(box, subjects.down, id, parts);
     const { payload, signature } = sealManifest(task, federation.keys.signing);
     await box.put(subjects.task, payload, { [SIGNATURE]: signature });
-    const reply = await this.#waitForReply(name, box, task, before, until);
+    if (trains) this.#training.set(id, { owner: name, account });
+    const reply = await this.#waitForReply(name, box, task, before, until).finally(() => this.#training.delete(id));
     if (reply === undefined) return undefined;
     const whole = await getPieces(box, subjects.up, reply, maxReplyBytes, `owner ${name}`);
     this.#answered.add(id);
@@ -266,17 +282,23 @@ export class NatsLink implements Link {
     const { deadlineMs, tap } = this.#options;
     const isTimed = deadlineMs !== undefined && request.kind !== 'finish';
     const until = isTimed ? performance.now() + deadlineMs : Number.POSITIVE_INFINITY;
-    const carry = (message: EncodedMessage) =>
-      this.#carry({ name: owner, parts: [...partsOf(message)], bytes: message.bytes, until });
+    const carry = (message: EncodedMessage, trains: boolean) =>
+      this.#carry({ name: owner, parts: [...partsOf(message)], bytes: message.bytes, trains, until });
     try {
       return await turn.run(async () => {
-        await this.#introduce(owner, carry);
-        return this.#atItsHours(owner, until, () => exchange(owner, request, carry, tap));
+        await this.#introduce(owner, (message) => carry(message, false));
+        const ask = (message: EncodedMessage) => carry(message, request.kind === 'train');
+        return this.#atItsHours(owner, until, () => exchange(owner, request, ask, tap));
       });
     } catch (error) {
       this.#throwIfClosed();
       throw ownersError(owner, request.kind, error);
     }
+  }
+
+  /** An owner that is away says nothing, and is none of them. */
+  atWork(): AtWork[] {
+    return [...this.#training.values()].flatMap(({ owner, steps }) => (steps === undefined ? [] : [{ owner, steps }]));
   }
 
   async close(): Promise<void> {

@@ -77,6 +77,11 @@ export class OwnerWork {
     }
   }
 
+  /** The optimizer steps that are done, while it trains. */
+  get steps(): number | undefined {
+    return this.#open?.link.atWork?.()[0]?.steps;
+  }
+
   async close(): Promise<void> {
     await this.#open?.link.close();
   }

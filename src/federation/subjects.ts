@@ -10,7 +10,7 @@ export const subjectsOf = (account: string) => ({
   down: `fed.down.${account}`,
   /** What the owner answered last: a signed manifest. */
   reply: `fed.reply.${account}`,
-  /** The pieces of its reply. */
+  /** The pieces of its reply, and below the same id how many steps are done, for a display: nobody relies on it. */
   up: `fed.up.${account}`,
 });
 
@@ -23,6 +23,9 @@ export const OWNER_SUBJECTS = {
   get: 'fed.get',
   enrol: 'fed.enrol',
 } as const;
+
+/** The last part of the subject under which an owner says how many steps of a task are done; pieces have numbers there. */
+export const STEPS = 'steps';
 
 /** Where the coordinator is asked to take in owners. */
 export const ENROL_SUBJECT = 'fed.enrol.*';

@@ -2,15 +2,17 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import { FedtuneError, InterruptedError } from '../errors.js';
 import { collectGarbage } from '../garbage.js';
 import { Bell } from './bell.js';
-import { closingError } from './connection.js';
+import { closingError, isUp } from './connection.js';
 import { errorReply } from './errorReply.js';
 import { Mailbox } from './mailbox.js';
 import { type Manifest, openManifest, SIGNATURE, sealManifest } from './manifest.js';
 import { getPieces, PIECE, putPieces, sha256Of } from './pieces.js';
-import { OWNER_SUBJECTS, subjectsOf } from './subjects.js';
+import { OWNER_SUBJECTS, STEPS, subjectsOf } from './subjects.js';
 
 /** Looked at so often, should the word that something is new get lost. */
 const LOOK_MS = 5000;
+/** Between two words of how many steps are done. */
+const TELL_MS = 1000;
 const WHO = 'the coordinator';
 
 /** What an owner is known by, and knows of its coordinator. */
@@ -38,6 +40,8 @@ export interface TaskOptions {
   readonly maxBytes: number;
   /** The encoded reply. Throws InterruptedError where none is to be given, now or ever. */
   readonly answer: (task: Task) => Promise<Uint8Array>;
+  /** The optimizer steps that the task at hand has taken, while it trains: told to the coordinator now and then. */
+  readonly steps?: () => number | undefined;
   readonly signal: AbortSignal;
   readonly onStatus: (text: string) => void;
 }
@@ -89,6 +93,23 @@ class TaskLoop {
     }
   }
 
+  /** Says now and then how many steps are done, while the work goes on; lost words are not missed. */
+  async #telling<T>(id: string, work: Promise<T>): Promise<T> {
+    const { connection, steps } = this.#options;
+    let told: number | undefined;
+    const timer = setInterval(() => {
+      const now = steps?.();
+      if (now === undefined || now === told || !isUp(connection)) return;
+      told = now;
+      connection.publish(`${OWNER_SUBJECTS.up}.${id}.${STEPS}`, String(now));
+    }, TELL_MS);
+    try {
+      return await work;
+    } finally {
+      clearInterval(timer);
+    }
+  }
+
   /** Bytes of the request and of the reply. */
   async #do(task: Manifest): Promise<number> {
     const { identity, maxBytes, answer } = this.#options;
@@ -97,7 +118,7 @@ class TaskLoop {
     const reply =
       task.bytes > maxBytes
         ? errorReply(tooLarge(task.bytes, maxBytes))
-        : await answer({ run, digest: request, bytes: await get() });
+        : await this.#telling(id, answer({ run, digest: request, bytes: await get() }));
     await putPieces(this.#box, OWNER_SUBJECTS.up, id, [reply]);
     const said: Manifest = {
       ...{ version: 1, kind: 'reply', run, owner, id, request },

@@ -5,7 +5,7 @@ import { createThreadsLink, type ThreadsOptions } from './threads.js';
 
 export { decodeRequest, type EncodedMessage, encodeMessage, joinMessage } from './codec.js';
 export { exchange } from './exchange.js';
-export type { Answer, Link, OwnerHome, Tap } from './link.js';
+export type { Answer, AtWork, Link, OwnerHome, Tap } from './link.js';
 export { createProcessesLink } from './processes.js';
 export { descriptionSchema } from './schema.js';
 export { Slots } from './slots.js';

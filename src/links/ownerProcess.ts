@@ -17,9 +17,24 @@ function throwIfOrphaned(): void {
   throw new InterruptedError('The server is gone.');
 }
 
-const server = new OwnerServer(new EngineHost({ threads, throwIfStopped: throwIfOrphaned }));
+/** Milliseconds between two words of how far the work is. */
+const TELL_MS = 100;
+let steps = 0;
+let told = 0;
+
+/** Says the steps that are done: a number, where a reply is bytes. */
+function tellStep(): void {
+  steps++;
+  const now = performance.now();
+  if (now - told < TELL_MS || !process.connected) return;
+  told = now;
+  process.send!(steps);
+}
+
+const server = new OwnerServer(new EngineHost({ threads, throwIfStopped: throwIfOrphaned, onStep: tellStep }));
 
 process.on('message', async (bytes: Uint8Array) => {
+  steps = 0;
   const reply = await server.answer(home, bytes);
   if (process.connected) process.send!(joinMessage(reply));
 });

@@ -80,15 +80,15 @@ class OwnerProcess {
     this.#reject?.(this.#ended);
   }
 
-  /** Sends one request and waits for its reply. One at a time. */
-  async ask(bytes: Uint8Array): Promise<Uint8Array> {
+  /** Sends one request and waits for its reply; `onSteps` hears now and then how many steps are done. One at a time. */
+  async ask(bytes: Uint8Array, onSteps: (steps: number) => void): Promise<Uint8Array> {
     if (this.#ended) throw this.#ended;
-    let take: ((reply: Uint8Array) => void) | undefined;
+    let take: ((said: Uint8Array | number) => void) | undefined;
     try {
       return await new Promise<Uint8Array>((resolve, reject) => {
         this.#reject = reject;
-        take = resolve;
-        this.#child.once('message', take);
+        take = (said) => (typeof said === 'number' ? onSteps(said) : resolve(said));
+        this.#child.on('message', take);
         this.#child.send(bytes, (cause) => {
           if (cause) this.#end(`takes no message: ${cause.message}`, cause);
         });
@@ -118,6 +118,7 @@ export function createProcessesLink(options: ProcessesOptions): Link {
   const processes = new Map<string, OwnerProcess>();
   const turns = new Map<string, Slots>();
   const slots = new Slots(workers);
+  const training = new Map<string, number>();
   let isClosed = false;
   const throwIfClosed = () => {
     if (isClosed) throw new InterruptedError('Interrupted.');
@@ -137,16 +138,22 @@ export function createProcessesLink(options: ProcessesOptions): Link {
       await one.kill();
     }
   };
-  const carry = async (home: OwnerHome, bytes: Uint8Array): Promise<Uint8Array> => {
+  const carry = async (home: OwnerHome, bytes: Uint8Array, trains: boolean): Promise<Uint8Array> => {
     const turn = turns.get(home.id) ?? new Slots(1);
     turns.set(home.id, turn);
     try {
       return await turn.run(() =>
         slots.run(async () => {
           throwIfClosed();
-          const reply = await processOf(home).ask(bytes);
-          await endIdle();
-          return reply;
+          const tell = (steps: number) => trains && training.set(home.id, steps);
+          tell(0);
+          try {
+            const reply = await processOf(home).ask(bytes, tell);
+            await endIdle();
+            return reply;
+          } finally {
+            training.delete(home.id);
+          }
         }),
       );
     } catch (error) {
@@ -164,10 +171,11 @@ export function createProcessesLink(options: ProcessesOptions): Link {
       return exchange(
         owner,
         here as typeof request,
-        (message) => carry(homeOf(byId, owner), joinMessage(message)),
+        (message) => carry(homeOf(byId, owner), joinMessage(message), request.kind === 'train'),
         tap,
       );
     },
+    atWork: () => [...training].map(([owner, steps]) => ({ owner, steps })),
     close: async () => {
       isClosed = true;
       await Promise.all([...processes.values()].map((one) => one.kill()));

@@ -13,14 +13,14 @@ const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url));
 // Of util-linux: runs a command on a terminal of its own.
 const hasScript = spawnSync('script', ['--version']).status === 0;
 
-it.skipIf(!existsSync(MAIN) || !hasScript)(
-  'a run on a terminal shows who is at work, and leaves its lines alone (script, npm run build:ts)',
-  async () => {
+it.skipIf(!existsSync(MAIN) || !hasScript).each(['threads', 'processes'])(
+  'a run on a terminal shows who is at work, and leaves its lines alone: %s (script, npm run build:ts)',
+  async (runtime) => {
     const dir = await mkdtemp(join(tmpdir(), 'fedtune-terminal-'));
     onTestFinished(() => rm(dir, { recursive: true, force: true }));
     await writeFile(
       join(dir, 'run.yaml'),
-      stringify({ ...TINY_RUN, num_rounds: 2, local_steps: 25, eval_every: 1, output_dir: 'run' }),
+      stringify({ ...TINY_RUN, runtime, num_rounds: 2, local_steps: 25, eval_every: 1, output_dir: 'run' }),
     );
     const command = `stty cols 100 rows 40; ${process.execPath} ${MAIN} run run.yaml`;
     const { stdout } = await promisify(execFile)('script', ['-qec', command, '/dev/null'], {

@@ -7,6 +7,7 @@
 #endif
 
 #include "../engine/ggml_reader.h"
+#include "../kernels/cpu.h"
 #include "base_handle.h"
 #include "convert.h"
 #include "merge_calls.h"
@@ -23,15 +24,8 @@ Napi::Value cpu(const Napi::CallbackInfo& info) {
   for (const char* name : {"amx", "avx512bf16", "vnni", "avxvnni", "avx2", "i8mm", "neon", "portable"})
     if (kernels_by_name(name)) sets.Set(sets.Length(), name);
 #if defined(__x86_64__)
-  __builtin_cpu_init();
-#define FT_FEATURE(name) \
-  if (__builtin_cpu_supports(name)) features.Set(features.Length(), name)
-  FT_FEATURE("avx2");
-  FT_FEATURE("fma");
-  FT_FEATURE("avx512f");
-  FT_FEATURE("avx512vnni");
-  FT_FEATURE("avx512bf16");
-#undef FT_FEATURE
+  for (const char* name : {"avx2", "fma", "avx512f", "avx512vnni", "avx512bf16"})
+    if (cpu_supports(name)) features.Set(features.Length(), name);
 #endif
   out.Set("kernels", sets);
   out.Set("features", features);

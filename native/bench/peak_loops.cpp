@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "../kernels/cpu.h"
 #include "../kernels/kernels.h"
 
 #if defined(__x86_64__)
@@ -87,8 +88,7 @@ PeakLoop peak_fp32() {
 }
 PeakLoop peak_bf16() {
   if (has("amx")) return {bf16_amx, 4 * 16384 / 16.0};
-  __builtin_cpu_init();
-  if (__builtin_cpu_supports("avx512bf16")) return {bf16_avx512, 12 * 64};
+  if (cpu_supports("avx512bf16")) return {bf16_avx512, 12 * 64};
   return {};
 }
 PeakLoop peak_int8() {

@@ -3,10 +3,10 @@
 #include <cstring>
 #include <initializer_list>
 
+#include "cpu.h"
 #include "kernels.h"
 
 #if defined(__AMX_BF16__) && defined(__AMX_TILE__) && defined(__linux__)
-#include <cpuid.h>
 #include <immintrin.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -27,14 +27,8 @@ namespace {
 #include "table.inc.h"
 
 bool have_amx() {
-  __builtin_cpu_init();
-  if (!__builtin_cpu_supports("avx512f") || !__builtin_cpu_supports("avx512bw") ||
-      !__builtin_cpu_supports("avx512vl") || !__builtin_cpu_supports("avx512bf16"))
-    return false;
-  unsigned a, b, c, d;
-  if (!__get_cpuid_count(7, 0, &a, &b, &c, &d)) return false;
-  constexpr unsigned kAmxBf16 = 1u << 22, kAmxTile = 1u << 24;
-  if (!(d & kAmxBf16) || !(d & kAmxTile)) return false;
+  for (const char* feature : {"avx512f", "avx512bw", "avx512vl", "avx512bf16", "amx-bf16", "amx-tile"})
+    if (!cpu_supports(feature)) return false;
   // The kernel gives tile registers on request only.
   constexpr long kRequestPermission = 0x1023, kTileData = 18;
   return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;

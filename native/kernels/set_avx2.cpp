@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "cpu.h"
 #include "kernels.h"
 
 #if defined(__AVX2__) && defined(__FMA__)
@@ -31,7 +32,7 @@ namespace {
 
 const KernelSet* kernels_avx2() {
   static const KernelSet set = FT_TABLE_DOT("avx2");
-  static const bool have = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+  static const bool have = cpu_supports("avx2") && cpu_supports("fma");
   return have ? &set : nullptr;
 }
 }  // namespace ft

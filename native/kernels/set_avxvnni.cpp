@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "cpu.h"
 #include "kernels.h"
 
 #if defined(__AVXVNNI__) && defined(__FMA__)
@@ -30,8 +31,7 @@ namespace {
 
 const KernelSet* kernels_avxvnni() {
   static const KernelSet set = FT_TABLE_DOT("avxvnni");
-  static const bool have =
-      __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("avxvnni");
+  static const bool have = cpu_supports("avx2") && cpu_supports("fma") && cpu_supports("avxvnni");
   return have ? &set : nullptr;
 }
 }  // namespace ft

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <cstring>
 
+#include "cpu.h"
 #include "kernels.h"
 
 #if defined(__AVX512VNNI__) && defined(__AVX512VL__)
@@ -14,9 +15,8 @@ namespace {
 
 const KernelSet* kernels_vnni() {
   static const KernelSet set = FT_TABLE_DOT("vnni");
-  static const bool have = __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
-                           __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl") &&
-                           __builtin_cpu_supports("avx512vnni");
+  static const bool have = cpu_supports("avx512f") && cpu_supports("avx512bw") && cpu_supports("avx512dq") &&
+                           cpu_supports("avx512vl") && cpu_supports("avx512vnni");
   return have ? &set : nullptr;
 }
 }  // namespace ft

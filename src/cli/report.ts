@@ -1,24 +1,41 @@
-import { once } from 'node:events';
 import { relative, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { evaluateRun } from '../eval/ofRun.js';
+import type { LiveStatus } from '../report/live.js';
 import { ProgressDisplay } from '../report/progress.js';
 import { readRecord } from '../report/record.js';
 import { scoreTable } from '../report/table.js';
 import { writeReport, writeTensorBoard } from '../report/write.js';
 import type { CliContext } from './context.js';
+import { followRun, lookAt } from './follow.js';
 import { wholeNumber } from './numbers.js';
 import { openReport } from './window.js';
 
 /** Serves the report until Ctrl-C, which is how this is meant to end. */
 async function watchUntilStopped(run: string, { signal, stdout }: CliContext): Promise<void> {
   const report = await openReport(run, (line) => stdout.write(`${line}\n`));
-  if (!signal.aborted) await once(signal, 'abort');
+  let last: LiveStatus | undefined;
+  for await (const now of lookAt(run, signal)) {
+    if (now) report.show(now.live);
+    else if (last) report.show({ ...last, text: 'The run has ended, or was interrupted.' });
+    last = now?.live;
+  }
   await report.close('No longer followed. This page stays as it is; `fedtune report RUN --open` shows it anew.');
+}
+
+/** Shows how far the run is until it ends; false where that was not waited for. */
+async function follow(run: string, { signal, stderr }: CliContext): Promise<boolean> {
+  const wasThere = await followRun(run, stderr, signal);
+  if (signal.aborted) return false;
+  if (!wasThere) stderr.write('Nothing to follow: the run does not go on at the moment.\n');
+  else if ((await readRecord(run)).metrics === undefined)
+    stderr.write(`The run was cut before its end. Go on with: fedtune run --resume ${run}\n`);
+  return true;
 }
 
 interface ReportFlags {
   readonly open?: boolean;
+  readonly follow?: boolean;
   readonly tensorboard?: string;
   readonly cross?: boolean;
   readonly text?: readonly string[];
@@ -46,6 +63,7 @@ async function scoreMore(
 const EXAMPLES = `
 Examples:
   fedtune report runs/mine
+  fedtune report runs/mine --follow
   fedtune report runs/mine --cross --text wiki.test.txt`;
 
 /** `fedtune report RUN`. */
@@ -59,11 +77,13 @@ export function addReportCommand(program: Command, context: CliContext): void {
       '--open',
       'show it in the browser, following the run where it goes on, until Ctrl-C; served on this machine alone',
     )
+    .option('--follow', 'show here how far a run of another process is, until it ends')
     .option('--cross', "score everybody's adapter on everybody's test examples as well (of a simulation)")
     .option('--text <file...>', 'score every adapter on a general text as well: what was forgotten')
     .option('--limit <n>', 'with --cross: at most this many test examples of each owner', wholeNumber)
     .addHelpText('after', EXAMPLES)
     .action(async (run: string, flags: ReportFlags) => {
+      if (flags.follow && !(await follow(run, context))) return;
       await scoreMore(run, flags, context);
       const record = await readRecord(run);
       if (record.metrics) context.stdout.write(`${scoreTable(record.metrics, context.stdout.isTTY)}\n`);

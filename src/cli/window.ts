@@ -46,7 +46,7 @@ export class RunWindow {
         return undefined;
       });
     }
-    void this.#report?.then((report) => report?.show(this.#status.live));
+    void this.#report?.then((report) => report?.show(this.#status.now.live));
   }
 
   async close(): Promise<void> {

@@ -1,10 +1,8 @@
 import { createLogUpdate } from 'log-update';
-import type { Evaluation } from '../contracts/evaluation.js';
-import { WHICH } from '../contracts/evaluation.js';
 import type { OwnerAtWork, RunEstimate, RunProgress } from '../contracts/progress.js';
 import { shown } from '../text.js';
 import { droppedReasons, formatBytes, formatSeconds, plural, shareLost } from './format.js';
-import { RunStatus } from './status.js';
+import { RunStatus, type StatusNow } from './status.js';
 
 /** The part of a stream that a display needs. */
 export interface Screen {
@@ -12,11 +10,6 @@ export interface Screen {
   readonly columns?: number;
   readonly rows?: number;
   write(text: string): unknown;
-}
-
-function means({ macro, split }: Evaluation): string {
-  const parts = WHICH.filter((which) => macro[which]).map((which) => `${which} ${macro[which]!.ppl.toFixed(3)}`);
-  return `${split} perplexity: ${parts.join(', ')}`;
 }
 
 /** What a run takes, in one line. */
@@ -85,6 +78,7 @@ export class ProgressDisplay {
   #shown = '';
   #downloadShown = Number.NEGATIVE_INFINITY;
   #logged: number;
+  #scored: string | undefined;
 
   /** `now`: a clock in seconds. */
   constructor(screen: Screen, now: () => number = () => performance.now() / 1000) {
@@ -122,17 +116,27 @@ export class ProgressDisplay {
   }
 
   /** How far the run is, and who is at work. */
-  #progress(): void {
-    const { where, share, facts, atWork } = this.#status;
+  #progress({ where, share, facts, atWork }: StatusNow): void {
     const head = `${where} ${bar(share)} ${facts.join(', ')}`;
     this.status([head, ...workLines(atWork, widthOf(this.#screen))].join('\n'));
   }
 
   /** The same in a log, which is not to be filled with it. */
-  #log(): void {
+  #log({ where, facts }: StatusNow): void {
     if (this.#live || this.#now() - this.#logged < LOG_PAUSE) return;
-    this.line([this.#status.where, ...this.#status.facts].join(', '));
+    this.line([where, ...facts].join(', '));
     this.#logged = this.#now();
+  }
+
+  /** Shows what a run is at, of this process or another. */
+  show(now: StatusNow): void {
+    if (now.scored !== undefined && now.scored !== this.#scored) {
+      this.line(now.scored);
+      this.#logged = this.#now();
+    }
+    this.#scored = now.scored;
+    this.#progress(now);
+    this.#log(now);
   }
 
   /** Ends what is shown below the lines. */
@@ -169,13 +173,6 @@ export class ProgressDisplay {
     if (firstExample !== undefined) this.line(`the first example, what is learnt in [[brackets]]:\n${firstExample}`);
   }
 
-  #evaluated(evaluation: Evaluation): void {
-    const left = this.#status.secondsToCome;
-    const when = left === undefined ? '' : ` (${formatSeconds(left)} left)`;
-    this.line(`${this.#status.of(evaluation.round)}: ${means(evaluation)}${when}`);
-    this.#logged = this.#now();
-  }
-
   update(progress: RunProgress): void {
     this.#status.update(progress);
     switch (progress.kind) {
@@ -202,9 +199,6 @@ export class ProgressDisplay {
         this.line(`round ${progress.round}: ${jobOf(progress)} failed, ${next}: ${progress.message}`);
         return;
       }
-      case 'evaluated':
-        this.#evaluated(progress.evaluation);
-        return;
       case 'warning':
         this.line(`warning: ${progress.message}`);
         return;
@@ -214,10 +208,10 @@ export class ProgressDisplay {
       case 'job':
       case 'working':
       case 'evaluating':
+      case 'evaluated':
       case 'tuning':
       case 'writing':
-        this.#progress();
-        this.#log();
+        this.show(this.#status.now);
     }
   }
 }

@@ -1,7 +1,27 @@
+import { type Evaluation, WHICH } from '../contracts/evaluation.js';
 import type { OwnerAtWork, RunProgress } from '../contracts/progress.js';
 import { formatSeconds, plural } from './format.js';
 import type { LiveStatus } from './live.js';
 import { TimeLeft } from './timeLeft.js';
+
+/** What a run is at, as it is shown. */
+export interface StatusNow {
+  /** `round 3 of 20`. */
+  readonly where: string;
+  /** Of all rounds, how many are done, and of the one at hand what part: 0 .. 1. */
+  readonly share: number;
+  /** How many owners are done, how fast they are, how well they do and when the run will be over, as far as is known. */
+  readonly facts: readonly string[];
+  readonly atWork: readonly OwnerAtWork[];
+  /** Mean perplexities after the last round that was scored, in a line. */
+  readonly scored?: string;
+  readonly live: LiveStatus;
+}
+
+function means({ macro, split }: Evaluation): string {
+  const parts = WHICH.filter((which) => macro[which]).map((which) => `${which} ${macro[which]!.ppl.toFixed(3)}`);
+  return `${split} perplexity: ${parts.join(', ')}`;
+}
 
 /** What a run is at, from what it tells of itself. */
 export class RunStatus {
@@ -15,6 +35,7 @@ export class RunStatus {
   #loss: number | undefined;
   #atWork: readonly OwnerAtWork[] = [];
   #tokensPerSecond: number | undefined;
+  #scored: string | undefined;
 
   /** `now`: a clock in seconds. */
   constructor(now: () => number = () => performance.now() / 1000) {
@@ -22,33 +43,18 @@ export class RunStatus {
     this.#timeLeft = new TimeLeft(now);
   }
 
-  /** `round 3 of 20`. */
-  of(round: number): string {
+  #of(round: number): string {
     return `round ${round} of ${this.#numRounds}`;
   }
 
-  get where(): string {
-    return this.of(this.#round);
-  }
-
-  /** Seconds that are left, where rounds are still to come. */
-  get secondsToCome(): number | undefined {
-    return this.#round > 0 && this.#round < this.#numRounds ? this.secondsLeft : undefined;
-  }
-
-  get atWork(): readonly OwnerAtWork[] {
-    return this.#atWork;
-  }
-
-  /** Of all rounds, how many are done, and of the one at hand what part: 0 .. 1. */
-  get share(): number {
+  get #share(): number {
     const { done, of } = this.#jobs;
     const part = this.#what === 'training' && of > 0 ? done / of : 0;
     return Math.min(1, (this.#roundsDone + part) / this.#numRounds);
   }
 
   /** Seconds; undefined while nothing is known yet. */
-  get secondsLeft(): number | undefined {
+  get #secondsLeft(): number | undefined {
     const { seconds } = this.#timeLeft;
     return seconds !== undefined && Number.isFinite(seconds) ? seconds : undefined;
   }
@@ -89,6 +95,13 @@ export class RunStatus {
         this.#what = 'scoring';
         this.#roundsDone = progress.round;
         return;
+      case 'evaluated': {
+        // What is left, where rounds are still to come.
+        const left = this.#round > 0 && this.#round < this.#numRounds ? this.#secondsLeft : undefined;
+        const when = left === undefined ? '' : ` (${formatSeconds(left)} left)`;
+        this.#scored = `${this.#of(progress.evaluation.round)}: ${means(progress.evaluation)}${when}`;
+        return;
+      }
       case 'tuning':
         this.#what = `fine-tuning ${plural(progress.clients, 'owner')}`;
         return;
@@ -97,10 +110,9 @@ export class RunStatus {
     }
   }
 
-  /** How many owners are done, how fast they are, how well they do and when the run will be over, as far as is known. */
-  get facts(): string[] {
+  get #facts(): string[] {
     const { done, of } = this.#jobs;
-    const left = this.secondsLeft;
+    const left = this.#secondsLeft;
     return [
       this.#what === 'training' && of > 0 ? `${done} of ${plural(of, 'owner')}` : this.#what,
       ...(this.#tokensPerSecond === undefined ? [] : [`${Math.round(this.#tokensPerSecond)} tokens/s`]),
@@ -109,12 +121,16 @@ export class RunStatus {
     ];
   }
 
-  /** For the page. */
-  get live(): LiveStatus {
+  get now(): StatusNow {
+    const [facts, share] = [this.#facts, this.#share];
     return {
-      text: [`Round ${this.#round} of ${this.#numRounds}`, ...this.facts].join(', '),
-      share: this.share,
-      round: `${this.#roundsDone} of ${plural(this.#numRounds, 'round')} done`,
+      ...{ where: this.#of(this.#round), share, facts, atWork: this.#atWork },
+      ...(this.#scored === undefined ? {} : { scored: this.#scored }),
+      live: {
+        text: [`Round ${this.#round} of ${this.#numRounds}`, ...facts].join(', '),
+        share,
+        round: `${this.#roundsDone} of ${plural(this.#numRounds, 'round')} done`,
+      },
     };
   }
 }

@@ -20,6 +20,7 @@ export const CONTENT = [
   'metrics.json',
   'evaluation.json',
   'samples.jsonl',
+  'progress.json',
   'owners',
   'perfit.svg',
   'report.html',

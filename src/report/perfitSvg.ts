@@ -1,13 +1,12 @@
 import { extent } from '../extent.js';
 import { shown } from '../text.js';
+import { chooseOwners } from './chosen.js';
 import { html, type Markup } from './escape.js';
 import { plural } from './format.js';
 import { compareMasks, type MaskComparison, type MaskedClient, type ModuleMasks, targetsOf } from './perfitSvgData.js';
 
 export type { MaskedClient } from './perfitSvgData.js';
 
-/** Owners that are drawn. */
-const MAX_OWNERS = 24;
 /** Modules whose components are drawn: those that owners differ in most. */
 const MAX_MODULES = 6;
 /** Shades that components are drawn in. */
@@ -64,7 +63,7 @@ function cell({ x, y, width, shade: share, title, text }: Cell): Markup {
 }
 
 /** Who keeps entries that nobody else does: a bar an owner. */
-function whosePart({ owners }: MaskComparison): Part {
+function whosePart({ owners }: MaskComparison, note: string): Part {
   const width = WIDTH - 2 * MARGIN - LABEL - 70;
   const kinds = [
     ['alone', 'kept by this owner alone', 'alone'],
@@ -87,7 +86,7 @@ function whosePart({ owners }: MaskComparison): Part {
     ([, words, color], i) =>
       html`<rect x="${LABEL + i * 190}" y="${y}" width="11" height="11" class="${color}"/>${label(LABEL + i * 190 + 17, y + 10, 'start', words)}`,
   );
-  const drawn = html`${heading('Whose entries', 'Of all entries of the adapter, what each owner keeps, and with whom')}${rows}${legend}`;
+  const drawn = html`${heading('Whose entries', `Of all entries of the adapter, what each owner keeps, and with whom.${note}`)}${rows}${legend}`;
   return { height: y + 40, drawn };
 }
 
@@ -216,10 +215,11 @@ const STYLE =
 
 /**
  * A picture of a PerFIT run as SVG: whose entries there are, how much every two owners have in common, in which modules and which rank
- * components they differ. All clients (the first 24 are drawn) must have one layout. Depends on its input only.
+ * components they differ. All clients (of many, some are drawn) must have one layout. Depends on its input only.
  */
 export function perfitSvg(clients: readonly MaskedClient[]): string {
-  const compared = compareMasks(clients.slice(0, MAX_OWNERS));
+  const { items, note } = chooseOwners(clients, ({ ppl }) => ppl);
+  const compared = compareMasks(items);
   const many = compared.owners.length > 1;
   const overlapping = modulesPart(
     compared.modules,
@@ -231,7 +231,7 @@ export function perfitSvg(clients: readonly MaskedClient[]): string {
     ({ layer, target, overlap }) => `layer ${layer}, ${target}: ${percent(overlap)} in common`,
   );
   const parts = [
-    whosePart(compared),
+    whosePart(compared, note),
     ...(many ? [overlapPart(compared), overlapping, componentsPart(compared)] : []),
     ...keptParts(compared),
   ];
@@ -241,10 +241,9 @@ export function perfitSvg(clients: readonly MaskedClient[]): string {
     top += height + 16;
     return html`<g transform="translate(${MARGIN},${at})">${drawn}</g>`;
   });
-  const more = clients.length - compared.owners.length;
   return html`<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${top + MARGIN}" width="${WIDTH}" height="${top + MARGIN}" font-family="sans-serif" font-size="11">
 <title>Architectures that the owners of a PerFIT run have found</title>
-<desc>${summary(compared)}${more > 0 && ` ${plural(more, 'more owner')} not drawn.`}</desc>
+<desc>${summary(compared)}${note}</desc>
 <style>${STYLE}</style>
 <rect width="${WIDTH}" height="${top + MARGIN}" class="paper"/>
 ${placed}

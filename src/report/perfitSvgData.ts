@@ -4,6 +4,8 @@ import { ALL_TARGETS } from '../adapter/layout.js';
 /** A client of a PerFIT run with the adapter that it leaves with. */
 export interface MaskedClient {
   readonly id: string;
+  /** Perplexity of what it takes home, where that was scored. */
+  readonly ppl?: number | undefined;
   readonly adapter: Adapter;
 }
 

@@ -2,7 +2,8 @@ import { byCode } from '../../order.js';
 import { type BarPart, stackedBars, swatches } from '../chart/bars.js';
 import type { Markup } from '../escape.js';
 import type { RunRecord } from '../record.js';
-import { figure, grid, MAX_PICTURES, section, shownOf } from './parts.js';
+import { figure, grid, section } from './parts.js';
+import { pictured } from './pictured.js';
 import { readingList, rowsTable } from './rows.js';
 
 const SPLITS: readonly BarPart[] = [
@@ -24,10 +25,10 @@ function categoryParts(counts: readonly Readonly<Record<string, number>>[]): { n
 }
 
 /** How the examples are divided. */
-export function dataSection({ partition, config }: RunRecord): Markup | undefined {
+export function dataSection(record: RunRecord): Markup | undefined {
+  const { partition, config } = record;
   if (!partition) return undefined;
-  const shown = partition.clients.slice(0, MAX_PICTURES);
-  const more = shownOf(shown.length, partition.clients.length);
+  const { items: shown, note } = pictured(record, partition.clients, ({ id }) => id);
   const { names, others } = categoryParts(partition.clients.map(({ categories }) => categories));
   const parts = [...names, ...(others ? ['others'] : [])].map((label, i) => ({ label, color: `c-${i}` }));
   const rows = shown.map(({ id, categories }) => {
@@ -49,10 +50,10 @@ export function dataSection({ partition, config }: RunRecord): Markup | undefine
     `a conversation. Lost: the share of the target tokens that was cut off.${beyond}`;
   return section('data', 'The owners’ data', intro, [
     grid(
-      figure(`Examples.${more}`, stackedBars('Examples of every owner', 'examples', SPLITS, sizes), swatches(SPLITS)),
+      figure(`Examples.${note}`, stackedBars('Examples of every owner', 'examples', SPLITS, sizes), swatches(SPLITS)),
       parts.length > 0 &&
         figure(
-          `Categories of the training examples.${more}`,
+          `Categories of the training examples.${note}`,
           stackedBars('Categories of every owner', 'training examples', parts, rows),
           swatches(parts),
         ),

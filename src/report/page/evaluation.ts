@@ -3,7 +3,8 @@ import { shown } from '../../text.js';
 import { html, type Markup } from '../escape.js';
 import type { RunRecord } from '../record.js';
 import { percent, ppl } from './kinds.js';
-import { MAX_PICTURES, MAX_ROWS, section, shownOf, tableBox } from './parts.js';
+import { MAX_ROWS, section, tableBox } from './parts.js';
+import { pictured } from './pictured.js';
 
 type Results = NonNullable<NonNullable<RunRecord['evaluation']>['data']>['results'];
 
@@ -18,11 +19,12 @@ function ownIsBetter(results: Results, owners: readonly string[]): string {
 }
 
 /** Everybody's adapter on everybody's test examples. */
-export function crossSection({ evaluation }: RunRecord): Markup | undefined {
+export function crossSection(record: RunRecord): Markup | undefined {
+  const { evaluation } = record;
   if (evaluation?.data === undefined) return undefined;
   const { results } = evaluation.data;
   const all = Object.keys(results[0]?.owners ?? {});
-  const owners = all.slice(0, MAX_PICTURES);
+  const { items: owners, note } = pictured(record, all, (id) => id);
   const columns = results.filter(({ name }) => !all.includes(name) || owners.includes(name));
   const row = (owner: string): Markup => {
     const values = columns.map((result) => result.owners[owner]?.ppl.value);
@@ -36,7 +38,7 @@ export function crossSection({ evaluation }: RunRecord): Markup | undefined {
   const heads = columns.map(({ name }) => html`<th scope="col" title="${name}">${shown(name, 24)}</th>`);
   const intro =
     'Perplexity on the test examples of an owner (a row) under what an owner takes home (a column), scored on this machine after the run; ' +
-    `an owner’s own adapter is in colour, the lowest of a row bold. ${ownIsBetter(results, all)}${shownOf(owners.length, all.length)}`;
+    `an owner’s own adapter is in colour, the lowest of a row bold. ${ownIsBetter(results, all)}${note}`;
   return section('cross', 'Everybody’s adapter on everybody’s examples', intro, [
     tableBox(
       'Adapters against owners',

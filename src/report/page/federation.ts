@@ -8,7 +8,8 @@ import { html, type Markup } from '../escape.js';
 import type { RoundEvent } from '../events.js';
 import { formatBytes, formatSeconds } from '../format.js';
 import { ownersOf, type RunRecord } from '../record.js';
-import { figure, grid, MAX_PICTURES, section, shownOf, tableBox, thinned } from './parts.js';
+import { figure, grid, section, shownOf, tableBox, thinned } from './parts.js';
+import { pictured } from './pictured.js';
 
 /** What an owner did in a round, in the order in which the first that holds is taken. */
 const STATES: readonly BarPart[] = [
@@ -38,19 +39,22 @@ function stateOf(owner: string, round: RoundEvent, failed: ReadonlySet<string>):
 /** Who took part in which round, where not all always did; a method that pools everybody's data has nobody to show. */
 function participation(record: RunRecord): Markup | undefined {
   const { round: rounds, client_failed: failures } = record.events;
-  const owners = ownersOf(record);
+  const all = ownersOf(record);
+  const { items: owners, note } = pictured(record, all, (id) => id);
   const failed = new Set(failures.map(({ round, client }) => `${round}/${client}`));
-  const rows = owners.slice(0, MAX_PICTURES).map((label) => ({
+  const rows = owners.map((label) => ({
     label,
     rounds: rounds.map((round) => stateOf(label, round, failed)),
   }));
   const seen = new Set(rows.flatMap((row) => row.rounds));
-  if (seen.size === 1 && seen.has(0)) return html`<p class="intro">Every owner took part in every round.</p>`;
+  const wasFull = rounds.every(({ clients }) => clients.length === all.length);
+  if (seen.size === 1 && seen.has(0) && wasFull)
+    return html`<p class="intro">Every owner took part in every round.</p>`;
   if (seen.size === 0 || (seen.size === 1 && seen.has(NO_PART))) return undefined;
   // In asynchronous mode everybody works all the time: an owner is seen where its update comes in.
   const states = record.config.async_buffer === null ? STATES : STATES.with(NO_PART, NOT_MERGED);
   return figure(
-    `Who took part, round by round.${shownOf(rows.length, owners.length)}${hasColumns(rounds.length) ? ' A column is what was so in most of its rounds; resting the pointer on a row tells the count.' : ''}`,
+    `Who took part, round by round.${note}${hasColumns(rounds.length) ? ' A column is what was so in most of its rounds; resting the pointer on a row tells the count.' : ''}`,
     timeline('Who took part in which round', states, rows),
     swatches(states.filter((_, state) => seen.has(state))),
   );
@@ -93,13 +97,14 @@ function clockChart(rounds: readonly RoundEvent[]): Markup | undefined {
 function devices(record: RunRecord): Markup | undefined {
   const { config } = record;
   if (config.devices.length === 0) return undefined;
-  const owners = ownersOf(record).slice(0, MAX_DEVICE_OWNERS);
+  const all = ownersOf(record);
+  const owners = all.slice(0, MAX_DEVICE_OWNERS);
   const rows = config.devices.map((device) => {
     const having = owners.filter((owner) => deviceOf(owner, config)?.name === device.name);
     return html`<tr><th scope="row">${device.name}</th><td>${device.tokens_per_second}</td><td class="aside">${device.upload_mbps}</td><td class="aside">${device.download_mbps}</td><td class="names">${having.map((owner) => shown(owner, 48)).join(', ') || 'nobody'}</td></tr>`;
   });
   return figure(
-    'Simulated devices, and who has them',
+    `Simulated devices, and who has them.${shownOf(owners.length, all.length)}`,
     tableBox(
       'Simulated devices',
       html`<table><thead><tr><th scope="col">device</th><th scope="col">tokens/s</th><th scope="col" class="aside">Mbit/s up</th><th scope="col" class="aside">down</th><th scope="col" class="names">owners</th></tr></thead><tbody>${rows}</tbody></table>`,

@@ -7,7 +7,7 @@ export function masksSection({ picture }: RunRecord): Markup | undefined {
   if (picture === undefined) return undefined;
   const source = `data:image/svg+xml;base64,${Buffer.from(picture).toString('base64')}`;
   const width = /^<svg [^>]*\bwidth="(\d+)"/.exec(picture)?.[1] ?? '1000';
-  const summary = /<desc>([\w\s.,;%]*)<\/desc>/.exec(picture)?.[1] ?? '';
+  const summary = /<desc>([\w\s.,:;%]*)<\/desc>/.exec(picture)?.[1] ?? '';
   return section(
     'masks',
     'The architectures that owners found',

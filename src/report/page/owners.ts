@@ -7,7 +7,8 @@ import { legend } from '../chart/line.js';
 import { html, type Markup } from '../escape.js';
 import type { RunRecord } from '../record.js';
 import { colorOf, MEANING, markerOf, ppl } from './kinds.js';
-import { figure, grid, MAX_PICTURES, MAX_ROWS, section, shownOf, tableBox } from './parts.js';
+import { figure, grid, MAX_ROWS, section, shownOf, tableBox } from './parts.js';
+import { pictured } from './pictured.js';
 
 const kindsOf = ({ clients }: RunMetrics): Which[] => WHICH.filter((which) => clients.some((client) => client[which]));
 
@@ -56,7 +57,8 @@ function table(metrics: RunMetrics, kinds: readonly Which[]): Markup {
 }
 
 /** What every owner gets: a picture and the table. */
-export function ownersSection({ metrics }: RunRecord): Markup | undefined {
+export function ownersSection(record: RunRecord): Markup | undefined {
+  const { metrics } = record;
   if (!metrics) return undefined;
   const kinds = kindsOf(metrics);
   const series = kinds.map((which) => ({
@@ -64,7 +66,8 @@ export function ownersSection({ metrics }: RunRecord): Markup | undefined {
     color: colorOf(which),
     marker: markerOf(which),
   }));
-  const rows = metrics.clients.slice(0, MAX_PICTURES).map((client) => dotRow(client, kinds));
+  const { items, note } = pictured(record, metrics.clients, ({ id }) => id);
+  const rows = items.map((client) => dotRow(client, kinds));
   const scored = rows.some(({ dots }) => dots.length > 0);
   return section(
     'owners',
@@ -74,7 +77,7 @@ export function ownersSection({ metrics }: RunRecord): Markup | undefined {
       scored &&
         grid(
           figure(
-            `Ringed: taken home.${shownOf(rows.length, metrics.clients.length)}`,
+            `Ringed: taken home.${note}`,
             dotChart('Perplexity of every owner on its own test examples', rows, (value) =>
               ppl(value).replace(/\.0+$/, ''),
             ),

@@ -1,12 +1,10 @@
 import { isChartThinned } from '../chart/line.js';
 import { html, type Markup, trusted } from '../escape.js';
 
-/** Owners with a picture of their own; a federation of thousands would make a page that nobody can open. */
-export const MAX_PICTURES = 24;
 /** Owners in a table. */
 export const MAX_ROWS = 2000;
 
-/** Says that not all are shown, where that is so. */
+/** Says that a table does not have all, where that is so. */
 export function shownOf(shown: number, all: number): string {
   return all > shown ? ` The first ${shown} of ${all} owners.` : '';
 }

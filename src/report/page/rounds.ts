@@ -6,7 +6,8 @@ import { html, type Markup } from '../escape.js';
 import { formatBytes, formatSeconds } from '../format.js';
 import { ownersOf, type RunRecord } from '../record.js';
 import { colorOf, markerOf, ppl, short } from './kinds.js';
-import { figure, grid, MAX_PICTURES, multiples, ownerFigure, section, shownOf, tableBox, thinned } from './parts.js';
+import { figure, grid, multiples, ownerFigure, section, tableBox, thinned } from './parts.js';
+import { pictured } from './pictured.js';
 
 type Values = (which: Which) => (number | undefined)[];
 
@@ -69,17 +70,16 @@ function meansTable({ events: { evaluation } }: RunRecord): Markup {
 
 function ownerCharts(record: RunRecord): Markup {
   const { evaluation } = record.events;
-  const owners = ownersOf(record);
-  const pictured = owners.slice(0, MAX_PICTURES);
+  const { items: owners, note } = pictured(record, ownersOf(record), (id) => id);
   const scoreOf = (owner: string, which: Which) => evaluation.map(({ clients }) => clients[owner]?.[which]?.ppl);
-  const all = pictured
+  const all = owners
     .flatMap((owner) => WHICH.flatMap((which) => scoreOf(owner, which)))
     .filter((value) => value !== undefined)
     .filter(Number.isFinite);
   const scale = extent(all);
   const xs = evaluation.map(({ round }) => round);
-  return html`<h3>Every owner, on one scale</h3>${shownOf(pictured.length, owners.length) && html`<p class="intro">${shownOf(pictured.length, owners.length)}</p>`}${multiples(
-    pictured.map((owner) =>
+  return html`<h3>Every owner, on one scale</h3>${note !== '' && html`<p class="intro">${note}</p>`}${multiples(
+    owners.map((owner) =>
       ownerFigure(
         owner,
         shown(owner, 48),

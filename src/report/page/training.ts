@@ -8,7 +8,8 @@ import type { Markup } from '../escape.js';
 import type { ClientEvent } from '../events.js';
 import type { RunRecord } from '../record.js';
 import { short } from './kinds.js';
-import { figure, MAX_PICTURES, multiples, ownerFigure, section, shownOf, thinned } from './parts.js';
+import { figure, multiples, ownerFigure, section, thinned } from './parts.js';
+import { pictured } from './pictured.js';
 
 /** More optimizer steps than this are drawn as means of neighbours. */
 const MAX_POINTS = 120;
@@ -45,14 +46,12 @@ function lossesOf(client: string, events: readonly ClientEvent[]): number[] {
 }
 
 /** Training losses: the mean of each round, and every step of each owner. */
-export function trainingSection({ events }: RunRecord): Markup | undefined {
+export function trainingSection(record: RunRecord): Markup | undefined {
+  const { events } = record;
   const means = events.round.flatMap(({ round, loss }): Point[] => (loss === undefined ? [] : [[round, loss]]));
-  const clients = clientsOf(events.client);
+  const { items: clients, note } = pictured(record, clientsOf(events.client), (id) => id);
   if (means.length === 0 && clients.length === 0) return undefined;
-  const curves = clients.slice(0, MAX_PICTURES).map((client) => ({
-    client,
-    ...lossCurve(lossesOf(client, events.client)),
-  }));
+  const curves = clients.map((client) => ({ client, ...lossCurve(lossesOf(client, events.client)) }));
   const values = curves.flatMap(({ points, band }) => [
     ...points.map(([, y]) => y),
     ...band.flatMap(([, low, high]) => [low, high]),
@@ -85,6 +84,6 @@ export function trainingSection({ events }: RunRecord): Markup | undefined {
     return client === POOLED ? figure(nameOf(client), chart) : ownerFigure(client, shown(client, 48), chart);
   });
   const many = curves.some(({ band }) => band.length > 0);
-  const intro = `${INTRO}${many ? MEANS : ''}${thinned(means.length, true)}${shownOf(curves.length, clients.length)}`;
+  const intro = `${INTRO}${many ? MEANS : ''}${thinned(means.length, true)}${note}`;
   return section('training', 'Training loss', intro, [multiples(means.length > 0 ? [mean, ...owners] : owners)]);
 }

@@ -22,6 +22,8 @@ it(`of ${OWNERS} owners and ${ROUNDS} rounds, each scored, is a page that opens`
   checkWellFormed(page);
   expect(page).toContain('all 1000 of them are in events.jsonl');
   expect(page).toContain('means of neighbours are drawn');
-  expect(page).toContain('The first 24 of 100 owners.');
+  expect(page).toContain(
+    '24 of 100 owners: the 8 with the lowest perplexity, 8 in the middle and the 8 with the highest.',
+  );
   expect(page).toContain('global against local');
 }, 120_000);

@@ -404,6 +404,8 @@ describe('a report of names from outside', () => {
     const page = reportHtml(record);
     checkWellFormed(page);
     expect(page.length).toBeLessThan(1_000_000);
-    expect(page).toContain('The first 24 of 1500 owners.');
+    expect(page).toContain(
+      '24 of 1500 owners: the 8 with the lowest perplexity, 8 in the middle and the 8 with the highest.',
+    );
   });
 });

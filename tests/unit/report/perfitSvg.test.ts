@@ -111,11 +111,19 @@ describe('the picture of PerFIT masks', () => {
     expect(Number(fillOf('first and third'))).toBeLessThan(Number(fillOf('first and second')));
   });
 
-  it('is of one owner, and of the first of many', () => {
+  it('is of one owner, and of some of many', () => {
     checkWellFormed(perfitSvg([first]));
     const many = perfitSvg(Array.from({ length: 1000 }, (_, i) => client(`o${i}`, (p) => p % 3 === i % 3)));
     checkWellFormed(many);
-    expect(many).toContain('976 more owners not drawn.');
+    expect(many.match(/The first 24 of 1000 owners\./g)).toHaveLength(2);
+    const scored = Array.from({ length: 60 }, (_, i) => ({ ...client(`o${i}`, (p) => p % 3 === i % 3), ppl: 100 - i }));
+    const drawn = perfitSvg(scored);
+    expect(drawn).toContain(
+      '24 of 60 owners: the 8 with the lowest perplexity, 8 in the middle and the 8 with the highest.',
+    );
+    const ids = new Set([...drawn.matchAll(/<title>o(\d+): /g)].map(([, id]) => Number(id)));
+    const from = (first: number) => Array.from({ length: 8 }, (_, i) => first + i);
+    expect([...ids]).toEqual([...from(0), ...from(26), ...from(52)]);
     expect(many.length).toBeLessThan(300_000);
   });
 

@@ -13,13 +13,14 @@ namespace {
 constexpr int64_t kChunk = 2048;  // entries whose sum stays in the L1 cache
 constexpr int64_t kPiece = 8 * kChunk;
 
-FT_WIDE void add_row(const float* __restrict v, double w, double* __restrict sum, int64_t n) {
+FT_WIDE(void, add_row, (const float* __restrict v, double w, double* __restrict sum, int64_t n), (v, w, sum, n)) {
   for (int64_t i = 0; i < n; i++) sum[i] += w * static_cast<double>(v[i]);
 }
 
 // Values as integers: where the mask is 0 whatever they hold becomes 0, without a branch.
-FT_WIDE void add_masked_row(
-    const float* __restrict v, const uint8_t* __restrict m, double w, double* __restrict sum, int64_t n) {
+FT_WIDE(void, add_masked_row,
+    (const float* __restrict v, const uint8_t* __restrict m, double w, double* __restrict sum, int64_t n),
+    (v, m, w, sum, n)) {
   for (int64_t i = 0; i < n; i++) {
     uint32_t bits;
     std::memcpy(&bits, v + i, sizeof bits);
@@ -30,7 +31,8 @@ FT_WIDE void add_masked_row(
   }
 }
 
-FT_WIDE void add_scaled(const double* __restrict x, double scale, float* __restrict out, int64_t n) {
+FT_WIDE(void, add_scaled, (const double* __restrict x, double scale, float* __restrict out, int64_t n),
+    (x, scale, out, n)) {
   for (int64_t i = 0; i < n; i++) out[i] = static_cast<float>(static_cast<double>(out[i]) + scale * x[i]);
 }
 

@@ -20,7 +20,8 @@ typedef double u8 __attribute__((vector_size(64), aligned(8), may_alias));
 int64_t up(int64_t n, int64_t to) { return (n + to - 1) / to * to; }
 
 // c[kRows][kCols] (rows `stride` apart) += b [depth][kRows] transposed times a [depth][kCols].
-FT_WIDE void add_tile(const float* a, const float* b, int64_t depth, double* c, int64_t stride) {
+FT_WIDE(void, add_tile, (const float* a, const float* b, int64_t depth, double* c, int64_t stride),
+    (a, b, depth, c, stride)) {
   v8 sum[kRows][kCols / 8];
   for (int64_t i = 0; i < kRows; i++)
     for (int64_t j = 0; j < kCols / 8; j++) sum[i][j] = *reinterpret_cast<const u8*>(c + i * stride + 8 * j);
@@ -69,7 +70,7 @@ class Block {
 };
 
 // table[i][j] (rank x rank) += row[i] * row[j] over the rows, in order.
-FT_WIDE void add_outer(const float* rows, int64_t count, int64_t rank, double* table) {
+FT_WIDE(void, add_outer, (const float* rows, int64_t count, int64_t rank, double* table), (rows, count, rank, table)) {
   for (int64_t r = 0; r < count; r++, rows += rank)
     for (int64_t i = 0; i < rank; i++) {
       const double left = static_cast<double>(rows[i]);

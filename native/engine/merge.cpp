@@ -10,13 +10,15 @@ namespace ft {
 
 namespace {
 
-FT_WIDE void add_dense(const float* __restrict v, double w, double* __restrict sum, int64_t n) {
+FT_WIDE(void, add_dense, (const float* __restrict v, double w, double* __restrict sum, int64_t n), (v, w, sum, n)) {
   for (int64_t i = 0; i < n; i++) sum[i] += w * static_cast<double>(v[i]);
 }
 
 // Values as integers: where the mask is 0 whatever they hold becomes 0, without a branch.
-FT_WIDE void add_masked(const float* __restrict v, const uint8_t* __restrict m, double w, double* __restrict sum,
-    double* __restrict weight, int64_t n) {
+FT_WIDE(void, add_masked,
+    (const float* __restrict v, const uint8_t* __restrict m, double w, double* __restrict sum,
+        double* __restrict weight, int64_t n),
+    (v, m, w, sum, weight, n)) {
   for (int64_t i = 0; i < n; i++) {
     const uint32_t on = m[i] != 0;
     uint32_t bits;

@@ -17,25 +17,26 @@ typedef double v8 __attribute__((vector_size(64)));
 typedef float f8 __attribute__((vector_size(32), aligned(4), may_alias));
 
 // Rows a[0 .. kRows) with rows b[0 .. kCols) over n entries of a block; ONE(x, y) is one entry's part of the sum.
-#define FT_TILE(name, ONE)                                                                                        \
-  FT_WIDE void name(const float* const* a, const float* const* b, int64_t n, double (*out)[kCols]) {              \
-    v8 sum[kRows][kCols] = {};                                                                                    \
-    const int64_t whole = n / 8 * 8;                                                                              \
-    for (int64_t p = 0; p < whole; p += 8) {                                                                      \
-      v8 x[kRows], y[kCols];                                                                                      \
-      for (int i = 0; i < kRows; i++) x[i] = __builtin_convertvector(*reinterpret_cast<const f8*>(a[i] + p), v8); \
-      for (int j = 0; j < kCols; j++) y[j] = __builtin_convertvector(*reinterpret_cast<const f8*>(b[j] + p), v8); \
-      for (int i = 0; i < kRows; i++)                                                                             \
-        for (int j = 0; j < kCols; j++) sum[i][j] += ONE(x[i], y[j]);                                             \
-    }                                                                                                             \
-    for (int i = 0; i < kRows; i++)                                                                               \
-      for (int j = 0; j < kCols; j++) {                                                                           \
-        double s[8];                                                                                              \
-        std::memcpy(s, &sum[i][j], sizeof s);                                                                     \
-        for (int64_t p = whole; p < n; p++)                                                                       \
-          s[p - whole] += ONE(static_cast<double>(a[i][p]), static_cast<double>(b[j][p]));                        \
-        out[i][j] = ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));                            \
-      }                                                                                                           \
+#define FT_TILE(name, ONE)                                                                                           \
+  FT_WIDE(                                                                                                           \
+      void, name, (const float* const* a, const float* const* b, int64_t n, double (*out)[kCols]), (a, b, n, out)) { \
+    v8 sum[kRows][kCols] = {};                                                                                       \
+    const int64_t whole = n / 8 * 8;                                                                                 \
+    for (int64_t p = 0; p < whole; p += 8) {                                                                         \
+      v8 x[kRows], y[kCols];                                                                                         \
+      for (int i = 0; i < kRows; i++) x[i] = __builtin_convertvector(*reinterpret_cast<const f8*>(a[i] + p), v8);    \
+      for (int j = 0; j < kCols; j++) y[j] = __builtin_convertvector(*reinterpret_cast<const f8*>(b[j] + p), v8);    \
+      for (int i = 0; i < kRows; i++)                                                                                \
+        for (int j = 0; j < kCols; j++) sum[i][j] += ONE(x[i], y[j]);                                                \
+    }                                                                                                                \
+    for (int i = 0; i < kRows; i++)                                                                                  \
+      for (int j = 0; j < kCols; j++) {                                                                              \
+        double s[8];                                                                                                 \
+        std::memcpy(s, &sum[i][j], sizeof s);                                                                        \
+        for (int64_t p = whole; p < n; p++)                                                                          \
+          s[p - whole] += ONE(static_cast<double>(a[i][p]), static_cast<double>(b[j][p]));                           \
+        out[i][j] = ((s[0] + s[4]) + (s[2] + s[6])) + ((s[1] + s[5]) + (s[3] + s[7]));                               \
+      }                                                                                                              \
   }
 
 #define FT_PRODUCT(x, y) ((x) * (y))
@@ -112,7 +113,7 @@ void all_pairs(Tile tile, const std::vector<const float*>& rows, const uint8_t* 
       for (int64_t j = 0; j < i; j++) out[r * square + i * count + j] = out[r * square + j * count + i];
 }
 
-FT_WIDE int64_t count_both(const uint64_t* a, const uint64_t* b, int64_t words) {
+FT_WIDE(int64_t, count_both, (const uint64_t* a, const uint64_t* b, int64_t words), (a, b, words)) {
   int64_t ones = 0;
   for (int64_t i = 0; i < words; i++) ones += __builtin_popcountll(a[i] & b[i]);
   return ones;

@@ -16,8 +16,9 @@ constexpr int kLanes = 32;  // entries that are sorted side by side, one a vecto
 inline int32_t flip(int32_t bits) { return bits ^ ((bits >> 31) & INT_MAX); }
 
 // Keys [rows][kLanes] of the entries that a mask leaves, the rest behind them; counts how many there are.
-FT_WIDE void take_keys(
-    const float* v, const uint8_t* mask, int n, int32_t* __restrict keys, int32_t* __restrict count) {
+FT_WIDE(void, take_keys,
+    (const float* v, const uint8_t* mask, int n, int32_t* __restrict keys, int32_t* __restrict count),
+    (v, mask, n, keys, count)) {
   constexpr int32_t kNan = 0x7fc00000;
   for (int i = 0; i < n; i++) {
     int32_t bits;
@@ -31,7 +32,7 @@ FT_WIDE void take_keys(
 
 // Sorts each lane: merge exchange (Knuth, The Art of Computer Programming 3, algorithm 5.2.2M), whose comparisons do
 // not depend on the data.
-FT_WIDE void sort_lanes(int32_t* keys, int rows) {
+FT_WIDE(void, sort_lanes, (int32_t* keys, int rows), (keys, rows)) {
   int top = 1;
   while (2 * top < rows) top *= 2;
   for (int p = top; p > 0; p /= 2) {
@@ -54,7 +55,8 @@ FT_WIDE void sort_lanes(int32_t* keys, int rows) {
 }
 
 // Adds rows lo[l] .. hi[l] of each lane, from the lowest.
-FT_WIDE void add_lanes(const int32_t* keys, int rows, const int32_t* lo, const int32_t* hi, double* __restrict sum) {
+FT_WIDE(void, add_lanes, (const int32_t* keys, int rows, const int32_t* lo, const int32_t* hi, double* __restrict sum),
+    (keys, rows, lo, hi, sum)) {
   for (int i = 0; i < rows; i++) {
     for (int l = 0; l < kLanes; l++) {
       const int32_t key = i >= lo[l] && i < hi[l] ? keys[i * kLanes + l] : 0;

@@ -26,9 +26,11 @@ namespace {
 #include "attention_amx.inc.h"
 #include "table.inc.h"
 
+// Without a list of names: this file's code for that would itself be AVX-512.
 bool have_amx() {
-  for (const char* feature : {"avx512f", "avx512bw", "avx512vl", "avx512bf16", "amx-bf16", "amx-tile"})
-    if (!cpu_supports(feature)) return false;
+  if (!cpu_supports("avx512f") || !cpu_supports("avx512bw") || !cpu_supports("avx512vl") ||
+      !cpu_supports("avx512bf16") || !cpu_supports("amx-bf16") || !cpu_supports("amx-tile"))
+    return false;
   // The kernel gives tile registers on request only.
   constexpr long kRequestPermission = 0x1023, kTileData = 18;
   return syscall(SYS_arch_prctl, kRequestPermission, kTileData) == 0;
@@ -36,6 +38,8 @@ bool have_amx() {
 }  // namespace
 
 const KernelSet* kernels_amx() {
+  static const bool have = have_amx();
+  if (!have) return nullptr;
   static const KernelSet set = [] {
     KernelSet s = FT_TABLE("amx");
     s.gemm_cut = gemm_cut_amx;
@@ -46,8 +50,7 @@ const KernelSet* kernels_amx() {
     s.attention_bwd = attention_bwd_amx;
     return s;
   }();
-  static const bool have = have_amx();
-  return have ? &set : nullptr;
+  return &set;
 }
 }  // namespace ft
 #else

@@ -1,6 +1,7 @@
 import { execFileSync, spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, it } from 'vitest';
+import { cpuInfo } from '../../src/native/engine.js';
 import { nativeTest } from '../support/nativeTests.js';
 
 const EMULATOR = 'qemu-x86_64';
@@ -19,39 +20,44 @@ describe.runIf(process.arch === 'x64' && process.platform === 'linux')('features
   let program: string;
   beforeAll(() => {
     program = nativeTest('test_cpu');
-  }, 120_000);
+  }, 300_000);
 
-  /** Each feature: whether the engine finds it, and whether the compiler's runtime library does. */
-  function features(command: string[]) {
+  /** The chosen kernels and each feature: whether the engine finds it, and whether the compiler's runtime library does. */
+  function processor(command: string[]) {
     const output = execFileSync(command[0]!, command.slice(1), {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'ignore'],
     });
-    const rows = output
-      .trim()
-      .split('\n')
-      .map((line) => line.split(' '));
+    const [kernels, ...rows] = output.trim().split('\n');
     expect(rows.length).toBeGreaterThan(10);
-    return rows.map(([name, own, library]) => ({ name: name!, own: own === '1', library: library === '1' }));
+    const features = rows.map((row) => {
+      const [name, own, library] = row.split(' ');
+      return { name: name!, own: own === '1', library: library === '1' };
+    });
+    return { kernels, features };
   }
 
   it('are those that the compiler and Linux find', () => {
     const flags = /^flags\s*: (.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))![1]!.split(' ');
-    for (const { name, own, library } of features([program])) {
+    const { kernels, features } = processor([program]);
+    for (const { name, own, library } of features) {
       expect(own, name).toBe(library);
       expect(own, name).toBe(flags.includes(IN_CPUINFO[name] ?? name));
     }
+    expect(kernels).toBe(cpuInfo().kernels[0]);
   });
 
+  // Also: the choice itself uses no instruction that the processor lacks.
   it.runIf(emulator).each([
-    ['Nehalem', []],
-    ['Haswell', ['fma', 'avx2']],
-    ['max,-avx2', ['fma']],
+    ['Nehalem', 'portable', []],
+    ['Haswell', 'avx2', ['fma', 'avx2']],
+    ['max,-avx2', 'portable', ['fma']],
     // the processor can, the system does not save the registers
-    ['Haswell,-xsave', []],
-  ])('of a %s, emulated', (cpu, expected) => {
-    const found = features([EMULATOR, '-cpu', cpu, program]);
-    expect(found.filter(({ own }) => own).map(({ name }) => name)).toEqual(expected);
-    for (const { name, own, library } of found) expect(own, name).toBe(library);
+    ['Haswell,-xsave', 'portable', []],
+  ])('of a %s, emulated, choose the %s kernels', (cpu, expected, has) => {
+    const { kernels, features } = processor([EMULATOR, '-cpu', cpu, program]);
+    expect(kernels).toBe(expected);
+    expect(features.filter(({ own }) => own).map(({ name }) => name)).toEqual(has);
+    for (const { name, own, library } of features) expect(own, name).toBe(library);
   });
 });

@@ -15,9 +15,11 @@ export async function readRunFile(path: string): Promise<Record<string, unknown>
   try {
     text = await readFile(path, 'utf8');
   } catch (cause) {
-    throw new ConfigError(`Expected a run file at ${path} but it cannot be read: ${(cause as Error).message}.`, {
-      cause,
-    });
+    const why =
+      (cause as NodeJS.ErrnoException).code === 'ENOENT'
+        ? `there is none; \`fedtune init ${path}\` writes one`
+        : `it cannot be read: ${(cause as Error).message}`;
+    throw new ConfigError(`Expected a run file at ${path} but ${why}.`, { cause });
   }
   return parseRunFile(text, path);
 }

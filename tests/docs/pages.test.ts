@@ -6,6 +6,9 @@ import { describe, expect, it } from 'vitest';
 import { makeProgram } from '../../src/cli/program.js';
 import { valueFromText } from '../../src/config/load.js';
 import { CONFIG_KEYS, runConfigSchema } from '../../src/config/schema.js';
+import type { RunMetrics } from '../../src/contracts/metrics.js';
+import { formatBytes, formatSeconds } from '../../src/report/format.js';
+import { scoreTable } from '../../src/report/table.js';
 
 const root = fileURLToPath(new URL('../..', import.meta.url));
 const PAGES = [
@@ -128,4 +131,22 @@ describe.each(PAGES)('commands of %s', (page) => {
 
 it('finds commands', () => {
   expect(PAGES.flatMap((page) => commandsOf(page).shown).length).toBeGreaterThan(50);
+});
+
+describe('figures of the pages are those that were measured:', () => {
+  it('the real model of README', () => {
+    const { metrics } = JSON.parse(textOf('benchmarks/results/dolly.json')) as { metrics: RunMetrics };
+    const section = /^## A real model\n([\s\S]*?)^## /m.exec(textOf('README.md'))![1]!;
+    const measured = scoreTable(metrics).split('\n');
+    const shown = section.split('\n').filter((line) => /^(owner {3}|\w+ +\d+ +\d+ |mean of owners)/.test(line));
+    expect(shown).toHaveLength(4);
+    for (const line of shown) expect(measured).toContain(line);
+    expect(section).toContain(`took ${formatSeconds(metrics.timing.seconds)} `);
+    expect(section).toContain(formatBytes(metrics.timing.peak_rss_bytes));
+  });
+
+  it('which base fits, of docs/performance.md', () => {
+    const tableOf = (page: string) => /^\| base .*(?:\n\|.*)*/m.exec(textOf(page))![0];
+    expect(tableOf('docs/performance.md')).toBe(tableOf('benchmarks/results/sizes.md'));
+  });
 });

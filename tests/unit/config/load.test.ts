@@ -18,6 +18,12 @@ const put = (name: string, text: string): string => {
 };
 
 describe('a run file', () => {
+  it('that is not there can be written by a command', async () => {
+    const file = join(dir, 'none.yaml');
+    await expect(loadConfig({ file })).rejects.toThrow(`there is none; \`fedtune init ${file}\` writes one.`);
+    await expect(loadConfig({ file: dir })).rejects.toThrow('it cannot be read: EISDIR');
+  });
+
   it('is YAML or JSON; overrides come on top', async () => {
     const yaml = put('a.yaml', 'method: fedprox\nlearning_rate: 1e-3 # as PEFT\nlora_r: 4\n');
     expect(await loadConfig({ file: yaml, overrides: { lora_r: 16 } })).toMatchObject({

@@ -61,7 +61,11 @@ describe('owners describe themselves to the server', () => {
       code: 'TOO_FEW_EXAMPLES',
       message: expect.stringContaining('north (10)'),
     });
-    await expect(small({ seq_length: 7 }, description(0, 12))).rejects.toThrow('do not fit into seq_length 7');
+    const long = description(0, 12);
+    await expect(small({ seq_length: 7 }, long)).rejects.toThrow('have prompts that fill seq_length 7; raise it.');
+    await expect(small({ seq_length: 7, on_long: 'drop' }, long)).rejects.toThrow(
+      'do not fit into seq_length 7; raise it, or set on_long: truncate.',
+    );
     // No more are asked for than are used.
     await expect(small({ min_examples: 11, max_train_examples: 10 }, description(10))).resolves.toEqual([]);
   });

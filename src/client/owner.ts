@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { RunConfig } from '../config/schema.js';
 import type { DescribeRequest, Description, Reply, Request, SplitCounts } from '../contracts/messages.js';
 import { POOLED } from '../contracts/pooled.js';
+import { SAMPLED_FOLDER } from '../contracts/samples.js';
 import { toWireError } from '../contracts/wireError.js';
 import { templateSha256 } from '../data/templates/resolve.js';
 import { DataError, FedtuneError, ModelError } from '../errors.js';
@@ -17,6 +18,7 @@ import { concatLists, examplesOf, packExamples } from './examples.js';
 import { finishOwner } from './finishing.js';
 import type { OwnerHost, OwnerModel } from './host.js';
 import type { OpenOwner } from './openOwner.js';
+import { leaveSampled } from './sampled.js';
 import { scoreMemory } from './scoreMemory.js';
 import { type OwnerSetup, openSetup } from './setup.js';
 import { trainOwner } from './training.js';
@@ -114,8 +116,12 @@ export class Owner {
       if (request.kind === 'describe') return await this.#describe(request);
       const owner = await this.#open();
       if (request.kind === 'train') return trainOwner(owner, request);
-      if (request.kind === 'score') return scoreOwner(owner, request);
       const { home, takeHome } = this.#where;
+      if (request.kind === 'score') {
+        const scored = scoreOwner(owner, request);
+        await leaveSampled(owner, request, join(home, SAMPLED_FOLDER));
+        return scored;
+      }
       return await finishOwner(owner, request, { scores: join(home, 'scores.jsonl'), takeHome });
     } catch (error) {
       return { kind: 'error', error: toWireError(error) };

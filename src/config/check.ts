@@ -60,6 +60,10 @@ const RULES: readonly Rule[] = [
     c.eval_every === 0 &&
     (c.keep !== 'last' || c.early_stopping_patience !== null) &&
     `${c.keep === 'last' ? 'early_stopping_patience' : `keep: ${c.keep}`} needs scores during the run; set eval_every to 1 or more.`,
+  (c) =>
+    c.runtime === 'nats' &&
+    c.samples.some((sample) => typeof sample !== 'string') &&
+    'the questions of an owner on a machine of its own stay there: put them into samples of its owner.yaml.',
   (c) => c.samples_every > 0 && c.samples.length === 0 && 'samples_every needs samples, the questions.',
   (c) => c.take_home === 'local' && c.method !== 'local' && !c.also_local && 'take_home: local needs also_local: true.',
   (c) =>

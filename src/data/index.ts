@@ -13,6 +13,7 @@ export type { PromptTemplate, Segment } from './templates/types.js';
 export {
   encodeSegments,
   promptTokens,
+  questionTokens,
   type TokenizedData,
   type TokenizeFacts,
   type TokenizeOptions,

@@ -26,6 +26,12 @@ export function promptTokens(example: Example, options: Pick<TokenizeOptions, 't
   return Int32Array.from(encodeSegments(prompt, options.tokenizer).ids);
 }
 
+/** The same of a question that stands by itself. */
+export const questionTokens = (
+  question: string,
+  options: Pick<TokenizeOptions, 'tokenizer' | 'template'>,
+): readonly number[] => [...promptTokens({ id: 'question', instruction: question, input: '', output: '' }, options)];
+
 /** What was done to one example on its way to tokens. Counts. */
 export interface TokenizeFacts {
   /** Tokens of the longest sequence before cutting. */

@@ -11,10 +11,14 @@ export interface AnswerAllOptions {
   readonly model: ExportModel;
   /** GGUF file of the base. */
   readonly file: string;
-  /** Who answers, the bare base where there is no adapter. */
-  readonly subjects: readonly { readonly name: string; readonly adapter: Adapter | null }[];
-  /** Token ids. */
-  readonly prompts: readonly (readonly number[])[];
+  /** Who answers, the bare base where there is no adapter; to `prompts` where it has no own. */
+  readonly subjects: readonly {
+    readonly name: string;
+    readonly adapter: Adapter | null;
+    readonly prompts?: readonly (readonly number[])[];
+  }[];
+  /** Token ids. @default none */
+  readonly prompts?: readonly (readonly number[])[];
   readonly maxTokens: number;
   readonly threads?: number | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -26,18 +30,21 @@ export interface AnswerAllOptions {
  * InterruptedError when `signal` fires.
  */
 export async function answerAll(options: AnswerAllOptions): Promise<string[][]> {
-  const { model, file, subjects, prompts, maxTokens, threads = availableParallelism(), signal, onProgress } = options;
+  const { model, file, prompts: all = [], maxTokens, threads = availableParallelism(), signal, onProgress } = options;
   const dir = await mkdtemp(join(tmpdir(), 'fedtune-answers-'));
-  const total = subjects.length * prompts.length;
+  const subjects = options.subjects.map((subject) => ({ ...subject, prompts: subject.prompts ?? all }));
+  const total = subjects.reduce((sum, { prompts }) => sum + prompts.length, 0);
+  let before = 0;
   const answers: string[][] = [];
   let llama: LlamaCpp | undefined;
   try {
     llama = await LlamaCpp.open(file);
-    for (const [i, { name, adapter }] of subjects.entries()) {
+    for (const [i, { name, adapter, prompts }] of subjects.entries()) {
       const lora = adapter === null ? null : join(dir, `${i}.gguf`);
       if (adapter !== null && lora !== null) await writeGgufAdapter(lora, adapter, model);
-      const onAnswer = (done: number) => onProgress?.(i * prompts.length + done, total, name);
+      const onAnswer = (done: number) => onProgress?.(before + done, total, name);
       answers.push(await llama.answers({ lora, prompts, maxTokens, threads, signal, onAnswer }));
+      before += prompts.length;
       if (signal?.aborted) throw new InterruptedError('Interrupted; nothing was written.');
     }
   } finally {

@@ -1,8 +1,10 @@
 import { availableParallelism } from 'node:os';
 import { join, resolve } from 'node:path';
 import type { RunConfig } from '../config/schema.js';
-import { resolveDataFiles } from '../data/index.js';
-import { readPeftAdapter, writeGgufAdapter } from '../export/index.js';
+import { SAMPLE_TOKENS } from '../contracts/samples.js';
+import { questionTokens, resolveDataFiles, resolveTemplate } from '../data/index.js';
+import { answerAll, readPeftAdapter, writeGgufAdapter } from '../export/index.js';
+import { writeAtomic } from '../files.js';
 import { createProcessesLink, type OwnerHome } from '../links/index.js';
 import { loadModel } from '../model/index.js';
 import { openConnection } from './connection.js';
@@ -31,6 +33,35 @@ async function writeGguf({ takeHome }: OwnerHome, { model: spec, model_revision:
   await writeGgufAdapter(join(takeHome, 'adapter.gguf'), await readPeftAdapter(takeHome, model), model);
 }
 
+/** Answers to the owner's own questions, in `samples.jsonl` beside its adapter; whatever is wrong with that, the run has ended well. */
+async function answerOwn(
+  { home, takeHome }: OwnerHome,
+  { model: spec, model_revision: revision, template: name }: RunConfig,
+  questions: readonly string[],
+  threads: number,
+  onStatus: (text: string) => void,
+): Promise<void> {
+  if (questions.length === 0) return;
+  try {
+    const model = await loadModel(spec, { revision });
+    const template = await resolveTemplate(name, model);
+    const [base, own] = await answerAll({
+      ...{ model, file: model.path, maxTokens: SAMPLE_TOKENS, threads },
+      prompts: questions.map((question) => questionTokens(question, { tokenizer: model.tokenizer, template })),
+      subjects: [
+        { name: 'base', adapter: null },
+        { name: 'own', adapter: await readPeftAdapter(takeHome, model) },
+      ],
+    });
+    const lines = questions.map((prompt, i) => `${JSON.stringify({ prompt, base: base![i], own: own![i] })}\n`);
+    const path = join(home, 'samples.jsonl');
+    await writeAtomic(path, lines);
+    onStatus(`answered ${questions.length} of its own questions, in ${path}`);
+  } catch (error) {
+    onStatus(`could not answer its own questions: ${(error as Error).message}`);
+  }
+}
+
 /**
  * An owner's machine: waits for what the coordinator asks, for as long as it takes, does it in a process of its own, and goes on waiting.
  *
@@ -47,7 +78,10 @@ export async function runAgent(options: AgentOptions): Promise<never> {
   const work = new OwnerWork({
     ...{ id: keys.owner, home, data, model, template, limits, accept, onStatus },
     open: (owner) => createProcessesLink({ homes: [owner], workers: 1, threads, keep: 1 }),
-    onFinished: writeGguf,
+    onFinished: async (finished, config) => {
+      await writeGguf(finished, config);
+      await answerOwn(finished, config, limits.samples, threads, onStatus);
+    },
   });
   const stop = () => void work.close();
   signal.addEventListener('abort', stop, { once: true });

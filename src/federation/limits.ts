@@ -29,6 +29,12 @@ export const limitsSchema = z.strictObject({
   time_zone: timeZoneSchema.nullable().default(null).describe('Where those hours are; null: where the machine is.'),
   threads: count.nullable().default(null).describe('Compute threads; null: as many as there are cores.'),
   max_message_mb: count.default(1024).describe('The largest message that is taken, megabytes.'),
+  samples: z
+    .array(z.string().min(1))
+    .default([])
+    .describe(
+      'Questions that the base and its own adapter answer at the end of a run, in its folder alone; llama.cpp answers.',
+    ),
 });
 export type Limits = Readonly<z.output<typeof limitsSchema>>;
 

@@ -134,7 +134,7 @@ export async function readRecord(dir: string): Promise<RunRecord> {
     events,
     torn,
     scores: metrics ? await readExampleScores(dir, partition?.clients ?? metrics.clients) : { owners: [], missing: [] },
-    samples: await readSamples(dir),
+    samples: await readSamples(dir, partition?.clients ?? []),
     ...(metrics ? { metrics } : {}),
     ...(evaluation ? { evaluation } : {}),
     ...(partition ? { partition } : {}),

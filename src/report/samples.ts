@@ -12,12 +12,20 @@ const schema = z.object({
   answer: z.string(),
 });
 
-/** samples.jsonl, in the order in which it was written; a round that was done again has the answers of the last time. */
-export async function readSamples(dir: string): Promise<SampleAnswer[]> {
+/**
+ * samples.jsonl, then that of each owner that is here, in the order in which they were written; a round that was done again has the
+ * answers of the last time.
+ */
+export async function readSamples(
+  dir: string,
+  owners: readonly { readonly folder: string }[],
+): Promise<SampleAnswer[]> {
   const answers = new Map<string, SampleAnswer>();
-  await forEachLine(join(dir, 'samples.jsonl'), (line, i) => {
-    const one = readJson(`line ${i} of samples.jsonl`, line, schema) as SampleAnswer;
-    answers.set(JSON.stringify([one.round, one.owner ?? null, one.prompt, one.owner ? '' : one.which]), one);
-  });
+  for (const file of ['samples.jsonl', ...owners.map(({ folder }) => join('owners', folder, 'samples.jsonl'))]) {
+    await forEachLine(join(dir, file), (line, i) => {
+      const one = readJson(`line ${i} of ${file}`, line, schema) as SampleAnswer;
+      answers.set(JSON.stringify([one.round, one.owner ?? null, one.prompt, one.owner ? '' : one.which]), one);
+    });
+  }
   return [...answers.values()];
 }

@@ -151,9 +151,7 @@ function hostOf({ prepared, opened, watch, show, observer }: Session, signal: Ab
     checkpoint: async (loop) => {
       const events = await folder.syncEvents();
       await folder.saveState({ config: prepared.config, ...inputs, events, ...watch.read(), loop });
-      await observer.attempt('Sampling answers', () =>
-        sampleRound(prepared, folder.dir, loop.round, opened.federation),
-      );
+      await observer.attempt('Sampling answers', () => sampleRound(prepared, folder.dir, loop.round, opened));
       await observer.afterCheckpoint();
     },
   };

@@ -1,20 +1,20 @@
-import { appendFile } from 'node:fs/promises';
+import { appendFile, rm } from 'node:fs/promises';
+import { join } from 'node:path';
 import type { Adapter } from '../adapter/layout.js';
 import type { Which } from '../contracts/evaluation.js';
-import type { SampleAnswer } from '../contracts/samples.js';
-import { promptTokens, resolveTemplate } from '../data/index.js';
+import { isSampled, SAMPLE_TOKENS, SAMPLED_FOLDER, type SampleAnswer } from '../contracts/samples.js';
+import { questionTokens, resolveTemplate } from '../data/index.js';
 import { ConfigError } from '../errors.js';
 import { answerAll, readPeftAdapter, tryLlamaCpp } from '../export/index.js';
+import { isDue } from '../server/evaluate.js';
 import type { FinishedRun } from '../server/finish.js';
-import type { Federation } from '../server/types.js';
 import { adapterFolder } from './adapters.js';
 import { runFile } from './content.js';
-import type { OwnerFolder } from './owners.js';
+import type { OpenedFederation } from './open.js';
+import { homesOf, type OwnerFolder } from './owners.js';
 import type { Prepared } from './prepare.js';
 
-/** Longest answer in tokens. */
-const MAX_TOKENS = 96;
-/** Owners whose adapter answers at the end: the first ones, as many as the report draws. */
+/** Owners whose adapter answers the questions of all: the first ones. */
 const MAX_OWNERS = 24;
 
 /** Throws ConfigError where llama.cpp cannot answer with this base, FedtuneError LLAMA_CPP_MISSING where it is not installed. */
@@ -26,45 +26,119 @@ export async function checkSamples({ config, model }: Prepared): Promise<void> {
   );
 }
 
+/** A question of the run file: of all, or of one owner. */
+interface Question {
+  readonly text: string;
+  readonly owner?: string;
+}
+
 interface Speaker {
   readonly which: Which;
   readonly owner?: string;
   readonly adapter: Adapter | null;
+  readonly questions: readonly Question[];
 }
 
-/** Lets them answer the questions of the run file, and appends what they say to samples.jsonl. */
+const questionsOf = ({ config }: Prepared): Question[] =>
+  config.samples.map((one) => (typeof one === 'string' ? { text: one } : { text: one.question, owner: one.owner }));
+
+/** Who answers what: an owner the questions of all (where it is one of the first) and its own. Throws ConfigError for an owner that is none. */
+function dealQuestions(prepared: Prepared, owners: readonly OwnerFolder[]): (owner?: string) => Question[] {
+  const questions = questionsOf(prepared);
+  const ids = owners.map(({ id }) => id);
+  const stranger = questions.find(({ owner }) => owner !== undefined && !ids.includes(owner))?.owner;
+  if (stranger !== undefined)
+    throw new ConfigError(`samples has a question of ${stranger}, which is none of the ${ids.length} owners.`);
+  const first = new Set(ids.slice(0, MAX_OWNERS));
+  return (id) =>
+    questions.filter(({ owner }) => (owner === undefined ? id === undefined || first.has(id) : owner === id));
+}
+
+/** Lets them answer, and appends what they say to samples.jsonl: to an owner's own question in that of its folder. */
 async function ask(
   { config, model }: Prepared,
   dir: string,
   round: number,
-  speakers: readonly Speaker[],
+  all: readonly Speaker[],
+  owners: readonly OwnerFolder[],
 ): Promise<void> {
+  const speakers = all.filter(({ questions }) => questions.length > 0);
   const template = await resolveTemplate(config.template, model);
   const { tokenizer } = model;
-  const prompts = config.samples.map((instruction) => [
-    ...promptTokens({ id: 'sample', instruction, input: '', output: '' }, { tokenizer, template }),
-  ]);
-  const subjects = speakers.map(({ which, owner, adapter }) => ({ name: owner ?? which, adapter }));
-  const how = { prompts, maxTokens: MAX_TOKENS, ...(config.threads === null ? {} : { threads: config.threads }) };
+  const subjects = speakers.map(({ which, owner, adapter, questions }) => ({
+    ...{ name: owner ?? which, adapter },
+    prompts: questions.map(({ text }) => questionTokens(text, { tokenizer, template })),
+  }));
+  const how = { maxTokens: SAMPLE_TOKENS, ...(config.threads === null ? {} : { threads: config.threads }) };
   const answers = await answerAll({ model, file: model.path, subjects, ...how });
-  const lines = speakers.flatMap(({ which, owner }, s) =>
-    config.samples.map((prompt, i): SampleAnswer => {
-      const answer = answers[s]![i]!;
-      return { round, ...(owner === undefined ? {} : { owner }), which, prompt, answer };
-    }),
-  );
-  await appendFile(runFile(dir, 'samples.jsonl'), lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+  const lines = new Map<string, string>();
+  for (const [s, { which, questions, owner: speaker }] of speakers.entries()) {
+    for (const [i, { text, owner }] of questions.entries()) {
+      const who = speaker ?? owner;
+      const line: SampleAnswer = {
+        ...{ round, ...(who === undefined ? {} : { owner: who }), which },
+        ...{ prompt: text, answer: answers[s]![i]! },
+      };
+      const folder = owners.find(({ id }) => id === owner)?.folder;
+      const path = folder === undefined ? runFile(dir, 'samples.jsonl') : join(homesOf(dir), folder, 'samples.jsonl');
+      lines.set(path, `${lines.get(path) ?? ''}${JSON.stringify(line)}\n`);
+    }
+  }
+  for (const [path, text] of lines) await appendFile(path, text);
 }
 
-/** After a round: the bare base before the first, the shared adapter where it is due. Where a method shares none there is nothing to ask. */
-export async function sampleRound(prepared: Prepared, dir: string, round: number, { arms }: Federation): Promise<void> {
+/** The own adapters that owners left after a round that was scored, which are gone from there then. */
+async function takeSampled(
+  { model }: Prepared,
+  dir: string,
+  owners: readonly OwnerFolder[],
+  questions: (owner: string) => Question[],
+): Promise<Speaker[]> {
+  const speakers: Speaker[] = [];
+  for (const { id, folder } of owners) {
+    const path = join(homesOf(dir), folder, SAMPLED_FOLDER);
+    const asked = questions(id);
+    if (asked.length > 0) {
+      speakers.push({
+        which: 'personalized',
+        owner: id,
+        adapter: await readPeftAdapter(path, model),
+        questions: asked,
+      });
+    }
+    await rm(path, { recursive: true, force: true });
+  }
+  return speakers;
+}
+
+/**
+ * After a round: the bare base before the first; where it is due the shared adapter, and where the round was scored those of owners, as far
+ * as the method has them.
+ */
+export async function sampleRound(
+  prepared: Prepared,
+  dir: string,
+  round: number,
+  { federation, partition: { clients } }: Pick<OpenedFederation, 'federation' | 'partition'>,
+): Promise<void> {
   const { config, method } = prepared;
-  if (config.samples.length === 0) return;
-  if (round === 0) return ask(prepared, dir, 0, [{ which: 'base', adapter: null }]);
-  const adapter = method.capabilities.gives.includes('global') ? arms.main.global() : undefined;
-  // The last round is asked at the end.
-  const isDue = config.samples_every > 0 && round % config.samples_every === 0 && round < config.num_rounds;
-  if (isDue && adapter) await ask(prepared, dir, round, [{ which: 'global', adapter }]);
+  if (config.samples.length === 0 || (round > 0 && !isSampled(config, round))) return;
+  const questions = dealQuestions(prepared, clients);
+  const everyones = questions();
+  if (round === 0) {
+    return ask(prepared, dir, 0, [{ which: 'base', adapter: null, questions: questionsOf(prepared) }], clients);
+  }
+  const { gives } = method.capabilities;
+  const isPersonal = gives.includes('personalized');
+  const adapter = gives.includes('global') ? federation.arms.main.global() : undefined;
+  const speakers: Speaker[] = [];
+  if (adapter) {
+    speakers.push({ which: 'global', adapter, questions: isPersonal ? everyones : questionsOf(prepared) });
+  }
+  if (isPersonal && config.runtime !== 'nats' && isDue(round, federation)) {
+    speakers.push(...(await takeSampled(prepared, dir, clients, questions)));
+  }
+  await ask(prepared, dir, round, speakers, clients);
 }
 
 /** At the end: the shared adapter, and what owners took home, where that is on this machine. */
@@ -76,13 +150,17 @@ export async function sampleEnd(
 ): Promise<void> {
   const { config, model, method } = prepared;
   if (config.samples.length === 0) return;
+  const questions = dealQuestions(prepared, owners);
   const speakers: Speaker[] = [];
-  if (global && method.capabilities.gives.includes('global')) speakers.push({ which: 'global', adapter: global });
-  const here = config.runtime === 'nats' ? [] : clients.slice(0, MAX_OWNERS);
-  for (const { client, takeHome } of here) {
+  if (global && method.capabilities.gives.includes('global')) {
+    speakers.push({ which: 'global', adapter: global, questions: questions() });
+  }
+  for (const { client, takeHome } of config.runtime === 'nats' ? [] : clients) {
+    const asked = questions(client.id);
+    if (asked.length === 0) continue;
     const { folder } = owners.find(({ id }) => id === client.id)!;
     const adapter = await readPeftAdapter(adapterFolder(dir, folder), model);
-    speakers.push({ which: takeHome, owner: client.id, adapter });
+    speakers.push({ which: takeHome, owner: client.id, adapter, questions: asked });
   }
-  await ask(prepared, dir, state.round, speakers);
+  await ask(prepared, dir, state.round, speakers, owners);
 }

@@ -1,6 +1,6 @@
 import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -15,13 +15,22 @@ afterAll(() => rmSync(dir, { recursive: true, force: true }));
 const QUESTIONS = ['When do you open on <b>Monday</b>?', 'Who repairs locks?'];
 const SETTINGS = { ...TINY_RUN, num_rounds: 3, partition: 'iid', num_clients: 2, threads: 1, workers: 1 };
 
+const answersIn = (path: string): SampleAnswer[] =>
+  readFileSync(path, 'utf8')
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line));
+
 function run(name: string, settings: Record<string, unknown>) {
   const output = join(dir, name);
   writeFileSync(join(dir, `${name}.yaml`), JSON.stringify({ ...SETTINGS, ...settings, output_dir: output }));
   execFileSync(process.execPath, [main, 'run', join(dir, `${name}.yaml`)], { stdio: 'pipe' });
   const { timing: _, ...metrics } = JSON.parse(readFileSync(join(output, 'metrics.json'), 'utf8'));
-  const adapter = readFileSync(join(output, 'adapters/global/adapter_model.safetensors'));
-  return { output, result: [metrics, createHash('sha256').update(adapter).digest('hex')] };
+  const hash = createHash('sha256');
+  for (const who of readdirSync(join(output, 'adapters')).sort()) {
+    hash.update(readFileSync(join(output, 'adapters', who, 'adapter_model.safetensors')));
+  }
+  return { output, result: [metrics, hash.digest('hex')] };
 }
 
 it.skipIf(!existsSync(main))(
@@ -32,10 +41,7 @@ it.skipIf(!existsSync(main))(
     const { output, result } = run('with', { samples: QUESTIONS, samples_every: 2 });
     expect(result).toEqual(without.result);
     expect(existsSync(join(without.output, 'samples.jsonl'))).toBe(false);
-    const lines = readFileSync(join(output, 'samples.jsonl'), 'utf8')
-      .trim()
-      .split('\n')
-      .map((line): SampleAnswer => JSON.parse(line));
+    const lines = answersIn(join(output, 'samples.jsonl'));
     const said = lines.map(({ round, owner, which, prompt }) => [round, owner ?? which, prompt]);
     const speakers = [
       [0, 'base'],
@@ -53,5 +59,48 @@ it.skipIf(!existsSync(main))(
     const page = readFileSync(join(output, 'report.html'), 'utf8');
     expect(page).toContain('<h3>When do you open on &#60;b&#62;Monday&#60;/b&#62;?</h3>');
     expect(page.match(/<td class="names">/g)!.length).toBeGreaterThanOrEqual(lines.length);
+  },
+);
+
+it.skipIf(!existsSync(main)).each(['threads', 'processes'])(
+  'an owner answers its own questions with its own adapter, in its own folder: %s',
+  { timeout: 240_000 },
+  (runtime) => {
+    const settings = { method: 'fedsa-lora', runtime, eval_every: 1 };
+    const without = run(`alone-${runtime}`, settings);
+    const [first, second] = without.result[0].clients.map(({ id }: { id: string }) => id);
+    const question = 'Who holds my spare key?';
+    const samples = [QUESTIONS[0], { owner: second, question }];
+    const { output, result } = run(`own-${runtime}`, { ...settings, samples, samples_every: 2 });
+    expect(result).toEqual(without.result);
+    const told = (path: string) =>
+      answersIn(path).map(({ round, owner, which, prompt }) => [round, owner ?? '', which, prompt]);
+    const home = (which: string) => result[0].clients.find(({ id }: { id: string }) => id === which).take_home.which;
+    expect(told(join(output, 'samples.jsonl'))).toEqual(
+      [
+        [0, '', 'base'],
+        [2, first, 'personalized'],
+        [2, second, 'personalized'],
+        [3, first, home(first)],
+        [3, second, home(second)],
+      ].map((who) => [...who, QUESTIONS[0]]),
+    );
+    const folder = (id: string) => {
+      const { clients } = JSON.parse(readFileSync(join(output, 'partition.json'), 'utf8'));
+      return join(output, 'owners', clients.find((client: { id: string }) => client.id === id).folder);
+    };
+    const own = join(folder(second), 'samples.jsonl');
+    expect(told(own)).toEqual([
+      [0, second, 'base', question],
+      [2, second, 'personalized', question],
+      [3, second, home(second), question],
+    ]);
+    for (const id of [first, second]) expect(existsSync(join(folder(id), 'sampled'))).toBe(false);
+    expect(existsSync(join(folder(first), 'samples.jsonl'))).toBe(false);
+    // As chat answers with what it took home.
+    const chat = ['chat', output, '--owner', second, '--max-tokens', '96', '--json', '--prompt', question];
+    const said = JSON.parse(execFileSync(process.execPath, [main, ...chat], { encoding: 'utf8' }).trim());
+    expect(Object.values(said.answers)).toContain(answersIn(own).at(-1)!.answer);
+    expect(readFileSync(join(output, 'report.html'), 'utf8')).toContain(`<h3>${question}</h3>`);
   },
 );

@@ -1,4 +1,4 @@
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { runAgent } from '../../src/federation/agent.js';
@@ -60,8 +60,32 @@ async function agentWith(
         adapter: { ranks: 4, factors: 'both', mask: 'none', values: prepared.initial, bits: new Uint8Array(0) },
       },
     });
-  return { owner, said, describe, train };
+  const finish = () =>
+    link.ask(owner, {
+      ...{ kind: 'finish', round: 1, seed: 1, states: { main: 1, local: 0 }, note: null },
+      parts: {
+        adapter: { ranks: 4, factors: 'both', mask: 'none', values: prepared.initial, bits: new Uint8Array(0) },
+      },
+    });
+  return { owner, home, said, describe, train, finish };
 }
+
+it('an owner’s own questions are answered in its folder, and nobody hears of them', async () => {
+  const question = 'Who repairs the lock of cell 7?';
+  const crossed: string[] = [];
+  const tap = (_owner: string, _way: string, bytes: Uint8Array) => crossed.push(Buffer.from(bytes).toString('latin1'));
+  const { home, describe, train, finish } = await agentWith(`samples: ["${question}"]`, {}, { tap });
+  await describe();
+  await train();
+  await finish();
+  const [run] = readdirSync(join(home, 'runs'));
+  const [line, end] = readFileSync(join(home, 'runs', run!, 'samples.jsonl'), 'utf8').split('\n');
+  const { prompt, base, own } = JSON.parse(line!);
+  expect([prompt, end]).toEqual([question, '']);
+  expect([base, own].every((answer) => typeof answer === 'string' && answer.length > 0)).toBe(true);
+  expect(crossed.length).toBeGreaterThan(5);
+  for (const text of crossed) for (const said of [question, base, own]) expect(text).not.toContain(said);
+});
 
 describe('what owner.yaml says holds, and the coordinator hears of it by name', () => {
   it.each([

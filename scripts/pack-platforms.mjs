@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 // npm run pack:platforms: cross-compiles the engine with zig (pip install ziglang==0.15.2; also CMake and Ninja) and packs
-// @fedtune/<platform>-<arch>[-musl] under build/platforms, and fedtune itself with those as optional dependencies.
+// @fedtune/<platform>-<arch> under build/platforms, and fedtune itself with those as optional dependencies.
 // --targets linux-x64,... packs some of them.
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -10,48 +10,34 @@ const ZIG = 'python3 -m ziglang';
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
 /** A compiler as CMake wants it: one word. zig has names of its own for some sets of instructions. */
-function compiler(work, language, { zig }) {
-  const path = join(work, `zig-${language}`);
+function compiler(work, { zig, system }) {
+  const path = join(work, 'zig-c++');
   writeFileSync(
     path,
     `#!/bin/sh
 for arg do
   shift
   case $arg in
-    -march=armv8.2-a*) arg="-mcpu=generic+v8_2a\${arg#-march=armv8.2-a}" ;;
+    -march=armv8.2-a*) arg="-mcpu=${system === 'Darwin' ? 'apple_m1' : 'generic+v8_2a'}\${arg#-march=armv8.2-a}" ;;
     -mavx512f) set -- "$@" -mevex512 ;;
   esac
   set -- "$@" "$arg"
 done
-exec ${ZIG} ${language} -target ${zig} "$@"
+exec ${ZIG} c++ -target ${zig} "$@"
 `,
   );
   chmodSync(path, 0o755);
   return path;
 }
 
-/** Builds one target of a CMake project; returns the folder that it built in. */
-function cmake(source, name, flags, goal) {
-  const target = TARGETS[name];
-  const work = join(out, 'work', `${name}-${goal}`);
-  mkdirSync(work, { recursive: true });
-  run('cmake', [
-    ...['-S', source, '-B', work, '-G', 'Ninja', '-Wno-dev', '--no-warn-unused-cli', '-DCMAKE_BUILD_TYPE=Release'],
-    `-DCMAKE_SYSTEM_NAME=${target.system}`,
-    `-DCMAKE_SYSTEM_PROCESSOR=${target.processor}`,
-    `-DCMAKE_C_COMPILER=${compiler(work, 'cc', target)}`,
-    `-DCMAKE_CXX_COMPILER=${compiler(work, 'c++', target)}`,
-    // zig brings the headers of macOS
-    ...(target.system === 'Darwin' ? ['-DCMAKE_OSX_SYSROOT=', '-DCMAKE_INSTALL_NAME_TOOL=true'] : []),
-    ...flags,
-  ]);
-  run('cmake', ['--build', work, '--target', goal, '-j2']);
-  return work;
-}
-
 /** Flags by which an addon is linked to the node that will load it. */
 function linkFlags({ system }) {
-  if (system === 'Darwin') return ['-DCMAKE_SHARED_LINKER_FLAGS=-s -undefined dynamic_lookup'];
+  if (system === 'Darwin') {
+    // zig brings the headers of macOS; node's symbols are there when it loads the file, whose name is no path of this machine.
+    const name = ['-DCMAKE_BUILD_WITH_INSTALL_NAME_DIR=ON', '-DCMAKE_INSTALL_NAME_DIR=@rpath'];
+    const flags = '-DCMAKE_SHARED_LINKER_FLAGS=-s -undefined dynamic_lookup';
+    return ['-DCMAKE_OSX_SYSROOT=', '-DCMAKE_INSTALL_NAME_TOOL=true', ...name, flags];
+  }
   if (system !== 'Windows') return ['-DCMAKE_SHARED_LINKER_FLAGS=-s'];
   const library = join(out, 'work', 'node.lib');
   const definitions = join(root, 'node_modules/node-api-headers/def/node_api.def');
@@ -59,25 +45,23 @@ function linkFlags({ system }) {
   return ['-DCMAKE_SHARED_LINKER_FLAGS=-s', `-DCMAKE_JS_LIB=${library}`];
 }
 
-function buildAddon(name, folder) {
+function buildAddon(name, target, folder) {
+  const work = join(out, 'work', `${name}-fedtune`);
   const [addonApi, headers] = ['node-addon-api', 'node-api-headers/include'].map((path) =>
     join(root, 'node_modules', path),
   );
-  const flags = [`-DFEDTUNE_INCLUDES=${addonApi}`, `-DCMAKE_JS_INC=${headers}`, ...linkFlags(TARGETS[name])];
-  const work = cmake(join(root, 'native'), name, flags, 'fedtune');
+  mkdirSync(work, { recursive: true });
+  run('cmake', [
+    ...['-S', join(root, 'native'), '-B', work, '-G', 'Ninja', '-Wno-dev', '-DCMAKE_BUILD_TYPE=Release'],
+    `-DCMAKE_SYSTEM_NAME=${target.system}`,
+    `-DCMAKE_SYSTEM_PROCESSOR=${target.processor}`,
+    `-DCMAKE_CXX_COMPILER=${compiler(work, target)}`,
+    `-DFEDTUNE_INCLUDES=${addonApi}`,
+    `-DCMAKE_JS_INC=${headers}`,
+    ...linkFlags(target),
+  ]);
+  run('cmake', ['--build', work, '--target', 'fedtune', '-j2']);
   copyFileSync(join(work, 'fedtune.node'), join(folder, 'fedtune.node'));
-}
-
-/** libggml-base from the sources that node-llama-cpp brings: its own programs are for glibc. */
-function buildGgml(name, folder) {
-  const source = join(out, 'work', 'ggml');
-  if (!existsSync(source))
-    run('git', ['clone', '--quiet', join(root, 'node_modules/node-llama-cpp/llama/gitRelease.bundle'), source]);
-  const off = ['CPU', 'OPENMP', 'NATIVE'].map((part) => `-DGGML_${part}=OFF`);
-  const flags = ['-DBUILD_SHARED_LIBS=ON', ...off, '-DCMAKE_SHARED_LINKER_FLAGS=-s'];
-  const work = cmake(join(source, 'ggml'), name, flags, 'ggml-base');
-  copyFileSync(join(work, 'src', 'libggml-base.so'), join(folder, 'libggml-base.so'));
-  copyFileSync(join(source, 'LICENSE'), join(folder, 'LICENSE-ggml'));
 }
 
 function pack(folder) {
@@ -92,8 +76,7 @@ function packPlatform(name, target) {
   const folder = join(out, name);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  buildAddon(name, folder);
-  if (target.libc === 'musl') buildGgml(name, folder);
+  buildAddon(name, target, folder);
   copyFileSync(join(root, 'LICENSE'), join(folder, 'LICENSE'));
   writeFileSync(
     join(folder, 'README.md'),

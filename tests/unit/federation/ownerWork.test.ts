@@ -234,7 +234,7 @@ describe('owner.yaml', () => {
     const page = readFileSync(new URL('../../../docs/distribution.md', import.meta.url), 'utf8');
     const told = [...page.matchAll(/^\| `(\w+)` +\| (\w+) +\| .* \|$/gm)].map(([, key, value]) => [key, value]);
     const words: Readonly<Record<string, string>> = {
-      ...{ methods: 'all', threads: 'cores', hours: 'any', time_zone: 'own' },
+      ...{ methods: 'all', threads: 'cores', hours: 'any', time_zone: 'own', samples: 'none' },
     };
     expect(told).toEqual(
       Object.entries(limitsSchema.parse({})).map(([key, value]) => [key, words[key] ?? String(value)]),

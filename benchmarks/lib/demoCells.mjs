@@ -6,7 +6,7 @@ import { CACHE, library } from './paths.mjs';
 const ROUNDS = 19;
 const EACH = 6;
 const TOTAL = (ROUNDS + 1) * EACH;
-/** What PerFIT's search costs an owner at most, as steps: its warm-up, and scoring on up to 38 examples. */
+/** What training alone gets more, as steps, for what PerFIT's search costs an owner: 5 at most, scoring on up to 38 examples. */
 const SEARCH = 8;
 
 export const STEPS = { total: TOTAL, search: SEARCH };

@@ -1,14 +1,12 @@
-/** Steps of warm-up, stages of pruning, and batches that score, where a row says nothing else. */
-const WARMUP = 3;
-const STAGES = 2;
+/** Batches that score, where a row says nothing else. */
 const SCORED_BATCHES = 2;
 
 /** Batches that a search costs a client: warm-up, and those that score (forward and backward, as training) at each stage. */
 function searchCost({ settings, spend }, batch) {
   if (settings.method !== 'perfit') return { batches: 0, settings: {} };
   const search = {
-    warmup_steps: settings.warmup_steps ?? WARMUP,
-    stages: settings.stages ?? STAGES,
+    warmup_steps: settings.warmup_steps ?? 0,
+    stages: settings.stages ?? 1,
     importance_samples: settings.importance_samples ?? SCORED_BATCHES * batch,
   };
   const score = spend === 'as perfit' ? 'taylor' : (settings.prune_score ?? 'taylor');

@@ -13,8 +13,7 @@ function block(ids, parts) {
     const cost = first ? [mega(first.bytes_up), mega(first.bytes_down), mega(first.train_tokens)] : ['-', '-', '-'];
     return `| ${[`\`${id}\``, ...macro, ...cost].join(' | ')} |`;
   });
-  const [part] = parts;
-  const headings = ['row', ...parts.map((each) => each.part), `MB up (${part.part})`, 'MB down', 'M tokens'];
+  const headings = ['row', ...parts.map((each) => each.part), 'MB up', 'MB down', 'M tokens'];
   return [`| ${headings.join(' | ')} |`, `|${headings.map(() => '---').join('|')}|`, ...lines].join('\n');
 }
 

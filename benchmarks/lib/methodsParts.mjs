@@ -50,6 +50,8 @@ const made = (division) => (options) => {
 
 const PARTS = {
   embedded: embedded({ partition: 'natural' }),
+  // What the options of PerFIT do, each at the rate that is the best without it: a look at many at the price of few.
+  'embedded-options': (options) => ({ ...PARTS.embedded(options), grid: [1e-2] }),
   'embedded-iid': embedded({ partition: 'iid', num_clients: 8 }),
   'embedded-dirichlet': embedded({ partition: 'dirichlet', dirichlet_alpha: 0.3, num_clients: 8 }),
   conventions: made('conventions'),

@@ -72,6 +72,8 @@ export const CONTROLS = [
   perfit('perfit-random-steps', { prune_score: 'random' }, { spend: 'as perfit' }),
   tunedPerfit('perfit-random+finetune', { prune_score: 'random' }),
   perfit('perfit-magnitude', { prune_score: 'magnitude' }),
+  // As wide an adapter as PerFIT searches in, and takes home all of: what its width alone gives.
+  row('fedavg-wide+finetune', 'tuned', { method: 'fedavg', lora_r: 16, lora_alpha: 32 }, FINETUNE),
   // PerFIT before its last merge.
   row('perfit-unmerged', 'unmerged', { method: 'perfit' }),
   // Where weights follow sizes, what a mutated round's weights do without a mutation.
@@ -79,21 +81,23 @@ export const CONTROLS = [
   fedavg('fedavg-size-pairs', { merge_weights: 'size', mutation: 'pairs' }),
 ];
 
+/** A search in the first round, as the paper has it: B is 0 then, so it warms up, and prunes in stages. */
+const EARLY = { search_round: 1, warmup_steps: 3, stages: 2 };
+
 /** Variations of PerFIT and FedQP, each against its plain form. */
 export const ABLATIONS = [
+  perfit('perfit-1', EARLY),
+  perfit('perfit-1-random', { ...EARLY, prune_score: 'random' }),
+  perfit('perfit-round-2', { search_round: 2 }),
+  perfit('perfit-round-4', { search_round: 4 }),
+  perfit('perfit-round-8', { search_round: 8 }),
+  perfit('perfit-round-16', { search_round: 16 }),
   perfit('perfit-e4', { expansion: 4 }),
-  perfit('perfit-e4-rank', { expansion: 4, prune: 'rank' }),
-  perfit('perfit-e8', { expansion: 8 }),
-  perfit('perfit-warmed', { rewind: false }),
-  perfit('perfit-warmup-6', { warmup_steps: 6 }),
-  perfit('perfit-round-2', { search_round: 2, warmup_steps: 0, stages: 1 }),
   perfit('perfit-keep', { optimizer_state: 'keep' }),
   perfit('perfit-share', { self_share: 0.5 }),
-  perfit('perfit-share-rising', { self_share: 0.7, self_share_course: 'rising' }),
   perfit('perfit-B', { prune_factors: 'B' }),
   perfit('perfit-average-2', { average_last_rounds: 2 }),
   tunedPerfit('perfit+finetune-prox', { finetune_prox: 0.1 }),
-  perfit('perfit-global-scope', { prune_scope: 'global' }),
   fedavg('fedqp-90', { ...FEDQP, cone_degrees: 90 }),
   fedavg('fedqp-layer', { ...FEDQP, mutation_groups: 'layer' }),
   fedavg('fedqp-stage', { ...FEDQP, mutation_groups: 'stage' }),
@@ -132,6 +136,12 @@ const SMALL = [
   'fedavg+fedqp',
 ];
 
+/** What a variation of PerFIT is held against. */
+const plainForm = (id, finetune) => {
+  if (finetune) return 'perfit+finetune';
+  return id === 'perfit-1-random' ? 'perfit-1' : 'perfit';
+};
+
 /** The questions that a table answers: [row, against]. */
 export const PAIRS = [
   ['fedavg', 'local'],
@@ -159,9 +169,12 @@ export const PAIRS = [
   ['fedavg+fedqp', 'fedavg+fedmut'],
   ['fedavg-size-pairs', 'fedavg-size'],
   ['fedsa-lora', 'fedavg+finetune'],
+  ['fedavg-wide+finetune', 'fedavg+finetune'],
+  ['perfit+finetune', 'fedavg-wide+finetune'],
+  ['perfit', 'fedavg-wide+finetune'],
   ...ABLATIONS.map(({ id, settings, finetune }) => [
     id,
-    settings.method !== 'perfit' ? 'fedavg+fedqp' : finetune ? 'perfit+finetune' : 'perfit',
+    settings.method !== 'perfit' ? 'fedavg+fedqp' : plainForm(id, finetune),
   ]),
 ];
 

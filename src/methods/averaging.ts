@@ -5,7 +5,7 @@ import type { FactorRule, ServerHooks } from './serverHooks.js';
 
 /** A method that averages factors, by where it differs from fedavg. */
 export interface AveragingMethod<Options extends Shape, Id extends string>
-  extends Pick<Method<Options, Id>, 'id' | 'summary' | 'capabilities' | 'options'> {
+  extends Pick<Method<Options, Id>, 'id' | 'summary' | 'capabilities' | 'options' | 'turn'> {
   /** Which factors are trained and which are averaged. @default both */
   readonly factors?: FactorRule;
   server?(init: ServerInit<OptionsOf<Options>>): ServerHooks;
@@ -27,6 +27,7 @@ export function averaging<Options extends Shape, const Id extends string>(
     summary,
     capabilities,
     options,
+    ...(method.turn && { turn: method.turn }),
     server: (init) => new AveragingServer(init, method.server?.(init) ?? {}, factors, capabilities.rebasable === true),
     client: (init) => averagingClient(init, method.client?.(init) ?? {}, factors),
   };

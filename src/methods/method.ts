@@ -200,6 +200,8 @@ export interface Method<Options extends Shape = Shape, Id extends string = strin
   readonly capabilities: Capabilities;
   /** Its keys in the run file: a zod type each, with default and description. */
   readonly options: Options;
+  /** The round in which clients do something that they do in none before, as a search: estimates go through it. @default 1 */
+  turn?(options: OptionsOf<Options>, numRounds: number): number;
   server(init: ServerInit<OptionsOf<Options>>): ServerHalf;
   client(init: MethodInit<OptionsOf<Options>>): ClientHalf;
 }

@@ -20,12 +20,17 @@ const options = {
     .max(64)
     .default(2)
     .describe('perfit: factor by which the rank is expanded before the search.'),
-  warmup_steps: z.int().min(0).default(3).describe('perfit: optimizer steps before scoring.'),
+  warmup_steps: z
+    .int()
+    .min(0)
+    .nullable()
+    .default(null)
+    .describe('perfit: optimizer steps before scoring; null: 3 in round 1, where B is 0, none later.'),
   importance_samples: count
     .nullable()
     .default(null)
     .describe("perfit: examples that score; null: min(100, 32 % of the client's), at least 8."),
-  stages: count.max(64).default(2).describe('perfit: stages of pruning.'),
+  stages: count.max(64).default(1).describe('perfit: stages of pruning.'),
   prune_score: z
     .enum(['taylor', 'magnitude', 'random'])
     .default('taylor')
@@ -41,8 +46,11 @@ const options = {
     .describe('perfit: prune both factors, or B alone and train all of A.'),
   rewind: z.boolean().default(true).describe('perfit: go back to the received values after the search.'),
   search_round: count
-    .default(1)
-    .describe('perfit: first round that searches; before it the expanded adapter is trained whole.'),
+    .nullable()
+    .default(null)
+    .describe(
+      'perfit: first round that searches; before it the expanded adapter is trained whole. null: after half the rounds.',
+    ),
   self_share: z
     .number()
     .min(0)
@@ -67,6 +75,9 @@ interface Own {
 const noteSchema = z.object({ search: z.boolean() });
 type Note = z.output<typeof noteSchema>;
 
+/** Optimizer steps before scores of a fresh adapter, whose B is 0. */
+const FRESH_WARMUP = 3;
+
 /** Share of a client's examples that score entries, and the bounds of their number. */
 const SAMPLE_SHARE = 0.32;
 const MIN_SAMPLES = 8;
@@ -77,6 +88,10 @@ export function importanceSamples(numTrain: number, wanted: number | null): numb
   const samples = wanted ?? Math.max(MIN_SAMPLES, Math.min(MAX_SAMPLES, Math.round(SAMPLE_SHARE * numTrain)));
   return Math.min(samples, numTrain);
 }
+
+/** The first round that searches. */
+const firstSearch = ({ search_round: given }: Options, numRounds: number): number =>
+  given ?? 1 + Math.floor(numRounds / 2);
 
 function requireRoom({ clients, layout, options: { expansion } }: ServerInit<Options>): void {
   const least = layout.modules.reduce((rank, module) => Math.min(rank, module.rank), Number.POSITIVE_INFINITY);
@@ -105,10 +120,12 @@ export const perfit = averaging({
     mutable: true,
   },
   options,
+  turn: firstSearch,
 
   server(init) {
     requireRoom(init);
-    const { search_round: first, search_every: every, expansion } = init.options;
+    const { search_every: every, expansion } = init.options;
+    const first = firstSearch(init.options, init.numRounds);
     const start = expandRanks(init.layout, init.initial, (rank) => rank * expansion, init.seed);
     const { layout } = start;
     let masks: ReadonlyMap<string, Uint8Array> = new Map();
@@ -171,7 +188,9 @@ export const perfit = averaging({
       phases({ received, context }) {
         const training = context.trainPhase();
         if (!noteOf(noteSchema, received, 'the server').search) return [training];
-        const { kind: _, ...warmup } = context.trainPhase({ steps: own.warmup_steps });
+        const { kind: _, ...warmup } = context.trainPhase({
+          steps: own.warmup_steps ?? (context.round === 1 ? FRESH_WARMUP : 0),
+        });
         const search: SearchPhase = {
           kind: 'search',
           warmup,

@@ -9,7 +9,7 @@ import { sampleSize } from '../server/sampling.js';
 import type { Federation } from '../server/types.js';
 import { planWork } from '../server/workPlan.js';
 import { type Calibration, calibrate, type MeanSequence } from './calibrate.js';
-import { type ClientRound, firstRounds } from './firstRounds.js';
+import { type ClientRound, firstRounds, type RoundKind } from './firstRounds.js';
 import { memoryLimit } from './memory.js';
 import type { DescribedOwner } from './owners.js';
 import type { Prepared } from './prepare.js';
@@ -78,14 +78,13 @@ function timeOf(input: EstimateInput, rounds: readonly ClientRound[], mean: Mean
   const work = planWork(federation);
   const { batch_size: batch, gradient_accumulation_steps: accumulation } = config;
   const usual = sum(clients.map(({ numTrain }) => stepsOf(numTrain, config, 2))) / clients.length;
-  const [first, later] = rounds;
-  const main = capabilities.pooled ? 1 : later!.trained / Math.max(1, usual * batch * accumulation);
+  const main = capabilities.pooled ? 1 : rounds.at(-1)!.trained / Math.max(1, usual * batch * accumulation);
   const local = arms.local ? 1 : 0;
   const jobs = capabilities.pooled ? 1 : activeClients(federation) * (1 + local);
   const idle = waiting(jobs, federation, workers);
   // The plan counts target tokens.
   const trained = (sum(work.train) * (main + local)) / (1 + local) / mean.targets;
-  const searched = Math.max(first!.searched, later!.searched) * everSampled(federation);
+  const searched = Math.max(...rounds.map((round) => round.searched)) * everSampled(federation);
   const tuned = work.tune / mean.targets;
   const scored = (sum(work.score) + work.finalScore) / mean.targets;
   return {
@@ -94,10 +93,9 @@ function timeOf(input: EstimateInput, rounds: readonly ClientRound[], mean: Mean
   };
 }
 
-function bytesOf(federation: Federation, [first, later]: readonly [ClientRound, ClientRound]) {
+function bytesOf(federation: Federation, rounds: readonly RoundKind[]) {
   const active = activeClients(federation);
-  const others = Math.max(0, federation.config.num_rounds - 1);
-  const total = (key: 'bytesDown' | 'bytesUp') => active * (first[key] + others * later[key]);
+  const total = (key: 'bytesDown' | 'bytesUp') => active * sum(rounds.map((round) => round.times * round[key]));
   return { down: total('bytesDown'), up: total('bytesUp') };
 }
 

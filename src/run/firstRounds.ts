@@ -22,8 +22,14 @@ export interface ClientRound {
   readonly bytesUp: number;
 }
 
+/** A round that stands for some of a run. */
+export interface RoundKind extends ClientRound {
+  readonly times: number;
+}
+
 export interface FirstRounds {
-  readonly rounds: readonly [ClientRound, ClientRound];
+  /** In order, those of a run together; the last kind may be of none. */
+  readonly rounds: readonly RoundKind[];
   /** Of the adapters that are trained, which may be wider than the one that is asked for. */
   readonly layout: AdapterLayout;
   /** Number of clients whose rounds were gone through. */
@@ -139,32 +145,45 @@ function rehearsed(prepared: Prepared): Prepared {
   return { ...prepared, config: { ...config, strategy: null }, method: methodOf('fedavg'), options: {} };
 }
 
+/** The rounds to go through, each with how many of the run it stands for: the first and the next, or those about the method's turn. */
+function kindsOf({ config, method, options }: Prepared): { round: number; times: number }[] {
+  const { num_rounds: all } = config;
+  const turn = method.turn?.(options, all) ?? 1;
+  const after = { round: turn + 1, times: all - turn };
+  if (turn <= 1) return [{ round: 1, times: 1 }, after];
+  if (turn > all) return [{ round: 1, times: all }];
+  return [{ round: 1, times: turn - 1 }, { round: turn, times: 1 }, after];
+}
+
 /**
- * What a client of this method does and sends in its first round and in the next, found out by both halves of the method with
- * nothing trained. Nothing for a method that stands for all owners.
+ * What a client of this method does and sends in its first rounds, and before, in and after the one in which it turns to something
+ * else, found out by both halves of the method with nothing trained. Nothing for a method that stands for all owners.
  */
 export function firstRounds(run: Prepared, owners: readonly DescribedOwner[]): FirstRounds {
   const prepared = rehearsed(run);
   const { config } = prepared;
   const federation = makeFederation(prepared, owners);
   const { capabilities, clients, arms } = federation;
-  if (capabilities.pooled) return { rounds: [NONE, NONE], layout: prepared.layout, clients: 1 };
+  if (capabilities.pooled) {
+    return { rounds: [{ ...NONE, times: config.num_rounds }], layout: prepared.layout, clients: 1 };
+  }
   const dry = new DryRound(prepared);
   const room = Math.floor(MAX_BYTES / (Float32Array.BYTES_PER_ELEMENT * prepared.layout.size));
   const count = Math.min(CLIENTS.most, Math.max(CLIENTS.least, room));
   const few = chooseClients(federation, 1).sampled.slice(0, count);
-  const rounds = [1, 2].map((round) => {
+  const kinds = kindsOf(prepared);
+  const rounds = kinds.map(({ round, times }, at): RoundKind => {
     const context = makeContext({ config, round, clients: few, nextClients: few, allClients: clients });
     const sent = arms.main.send(context);
     const done = few.map((client) => dry.client(client, sent.get(client.id)!, round));
-    if (round === 1) {
+    if (at < kinds.length - 1) {
       arms.main.aggregate(
         done.map(({ update }) => update),
         context,
       );
     }
     const mean = meanOf(done.map(({ does }) => does));
-    return capabilities.silent ? { ...mean, bytesDown: 0, bytesUp: 0 } : mean;
+    return { ...mean, ...(capabilities.silent && { bytesDown: 0, bytesUp: 0 }), times };
   });
-  return { rounds: [rounds[0]!, rounds[1]!], layout: dry.layout, clients: few.length };
+  return { rounds, layout: dry.layout, clients: few.length };
 }

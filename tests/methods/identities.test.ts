@@ -62,7 +62,7 @@ describe('an optimizer that is kept', () => {
     { method: 'local' },
     { method: 'centralized' },
     ...['fedavg', 'ditto', 'ffa-lora'].map((method) => ({ method, optimizer_state: 'keep' })),
-    { method: 'perfit', expansion: 1, optimizer_state: 'keep' },
+    { method: 'perfit', search_round: 1, expansion: 1, optimizer_state: 'keep' },
   ];
 
   it.each(CASES)('%o: three rounds of two steps are one of six, to the bit', async (settings) => {
@@ -81,14 +81,21 @@ describe('an optimizer that is kept', () => {
 
 describe('perfit', () => {
   it('fails with a reason where nothing tells entries apart: no warm-up, so B = 0', async () => {
-    const run = runInline({ ...SHORT, method: 'perfit', warmup_steps: 0, retries: 0 });
+    const run = runInline({ ...SHORT, method: 'perfit', search_round: 1, warmup_steps: 0, retries: 0 });
     await expect(run).rejects.toThrow(/scores that differ.*warmup_steps/);
   });
 
   it('sends mutants that stay inside the mask of their client', async () => {
     const exchanged: { client: string; round: number; sent: Part; back: Part }[] = [];
     const run = await runInline(
-      { ...SHORT, method: 'perfit', mutation: 'fedqp', mutation_start: 2, rank_per_client: [1, 2, 3, 4, 5, 6, 7, 8] },
+      {
+        ...SHORT,
+        method: 'perfit',
+        search_round: 1,
+        mutation: 'fedqp',
+        mutation_start: 2,
+        rank_per_client: [1, 2, 3, 4, 5, 6, 7, 8],
+      },
       {
         tamper: (update, { round, parts }, client) => {
           exchanged.push({ client, round, sent: parts.adapter!, back: update.parts.adapter! });

@@ -33,7 +33,8 @@ describe('the first rounds of a method, with nothing trained', () => {
     const { rounds } = firstRounds(prepared, owners(2));
     const { pooled, silent } = methodOf(method).capabilities;
     const expected = pooled ? 0 : method === 'ditto' ? 48 : 24;
-    expect(rounds.map(({ trained }) => trained)).toEqual([expected, expected]);
+    expect(new Set(rounds.map(({ trained }) => trained))).toEqual(new Set([expected]));
+    expect(rounds.reduce((sum, { times }) => sum + times, 0)).toBe(SMALL.num_rounds);
     for (const { bytesDown, bytesUp } of rounds) {
       expect(bytesDown > 0).toBe(!pooled && !silent);
       expect(bytesUp > 0).toBe(!pooled && !silent);
@@ -41,12 +42,29 @@ describe('the first rounds of a method, with nothing trained', () => {
   });
 
   it('has the search of perfit, and adapters that are sparse after it', async () => {
-    const config = parseConfig({ ...SMALL, method: 'perfit', expansion: 2, warmup_steps: 5, importance_samples: 7 });
-    const prepared = await prepare(config);
-    const { rounds, layout } = firstRounds(prepared, owners(2));
-    expect(rounds.map(({ searched }) => searched)).toEqual([5 * 4 * 2 + 7, 0]);
-    expect(layout.size).toBe(2 * prepared.layout.size);
-    expect(rounds[1].bytesDown).toBeLessThan(0.6 * rounds[0].bytesDown);
+    const settings = { ...SMALL, method: 'perfit', expansion: 2, warmup_steps: 5, importance_samples: 7 };
+    const goThrough = async (more = {}) => {
+      const prepared = await prepare(parseConfig({ ...settings, ...more }));
+      const { rounds, layout } = firstRounds(prepared, owners(2));
+      expect(layout.size).toBe(2 * prepared.layout.size);
+      return rounds;
+    };
+    const early = await goThrough({ search_round: 1 });
+    expect(early.map(({ searched, times }) => [searched, times])).toEqual([
+      [5 * 4 * 2 + 7, 1],
+      [0, 4],
+    ]);
+    expect(early[1]!.bytesDown).toBeLessThan(0.6 * early[0]!.bytesDown);
+    const late = await goThrough();
+    expect(late.map(({ searched, times }) => [searched, times])).toEqual([
+      [0, 2],
+      [5 * 4 * 2 + 7, 1],
+      [0, 2],
+    ]);
+    const [before, search, after] = late as [(typeof late)[0], (typeof late)[0], (typeof late)[0]];
+    expect(search.bytesUp).toBeLessThan(0.6 * before.bytesUp);
+    expect(after.bytesDown).toBeLessThan(0.6 * search.bytesDown);
+    expect((await goThrough({ search_round: 9 })).map(({ searched, times }) => [searched, times])).toEqual([[0, 5]]);
   });
 
   it('goes without the clients that a robust merge wants, and with mutants', async () => {
@@ -58,7 +76,7 @@ describe('the first rounds of a method, with nothing trained', () => {
     ]) {
       const prepared = await prepare(parseConfig({ ...SMALL, ...more }));
       const { rounds, clients } = firstRounds(prepared, owners(2, 10));
-      expect([rounds[1].trained, clients]).toEqual([24, 6]);
+      expect([rounds[1]!.trained, clients]).toEqual([24, 6]);
     }
   });
 
@@ -73,7 +91,7 @@ describe('the first rounds of a method, with nothing trained', () => {
   it('has both factors of scaffold and one of ffa-lora', async () => {
     const up = async (method: string) => {
       const prepared = await prepare(parseConfig({ ...SMALL, method }));
-      return firstRounds(prepared, owners(2)).rounds[0].bytesUp;
+      return firstRounds(prepared, owners(2)).rounds[0]!.bytesUp;
     };
     const plain = await up('fedavg');
     expect((await up('scaffold')) / plain).toBeCloseTo(2, 1);

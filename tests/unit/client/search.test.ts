@@ -15,7 +15,7 @@ const clientsFor = (expansion: number): QuadraticClient[] =>
 /** A run of perfit with what its engine did. */
 function search(settings: Record<string, unknown>, rounds = 1) {
   const { expansion = 2 } = settings as { expansion?: number };
-  const toy = quadraticToy({ method: 'perfit', ...settings }, clientsFor(expansion));
+  const toy = quadraticToy({ method: 'perfit', search_round: 1, ...settings }, clientsFor(expansion));
   for (let round = 0; round < rounds; round++) toy.round();
   const results = [...toy.rounds.at(-1)!.results.values()].map(([main]) => main!);
   return { results, masks: results.map(({ adapter }) => adapter.mask!), searched: results.map((r) => r.tokens.search) };
@@ -25,6 +25,21 @@ describe('a search', () => {
   it.each(expansions)('in an adapter of %i times the rank keeps the entries of an ordinary one', (expansion) => {
     for (const prune of ['element', 'rank']) {
       for (const mask of search({ expansion, prune }).masks) expect(countOnes(mask)).toBe(toyLayout().size);
+    }
+  });
+
+  it('is after half of the rounds where nothing else is said', () => {
+    for (const [rounds, first] of [
+      [1, 1],
+      [2, 2],
+      [5, 3],
+      [6, 4],
+    ] as const) {
+      const toy = quadraticToy({ method: 'perfit', num_rounds: rounds }, clientsFor(2));
+      for (let round = 1; round <= rounds; round++) {
+        const notes = [...toy.round().sent.values()].map(({ note }) => note);
+        expect(notes).toEqual([{ search: round === first }, { search: round === first }]);
+      }
     }
   });
 
@@ -45,8 +60,10 @@ describe('a search', () => {
     expect(masks.map(countOnes)).toEqual([toyLayout().size, toyLayout().size]);
   });
 
-  it('in round 2 needs no warm-up, and scores as many samples in as many stages as it is told', () => {
-    const settings = { search_round: 2, warmup_steps: 0, importance_samples: 4, stages: 3 };
+  it('in round 1 warms up, later it does not, and scores as many samples in as many stages as it is told', () => {
+    const early = search({ importance_samples: 4, stages: 3 });
+    expect(early.searched).toEqual([3 + 4 * 2 * 3, 3 + 4 * 2 * 3]);
+    const settings = { search_round: 2, importance_samples: 4, stages: 3 };
     expect(search(settings).searched).toEqual([0, 0]);
     const { masks, searched } = search(settings, 2);
     // An example has two tokens.

@@ -27,9 +27,9 @@ const KNOWN: Record<string, unknown> = {
   output_dir: 'runs/fedtune',
   // PerFIT: expansion e, warm-up steps, stages J, what is pruned, whether values are rewound, budgets of stronger clients.
   expansion: 2,
-  warmup_steps: 3,
+  warmup_steps: null,
   importance_samples: null,
-  stages: 2,
+  stages: 1,
   prune: 'element',
   rewind: true,
   rank_per_client: null,

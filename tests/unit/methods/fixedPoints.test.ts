@@ -124,7 +124,7 @@ describe('fixed points on two quadratic clients', () => {
   });
 
   it('perfit: each entry where those settle who have it; nobody’s entry stays as it began', () => {
-    const toy = runToy({ method: 'perfit', num_rounds: 200, expansion: 3 }, wide(3));
+    const toy = runToy({ method: 'perfit', search_round: 1, num_rounds: 200, expansion: 3 }, wide(3));
     const masks = toy.clients.map((client) => toy.adapters(client).personalized!.mask!);
     const { layout: expanded, values } = toy.global();
     const begun = runToy({ method: 'perfit', num_rounds: 0, expansion: 3 }, wide(3)).global().values;

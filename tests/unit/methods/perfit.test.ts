@@ -38,7 +38,7 @@ describe('self share', () => {
     ['constant', [0.4, 0.4, 0.4, 0.4, 0.4, 0.4, 0.4]],
     ['rising', [0, 1, 2, 3, 4, 5, 6].map((done) => (0.4 * done) / 6)],
   ])('%s: a client starts from kappa of its own last adapter and the rest of the merged one', (course, shares) => {
-    const toy = quadraticToy(perfit({ self_share: 0.4, self_share_course: course }), clients);
+    const toy = quadraticToy(perfit({ search_round: 1, self_share: 0.4, self_share_course: course }), clients);
     for (let round = 1; round <= 7; round++) {
       const merged = toy.global().values;
       const own = toy.rounds.at(-1)?.results.get('client-0')?.[0]?.adapter;

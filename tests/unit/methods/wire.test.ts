@@ -53,10 +53,12 @@ describe('bytes on the wire, by hand', () => {
     ['flora', {}, [0, 160], [160, 320]],
     ['fedex-lora', {}, [160, 480], [160, 320]],
     // Dense at first (40 entries), then 20 values; up the same with 40 bits of mask, or 8 where it is by components.
-    ['perfit', { prune: 'element' }, [320, 480], [170, 340]],
-    ['perfit', { prune: 'rank' }, [320, 480], [162, 324]],
+    ['perfit', { search_round: 1, prune: 'element' }, [320, 480], [170, 340]],
+    ['perfit', { search_round: 1, prune: 'rank' }, [320, 480], [162, 324]],
     // Dense again where a client searches again.
-    ['perfit', { search_every: 1 }, [320, 640], [170, 340]],
+    ['perfit', { search_round: 1, search_every: 1 }, [320, 640], [170, 340]],
+    // Both ways dense before the search, which is in round 2 of two.
+    ['perfit', {}, [320, 640], [320, 490]],
     ['fedavg', { mutation: 'fedqp', mutation_start: 2 }, [160, 320], [160, 320]],
     // A personal adapter is pulled to the merged one, which a mutant hides.
     ['ditto', { mutation: 'fedmut', mutation_start: 2 }, [160, 480], [160, 320]],

@@ -84,7 +84,7 @@ function timeOf(input: EstimateInput, rounds: readonly ClientRound[], mean: Mean
   const idle = waiting(jobs, federation, workers);
   // The plan counts target tokens.
   const trained = (sum(work.train) * (main + local)) / (1 + local) / mean.targets;
-  const searched = Math.max(...rounds.map((round) => round.searched)) * everSampled(federation);
+  const searched = rounds.reduce((most, round) => Math.max(most, round.searched), 0) * everSampled(federation);
   const tuned = work.tune / mean.targets;
   const scored = (sum(work.score) + work.finalScore) / mean.targets;
   return {

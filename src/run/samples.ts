@@ -136,7 +136,7 @@ export async function sampleRound(
     speakers.push({ which: 'global', adapter, questions: isPersonal ? everyones : questionsOf(prepared) });
   }
   if (isPersonal && config.runtime !== 'nats' && isDue(round, federation)) {
-    speakers.push(...(await takeSampled(prepared, dir, clients, questions)));
+    for (const speaker of await takeSampled(prepared, dir, clients, questions)) speakers.push(speaker);
   }
   await ask(prepared, dir, round, speakers, clients);
 }

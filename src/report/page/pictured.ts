@@ -6,7 +6,10 @@ function perplexities({ metrics, events }: RunRecord): ReadonlyMap<string, numbe
   if (metrics) return new Map(metrics.clients.map(({ id, take_home: home }) => [id, home.ppl]));
   const last = Object.entries(events.evaluation.at(-1)?.clients ?? {});
   return new Map(
-    last.map(([id, { base: _, ...scores }]) => [id, Math.min(...Object.values(scores).map(({ ppl }) => ppl))]),
+    last.map(([id, { base: _, ...scores }]) => {
+      const least = Object.values(scores).reduce((best, { ppl }) => Math.min(best, ppl), Number.POSITIVE_INFINITY);
+      return [id, least];
+    }),
   );
 }
 

@@ -107,7 +107,7 @@ export function demoMarkdown({ cpu, seeds, steps, parts, missing }) {
 
 Perplexity on the owners' own test examples (lower is better) of the embedded data and base: ${seeds.length} seeds (${seeds.join(', ')}), ${cpu}.
 By \`npm run bench:demo\`. Every owner makes the same number of optimizer steps in every row: ${steps.total} of 8 examples, fine-tuning included, and
-${steps.search} more alone for what PerFIT's search costs. Rates are those with the lowest mean perplexity on the validation examples of what
+${steps.search} more alone, where PerFIT's search costs 5 at most. Rates are those with the lowest mean perplexity on the validation examples of what
 is taken home (seed 1), climbed by factors of two until both neighbours are worse; alone, half the steps were tried at every
 rate as well, since a small owner overfits. All rows merge with uniform weights. What is taken home is chosen by each owner on its
 validation examples among what its run offers: as merged, its own before the last merge, fine-tuned. Test examples are used for

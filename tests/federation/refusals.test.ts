@@ -5,7 +5,6 @@ import { encodeUser } from '@nats-io/jwt';
 import { createUser, fromSeed } from '@nats-io/nkeys';
 import type { NatsConnection } from '@nats-io/transport-node';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import type { TrainRequest, Update } from '../../src/contracts/messages.js';
 import { openConnection } from '../../src/federation/connection.js';
 import { announce } from '../../src/federation/coordinator.js';
 import { newUserSeed } from '../../src/federation/folder.js';
@@ -20,20 +19,13 @@ import { askToJoin } from '../../src/federation/registrar.js';
 import { OWNER_SUBJECTS, subjectsOf } from '../../src/federation/subjects.js';
 import { encodeMessage, joinMessage } from '../../src/links/codec.js';
 import { randomStream } from '../../src/random.js';
+import { TRAIN, UPDATE } from './exchange.js';
 import { testFederation } from './server.js';
 
 vi.setConfig({ testTimeout: 60_000 });
 
 const federation = testFederation();
 
-const TRAIN: TrainRequest = {
-  ...{ kind: 'train', arm: 'main', round: 1, turn: 1, attempt: 0, seed: 1, state: 0, keep: [], note: null },
-  parts: { adapter: { ranks: 1, factors: 'both', mask: 'none', values: new Float32Array(8), bits: new Uint8Array(0) } },
-};
-const UPDATE: Update = {
-  ...{ kind: 'update', round: 1, turn: 1, parts: TRAIN.parts, note: null, losses: [1] },
-  ...{ tokens: { train: 1, search: 0, targets: 1 }, seconds: Float64Array.of(1) },
-};
 const honest = joinMessage(encodeMessage(UPDATE));
 
 const RUN = randomUUID();

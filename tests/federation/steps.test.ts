@@ -1,25 +1,16 @@
 import { randomUUID } from 'node:crypto';
 import { expect, it, onTestFinished, vi } from 'vitest';
-import type { TrainRequest, Update } from '../../src/contracts/messages.js';
 import { NatsLink } from '../../src/federation/link.js';
 import { Mailbox } from '../../src/federation/mailbox.js';
 import { openManifest, SIGNATURE } from '../../src/federation/manifest.js';
 import { OWNER_SUBJECTS, STEPS, subjectsOf } from '../../src/federation/subjects.js';
 import { encodeMessage, joinMessage } from '../../src/links/codec.js';
+import { TRAIN, UPDATE } from './exchange.js';
 import { testFederation } from './server.js';
 
 vi.setConfig({ testTimeout: 60_000 });
 
 const federation = testFederation();
-
-const TRAIN: TrainRequest = {
-  ...{ kind: 'train', arm: 'main', round: 1, turn: 1, attempt: 0, seed: 1, state: 0, keep: [], note: null },
-  parts: { adapter: { ranks: 1, factors: 'both', mask: 'none', values: new Float32Array(8), bits: new Uint8Array(0) } },
-};
-const UPDATE: Update = {
-  ...{ kind: 'update', round: 1, turn: 1, parts: TRAIN.parts, note: null, losses: [1] },
-  ...{ tokens: { train: 1, search: 0, targets: 1 }, seconds: Float64Array.of(1) },
-};
 
 /** An owner that trains until `end`, having done as many steps as is said here. */
 async function worker(name: string) {

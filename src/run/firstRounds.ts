@@ -149,7 +149,7 @@ function rehearsed(prepared: Prepared): Prepared {
 function kindsOf({ config, method, options }: Prepared): { round: number; times: number }[] {
   const { num_rounds: all } = config;
   const turn = method.turn?.(options, all) ?? 1;
-  const after = { round: turn + 1, times: all - turn };
+  const after = { round: turn + 1, times: Math.max(0, all - turn) };
   if (turn <= 1) return [{ round: 1, times: 1 }, after];
   if (turn > all) return [{ round: 1, times: all }];
   return [{ round: 1, times: turn - 1 }, { round: turn, times: 1 }, after];

@@ -64,6 +64,7 @@ describe('the first rounds of a method, with nothing trained', () => {
     const [before, search, after] = late as [(typeof late)[0], (typeof late)[0], (typeof late)[0]];
     expect(search.bytesUp).toBeLessThan(0.6 * before.bytesUp);
     expect(after.bytesDown).toBeLessThan(0.6 * search.bytesDown);
+    for (const { times } of await goThrough({ num_rounds: 0 })) expect(times).toBeGreaterThanOrEqual(0);
     expect((await goThrough({ search_round: 9 })).map(({ searched, times }) => [searched, times])).toEqual([[0, 5]]);
   });
 

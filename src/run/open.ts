@@ -26,6 +26,7 @@ import {
 } from './owners.js';
 import { formatPartition, makePartition, readPartition } from './partitionRecord.js';
 import type { Prepared } from './prepare.js';
+import { checkQuestions } from './questions.js';
 import { rankBudgets } from './ranks.js';
 import { checkSameConfig, type RunInputs } from './resume.js';
 
@@ -60,6 +61,8 @@ export interface OpenOptions {
   readonly hub?: HubOptions;
 }
 
+const idsOf = (owners: readonly { readonly id: string }[]): string[] => owners.map(({ id }) => id);
+
 /** Tokens of the first example that are shown. */
 const SHOWN_TOKENS = 160;
 
@@ -90,6 +93,7 @@ async function openNew(prepared: Prepared, dir: string, options: OpenOptions): P
   const { overwrite, signal, hub } = options;
   const { config } = prepared;
   const dealt = await deal(config, hub);
+  checkQuestions(config, idsOf(dealt.owners));
   const folder = await RunFolder.claim(dir, overwrite);
   let link: Link | undefined;
   try {
@@ -102,6 +106,7 @@ async function openNew(prepared: Prepared, dir: string, options: OpenOptions): P
     if (small.length > 0) {
       // The others are asked anew, over a link that the small ones are not on; what they made of their rows is kept.
       const rest = owners.filter((owner) => !small.includes(owner));
+      checkQuestions(config, idsOf(rest), idsOf(small));
       await link.close();
       for (const { folder: name } of small) await rm(join(homesOf(dir), name), { recursive: true, force: true });
       link = linkOwners(prepared, dir, rest, options);
@@ -130,9 +135,10 @@ async function openAgain(prepared: Prepared, dir: string, options: OpenOptions):
     checkSameConfig(await configFromHere(dir), prepared.config);
     const partition = await readPartition(dir);
     const { clients, left_out, given_splits } = partition;
+    checkQuestions(prepared.config, idsOf(clients), idsOf(left_out));
     link = linkOwners(prepared, dir, clients, options);
     // A list of ranks counts the owners that stay out as well.
-    const ids = [...clients, ...left_out].map(({ id }) => id);
+    const ids = idsOf([...clients, ...left_out]);
     const ranks = rankBudgets(ids, prepared.layout, prepared.config);
     const owners = await orInterrupted(describeOwners(prepared, link, clients, given_splits, ranks), signal);
     const federation = makeFederation(prepared, owners);

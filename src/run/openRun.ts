@@ -1,7 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { resolve } from 'node:path';
 import type { Adapter } from '../adapter/layout.js';
-import { nearest } from '../config/nearest.js';
 import type { RunConfig } from '../config/schema.js';
 import type { RunMetrics } from '../contracts/metrics.js';
 import { ConfigError, RunError } from '../errors.js';
@@ -10,6 +9,7 @@ import { type BaseModel, loadModel } from '../model/index.js';
 import { shown } from '../text.js';
 import { adapterFolder } from './adapters.js';
 import { configFromHere, runFile } from './content.js';
+import { didYouMean, namesOf } from './ownerNames.js';
 
 interface PartitionFile {
   readonly clients: readonly { readonly id: string; readonly folder: string }[];
@@ -27,12 +27,6 @@ function parsed<T>(text: string, path: string, pick: (json: never) => T): T {
 
 /** What the shared adapter is called; no owner may have that name (`checkOwnerId`), but an earlier fedtune let one. */
 const SHARED = 'global';
-const SHOWN_OWNERS = 20;
-
-function namesOf(clients: PartitionFile['clients']): string {
-  const names = clients.slice(0, SHOWN_OWNERS).map(({ id }) => shown(id));
-  return [...names, ...(clients.length > SHOWN_OWNERS ? [`and ${clients.length - SHOWN_OWNERS} more`] : [])].join(', ');
-}
 
 /** A finished run, opened for reading. */
 export interface OpenedRun {
@@ -85,10 +79,10 @@ export async function openRun(dir: string): Promise<OpenedRun> {
     }
     const folder = client === SHARED ? SHARED : owner?.folder;
     if (folder !== undefined) return resolve(adapterFolder(dir, folder));
-    const near = nearest(client, [SHARED, ...clients.map(({ id }) => id)]);
+    const ids = clients.map(({ id }) => id);
     throw new ConfigError(
-      `Expected "${SHARED}" (the shared adapter) or one of this run's owners (${namesOf(clients)}) but received "${shown(client)}".` +
-        (near === undefined ? '' : ` Did you mean "${shown(near)}"?`),
+      `Expected "${SHARED}" (the shared adapter) or one of this run's owners (${namesOf(ids)}) but received "${shown(client)}".` +
+        didYouMean(client, [SHARED, ...ids]),
       { code: 'UNKNOWN_CLIENT' },
     );
   };

@@ -13,9 +13,7 @@ import { runFile } from './content.js';
 import type { OpenedFederation } from './open.js';
 import { homesOf, type OwnerFolder } from './owners.js';
 import type { Prepared } from './prepare.js';
-
-/** Owners whose adapter answers the questions of all: the first ones. */
-const MAX_OWNERS = 24;
+import { dealQuestions, type Question, questionsOf } from './questions.js';
 
 /** Throws ConfigError where llama.cpp cannot answer with this base, FedtuneError LLAMA_CPP_MISSING where it is not installed. */
 export async function checkSamples({ config, model }: Prepared): Promise<void> {
@@ -26,12 +24,6 @@ export async function checkSamples({ config, model }: Prepared): Promise<void> {
   );
 }
 
-/** A question of the run file: of all, or of one owner. */
-interface Question {
-  readonly text: string;
-  readonly owner?: string;
-}
-
 interface Speaker {
   readonly which: Which;
   readonly owner?: string;
@@ -39,20 +31,7 @@ interface Speaker {
   readonly questions: readonly Question[];
 }
 
-const questionsOf = ({ config }: Prepared): Question[] =>
-  config.samples.map((one) => (typeof one === 'string' ? { text: one } : { text: one.question, owner: one.owner }));
-
-/** Who answers what: an owner the questions of all (where it is one of the first) and its own. Throws ConfigError for an owner that is none. */
-function dealQuestions(prepared: Prepared, owners: readonly OwnerFolder[]): (owner?: string) => Question[] {
-  const questions = questionsOf(prepared);
-  const ids = owners.map(({ id }) => id);
-  const stranger = questions.find(({ owner }) => owner !== undefined && !ids.includes(owner))?.owner;
-  if (stranger !== undefined)
-    throw new ConfigError(`samples has a question of ${stranger}, which is none of the ${ids.length} owners.`);
-  const first = new Set(ids.slice(0, MAX_OWNERS));
-  return (id) =>
-    questions.filter(({ owner }) => (owner === undefined ? id === undefined || first.has(id) : owner === id));
-}
+const idsOf = (owners: readonly OwnerFolder[]): string[] => owners.map(({ id }) => id);
 
 /** Lets them answer, and appends what they say to samples.jsonl: to an owner's own question in that of its folder. */
 async function ask(
@@ -123,17 +102,17 @@ export async function sampleRound(
 ): Promise<void> {
   const { config, method } = prepared;
   if (config.samples.length === 0 || (round > 0 && !isSampled(config, round))) return;
-  const questions = dealQuestions(prepared, clients);
+  const questions = dealQuestions(config, idsOf(clients));
   const everyones = questions();
   if (round === 0) {
-    return ask(prepared, dir, 0, [{ which: 'base', adapter: null, questions: questionsOf(prepared) }], clients);
+    return ask(prepared, dir, 0, [{ which: 'base', adapter: null, questions: questionsOf(config) }], clients);
   }
   const { gives } = method.capabilities;
   const isPersonal = gives.includes('personalized');
   const adapter = gives.includes('global') ? federation.arms.main.global() : undefined;
   const speakers: Speaker[] = [];
   if (adapter) {
-    speakers.push({ which: 'global', adapter, questions: isPersonal ? everyones : questionsOf(prepared) });
+    speakers.push({ which: 'global', adapter, questions: isPersonal ? everyones : questionsOf(config) });
   }
   if (isPersonal && config.runtime !== 'nats' && isDue(round, federation)) {
     for (const speaker of await takeSampled(prepared, dir, clients, questions)) speakers.push(speaker);
@@ -150,7 +129,7 @@ export async function sampleEnd(
 ): Promise<void> {
   const { config, model, method } = prepared;
   if (config.samples.length === 0) return;
-  const questions = dealQuestions(prepared, owners);
+  const questions = dealQuestions(config, idsOf(owners));
   const speakers: Speaker[] = [];
   if (global && method.capabilities.gives.includes('global')) {
     speakers.push({ which: 'global', adapter: global, questions: questions() });

@@ -1,4 +1,4 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -100,3 +100,20 @@ it.skipIf(!existsSync(main)).each(['threads', 'processes'])(
     expect(readFileSync(join(output, 'report.html'), 'utf8')).toContain(`<h3>${question}</h3>`);
   },
 );
+
+it.skipIf(!existsSync(main)).each([
+  ['run', 'threads'],
+  ['run', 'processes'],
+  ['plan', 'threads'],
+])('a question of an owner that is none is refused before the run begins: %s, %s', (command, runtime) => {
+  const output = join(dir, `stranger-${command}-${runtime}`);
+  const samples = ['Who?', { owner: 'Sdu', question: 'Who?' }];
+  const data = ['Nord', 'Süd'].map((owner) => join(dir, `${owner}.jsonl`));
+  for (const path of data) writeFileSync(path, `${JSON.stringify({ instruction: 'a', output: 'b' })}\n`.repeat(20));
+  const settings = { ...SETTINGS, data, partition: 'natural', num_clients: null, min_examples: 1 };
+  writeFileSync(`${output}.yaml`, JSON.stringify({ ...settings, runtime, samples, output_dir: output }));
+  const { status, stderr } = spawnSync(process.execPath, [main, command, `${output}.yaml`], { encoding: 'utf8' });
+  expect(stderr).toContain('samples) of this run\'s owners (Nord, Süd) but received one of "Sdu". Did you mean "Süd"?');
+  expect(status).toBe(2);
+  expect(existsSync(output)).toBe(false);
+});

@@ -3,17 +3,22 @@ import { cellText, mega } from './methodsTable.mjs';
 
 const BLOCK = /<!-- measured: ([^>]+?) -->\n[\s\S]*?<!-- end -->/g;
 
-/** One table for the rows of the sweep that a section of docs/methods.md is about; a dash where a part has no such row. */
+/**
+ * One table for the rows of the sweep that a section of docs/methods.md is about: a column for each part that has one of them, a dash
+ * where it lacks another.
+ */
 function block(ids, parts) {
-  if (parts.length === 0) return 'Not measured yet.';
+  const rowOf = ({ rows }, id) => rows.find(({ row }) => row === id);
+  const measured = parts.filter((part) => ids.some((id) => rowOf(part, id)));
+  if (measured.length === 0) return 'Not measured yet.';
   const lines = ids.map((id) => {
-    const found = parts.map((part) => part.rows.find(({ row }) => row === id));
+    const found = measured.map((part) => rowOf(part, id));
     const macro = found.map((row) => cellText(row?.macro) || '-');
     const first = found.find((row) => row !== undefined);
     const cost = first ? [mega(first.bytes_up), mega(first.bytes_down), mega(first.train_tokens)] : ['-', '-', '-'];
     return `| ${[`\`${id}\``, ...macro, ...cost].join(' | ')} |`;
   });
-  const headings = ['row', ...parts.map((each) => each.part), 'MB up', 'MB down', 'M tokens'];
+  const headings = ['row', ...measured.map((each) => each.part), 'MB up', 'MB down', 'M tokens'];
   return [`| ${headings.join(' | ')} |`, `|${headings.map(() => '---').join('|')}|`, ...lines].join('\n');
 }
 

@@ -406,6 +406,9 @@ describe('the table', () => {
     );
     expect(withMeasured(page, [summary])).toContain('| `fedavg` | 6.1 ± 0.05 |');
     expect(withMeasured(page, [summary])).toContain('| `ditto` | - |');
+    const other = { ...summary, part: 'mixed', rows: [] };
+    expect(withMeasured(page, [summary, other])).not.toContain('mixed');
+    expect(withMeasured(page, [other])).toBe(withMeasured(page, []));
     expect(withMeasured(withMeasured(page, [summary]), [])).toBe(withMeasured(page, []));
   });
 });

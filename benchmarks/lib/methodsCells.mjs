@@ -24,6 +24,13 @@ const PHASES = {
 
 const sha256 = (text) => createHash('sha256').update(text).digest('hex');
 
+/** The rank of each owner, where the row has unlike ones. */
+function unlikeRanks({ config, counts }, { ranks }) {
+  if (!ranks) return {};
+  const owners = config.num_clients ?? counts.owners;
+  return { rank_per_client: Array.from({ length: owners }, (_, i) => ranks[i % ranks.length]) };
+}
+
 /** The run file of one cell. `tuned`: what was chosen or is tried. */
 export function cellConfig(part, entry, { seed, tuned, phase }) {
   const budget = equalBudget(entry, part.plan);
@@ -33,6 +40,7 @@ export function cellConfig(part, entry, { seed, tuned, phase }) {
     batch_size: part.plan.batch,
     learning_rate: part.grid[Math.floor(part.grid.length / 2)],
     ...entry.settings,
+    ...unlikeRanks(part, entry),
     ...tuned,
     ...firstRounds(budget, tuned.num_rounds ?? budget.num_rounds),
     ...PHASES[phase](part.config),

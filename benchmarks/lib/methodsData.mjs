@@ -208,11 +208,12 @@ export function folderDigest(folder) {
   return hash.digest('hex');
 }
 
-/** Validation and test examples of all owners in a folder of owners' folders, of each owner at most so many (`caps`). */
+/** Owners in a folder of owners' folders, and validation and test examples of all, of each owner at most so many (`caps`). */
 export function countExamples(folder, caps = {}) {
   const count = (split) =>
     globSync(`*/${split}.jsonl`, { cwd: folder, absolute: true })
       .map((file) => Math.min(caps[split] ?? Number.POSITIVE_INFINITY, readRows(file).length))
       .reduce((sum, rows) => sum + rows, 0);
-  return { valid: count('valid'), test: count('test') };
+  const owners = globSync('*/train.jsonl', { cwd: folder }).length;
+  return { owners, valid: count('valid'), test: count('test') };
 }

@@ -30,6 +30,7 @@ export async function calibrate(part, entry, options) {
   const config = {
     ...settings,
     ...{ method: 'fedavg', mutation: 'none', num_rounds: 1, local_steps: SAMPLE.steps, finetune_steps: 0 },
+    rank_per_client: null,
     ...{ max_valid_examples: SAMPLE.examples, max_test_examples: SAMPLE.examples },
   };
   const at = { begin: performance.now() };

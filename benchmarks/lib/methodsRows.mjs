@@ -2,7 +2,7 @@
  * A row of the table: settings of the run file, which adapter counts (`report`; `home`: what each owner takes home), how many tracks a client trains side by
  * side, and what is tuned on validation besides the learning rate (`grid`). `continuous`: one round of all steps, so that the
  * optimizer is that of one training; its number of steps is tuned in place of the rounds. `spend`: a control that is given no
- * more steps than the method that it is held against.
+ * more steps than the method that it is held against. `ranks`: those of the owners, in turns (default: equal ones).
  */
 const row = (id, report, settings, more = {}) => ({
   id,
@@ -12,11 +12,16 @@ const row = (id, report, settings, more = {}) => ({
   finetune: false,
   continuous: false,
   spend: 'all',
+  ranks: null,
   grid: {},
   ...more,
 });
 
 const ADAPTIVE = { server_lr: [0.03, 0.1, 0.3], server_tau: [1e-2, 1e-1] };
+/** Where the server's own keys are not tuned: the defaults are small for few rounds. */
+const ADAPTIVE_UNTUNED = { server_lr: 0.1, server_tau: 1e-2 };
+/** Every other owner has a quarter of the usual rank, so that most components of the merged adapter are of half of them. */
+const UNLIKE = { ranks: [2, 8] };
 const FINETUNE = { finetune: true };
 const CONTINUOUS = { continuous: true };
 /** The strength of mutation, where it is tuned; elsewhere the middle one. */
@@ -37,15 +42,24 @@ export const ROWS = [
   row('fedprox', 'global', { method: 'fedprox' }),
   row('scaffold', 'global', { method: 'scaffold' }),
   row('ditto', 'personalized', { method: 'ditto' }, { tracks: 2 }),
-  row('fedavgm', 'global', { method: 'fedavgm' }, { grid: { server_lr: [0.3, 1], server_momentum: [0.3, 0.6] } }),
-  row('fedadagrad', 'global', { method: 'fedadagrad' }, { grid: ADAPTIVE }),
-  row('fedadam', 'global', { method: 'fedadam' }, { grid: ADAPTIVE }),
-  row('fedyogi', 'global', { method: 'fedyogi' }, { grid: ADAPTIVE }),
+  row(
+    'fedavgm',
+    'global',
+    { method: 'fedavgm', server_lr: 1, server_momentum: 0.3 },
+    { grid: { server_lr: [0.3, 1], server_momentum: [0.3, 0.6] } },
+  ),
+  row('fedadagrad', 'global', { method: 'fedadagrad', ...ADAPTIVE_UNTUNED }, { grid: ADAPTIVE }),
+  row('fedadam', 'global', { method: 'fedadam', ...ADAPTIVE_UNTUNED }, { grid: ADAPTIVE }),
+  row('fedyogi', 'global', { method: 'fedyogi', ...ADAPTIVE_UNTUNED }, { grid: ADAPTIVE }),
   row('ffa-lora', 'global', { method: 'ffa-lora' }),
   row('fedsa-lora', 'personalized', { method: 'fedsa-lora' }),
   row('rolora', 'global', { method: 'rolora' }),
   row('hetlora', 'global', { method: 'hetlora' }),
+  row('hetlora-ranks', 'global', { method: 'hetlora' }, UNLIKE),
+  row('hetlora-rank-aware', 'global', { method: 'hetlora', rank_aware: true }, UNLIKE),
   row('flexlora', 'global', { method: 'flexlora' }),
+  row('flexlora-ranks', 'global', { method: 'flexlora' }, UNLIKE),
+  row('flexlora-rank-aware', 'global', { method: 'flexlora', rank_aware: true }, UNLIKE),
   row('flora', 'global', { method: 'flora' }),
   row('florist', 'global', { method: 'florist' }),
   row('fedex-lora', 'global', { method: 'fedex-lora' }),
@@ -88,11 +102,14 @@ const EARLY = { search_round: 1, warmup_steps: 3, stages: 2 };
 export const ABLATIONS = [
   perfit('perfit-1', EARLY),
   perfit('perfit-1-random', { ...EARLY, prune_score: 'random' }),
+  // Without a warm-up, as by default, there is nothing to go back from.
+  perfit('perfit-1-warmed', { ...EARLY, rewind: false }),
   perfit('perfit-round-2', { search_round: 2 }),
   perfit('perfit-round-4', { search_round: 4 }),
   perfit('perfit-round-8', { search_round: 8 }),
   perfit('perfit-round-16', { search_round: 16 }),
   perfit('perfit-e4', { expansion: 4 }),
+  perfit('perfit-e8', { expansion: 8 }),
   perfit('perfit-keep', { optimizer_state: 'keep' }),
   perfit('perfit-share', { self_share: 0.5 }),
   perfit('perfit-B', { prune_factors: 'B' }),
@@ -139,7 +156,7 @@ const SMALL = [
 /** What a variation of PerFIT is held against. */
 const plainForm = (id, finetune) => {
   if (finetune) return 'perfit+finetune';
-  return id === 'perfit-1-random' ? 'perfit-1' : 'perfit';
+  return id.startsWith('perfit-1-') ? 'perfit-1' : 'perfit';
 };
 
 /** The questions that a table answers: [row, against]. */
@@ -168,6 +185,8 @@ export const PAIRS = [
   ['fedavg+fedqp', 'fedavg'],
   ['fedavg+fedqp', 'fedavg+fedmut'],
   ['fedavg-size-pairs', 'fedavg-size'],
+  ['hetlora-rank-aware', 'hetlora-ranks'],
+  ['flexlora-rank-aware', 'flexlora-ranks'],
   ['fedsa-lora', 'fedavg+finetune'],
   ['fedavg-wide+finetune', 'fedavg+finetune'],
   ['perfit+finetune', 'fedavg-wide+finetune'],

@@ -91,7 +91,7 @@ export async function tuneRow(part, entry, { seed, tuneAll, cellOf }) {
   };
   if (!(await step({ learning_rate: part.grid, ...(tuneAll ? entry.grid : {}) }, part.extend))) return null;
   if (!(await step(shorter(part, entry, chosen, found), false))) return null;
-  // Fewer rounds of a run without fine-tuning are the beginning of the same run.
+  // Fewer rounds of a run without fine-tuning are the beginning of the same run (but for perfit's search, which is in the middle of them).
   if (!entry.continuous && !entry.finetune && found.round > 0) chosen.num_rounds = found.round;
   return { chosen, tried, cell: found.cell };
 }

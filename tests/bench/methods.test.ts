@@ -12,6 +12,7 @@ const { divideQuestions, naturalOwners, CONVENTIONS, folderDigest } = await load
 const { equalBudget } = await load('methodsBudget.mjs');
 const { ROWS, CONTROLS, ABLATIONS, selectRows, PAIRS } = await load('methodsRows.mjs');
 const { cellConfig, cellKey } = await load('methodsCells.mjs');
+const { PART_IDS, partSettings } = await load('methodsParts.mjs');
 const { cellWork, duration } = await load('methodsEstimate.mjs');
 const { beyondEdge, bestRound, tuneRow } = await load('methodsTune.mjs');
 const { costToReach, summarisePart, methodsMarkdown } = await load('methodsTable.mjs');
@@ -164,6 +165,27 @@ describe('the budget of a row', () => {
 it('has a row for every method', () => {
   const methods = new Set(ROWS.map(({ settings }: { settings: { method: string } }) => settings.method));
   expect([...METHODS].filter((method) => !methods.has(method))).toEqual([]);
+});
+
+it('merges every owner with the same weight, whatever the row compares', () => {
+  for (const name of PART_IDS.filter((id: string) => id.startsWith('embedded'))) {
+    const settings = partSettings(name, { quick: false });
+    const sized = ROWS.filter((entry: { settings: object }) => {
+      const { merge_weights } = cellConfig(settings, entry, { seed: 1, tuned: {}, phase: 'test' });
+      return merge_weights !== 'uniform';
+    });
+    expect(sized, name).toEqual([]);
+  }
+});
+
+it('gives owners unlike ranks where a row is about them, and nowhere else', () => {
+  const settings = partSettings('embedded', { quick: false });
+  const ranksOf = (id: string) =>
+    cellConfig(settings, selectRows(id)[0], { seed: 1, tuned: {}, phase: 'test' }).rank_per_client;
+  for (const method of ['hetlora', 'flexlora']) {
+    expect(ranksOf(method)).toBeUndefined();
+    for (const row of ['ranks', 'rank-aware']) expect(ranksOf(`${method}-${row}`)).toEqual([2, 8, 2, 8, 2, 8, 2, 8]);
+  }
 });
 
 it('compares rows that exist', () => {

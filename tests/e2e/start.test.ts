@@ -86,6 +86,13 @@ describe('npm start', () => {
     expect(ended).toMatchObject({ code: 0, stderr: '' });
   });
 
+  it('lets whoever trains alone have a rate of its own, and all weigh alike', async () => {
+    const config = await readRunConfig(join(folder, 'runs/start'));
+    expect(config).toMatchObject({ also_local: true, merge_weights: 'uniform' });
+    expect(config.local_learning_rate).toBeGreaterThan(0);
+    expect(config.local_learning_rate).not.toBe(config.learning_rate);
+  });
+
   it('shows every owner in a table that fits', async () => {
     const lines = ended.stdout.split('\n');
     const head = lines.findIndex((line) => line.startsWith('owner '));

@@ -248,14 +248,21 @@ describe('rank_aware', () => {
         const toy = makeFederation('hetlora', RANKS, random, { rank_aware: true });
         for (const { results, after, metrics } of runRounds(toy, random)) {
           const norms = metrics.productNorms as number[];
-          after.layout.modules.forEach(({ offsetA, inDim }, m) => {
+          after.layout.modules.forEach(({ offsetA, offsetB, inDim, outDim, rank }, m) => {
             for (let c = 0; c < 2; c++) {
+              const mean = (of: (own: (typeof layout.modules)[0], values: Float32Array) => number) =>
+                results.reduce(
+                  (sum, { layout: own, values }, i) =>
+                    sum + (RANKS[i]! > c ? share(norms, i, c) * of(own.modules[m]!, values) : 0),
+                  0,
+                );
               for (let k = 0; k < inDim; k++) {
-                const mean = results.reduce((sum, { layout: own, values }, i) => {
-                  const { offsetA: from } = own.modules[m]!;
-                  return sum + (RANKS[i]! > c ? share(norms, i, c) * values[from + c * inDim + k]! : 0);
-                }, 0);
-                expect(after.values[offsetA + c * inDim + k]).toBeCloseTo(mean, 4);
+                const expected = mean((own, values) => values[own.offsetA + c * inDim + k]!);
+                expect(after.values[offsetA + c * inDim + k]).toBeCloseTo(expected, 4);
+              }
+              for (let row = 0; row < outDim; row++) {
+                const expected = mean((own, values) => values[own.offsetB + row * own.rank + c]!);
+                expect(after.values[offsetB + row * rank + c]).toBeCloseTo(expected, 4);
               }
             }
           });
@@ -296,6 +303,26 @@ describe('clustered', () => {
         expect(maxDistance(toy.adapters(toy.clients[k]!).personalized!.values, alone)).toBeLessThan(1e-5);
       }
     }
+  });
+
+  it('goes by the angle between changes of B alone: not by A, nor by how long they are', () => {
+    /** All of A wants `a`, and every other entry of B one of `b`. */
+    const wanted = (a: number, b: readonly [number, number]) => {
+      const values = new Float32Array(wide.size).fill(a);
+      for (const { offsetB, outDim, rank } of wide.modules) {
+        for (let k = 0; k < outDim * rank; k++) values[offsetB + k] = b[k % 2]!;
+      }
+      return values;
+    };
+    // 0 and 1 want the same A, and the product of their long changes of B is the largest; those of 0 and 2 are parallel.
+    const kinds = [wanted(1, [3, 3]), wanted(1, [3, -1]), wanted(-1, [0.1, 0.1])];
+    const toy = quadraticToy(
+      { method: 'clustered', num_rounds: 1 },
+      kinds.map((c) => ({ h: 1, c })),
+      { initial },
+    );
+    toy.round();
+    expect(toy.rounds[0]!.metrics.groups).toEqual({ 'client-0': 0, 'client-1': 1, 'client-2': 0 });
   });
 
   it('with one group is fedavg, to the bit', () => {

@@ -86,6 +86,13 @@ describe('hetlora', () => {
               }, 0);
               expect(after.values[wide.offsetA + c * wide.inDim + i]).toBeCloseTo(mean, 4);
             }
+            for (let row = 0; row < wide.outDim; row++) {
+              const mean = results.reduce((sum, { layout: own, values }, k) => {
+                const { offsetB, rank } = own.modules[m]!;
+                return c < ranks[k]! ? sum + (norms[k]! / total) * values[offsetB + row * rank + c]! : sum;
+              }, 0);
+              expect(after.values[wide.offsetB + row * wide.rank + c]).toBeCloseTo(mean, 4);
+            }
           }
         });
         const next = startsOf(toy, 2);

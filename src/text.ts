@@ -36,3 +36,8 @@ export function shown(text: string, max = 40): string {
 export function detached(part: string): string {
   return Buffer.from(part, 'utf16le').toString('utf16le');
 }
+
+/** A text as one word of a command that somebody copies: in quotes where a shell would take it apart. */
+export function shellWord(text: string): string {
+  return /^[\p{L}\p{N}_./:@%+=,][\p{L}\p{N}_./:@%+=,-]*$/u.test(text) ? text : `'${text.replaceAll("'", "'\\''")}'`;
+}

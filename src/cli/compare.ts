@@ -6,7 +6,7 @@ import { compareRuns, type NamedRun, type RunComparison } from '../report/compar
 import { comparePage } from '../report/page/compare.js';
 import { plainTable } from '../report/plainTable.js';
 import { readRecord } from '../report/record.js';
-import { shown } from '../text.js';
+import { shellWord, shown } from '../text.js';
 import type { CliContext } from './context.js';
 
 const LABELS: Readonly<Record<string, string>> = { personalized: 'own', take_home: 'takes home' };
@@ -49,7 +49,7 @@ async function readRun(name: string): Promise<NamedRun> {
   if (metrics) return { name, record: { ...record, metrics } };
   throw new RunError(
     'NOT_FINISHED',
-    `Expected finished runs but ${name} has no scores yet. Go on with it: fedtune run --resume ${name}`,
+    `Expected finished runs but ${name} has no scores yet. Go on with it: fedtune run --resume ${shellWord(name)}`,
   );
 }
 

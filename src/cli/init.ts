@@ -10,6 +10,7 @@ import { type ConfigKey, runConfigSchema } from '../config/schema.js';
 import { ConfigError, InterruptedError } from '../errors.js';
 import { writeError } from '../files.js';
 import { METHODS, methodOf } from '../methods/index.js';
+import { shellWord } from '../text.js';
 import type { CliContext } from './context.js';
 import { addConfigFlags, configOverrides } from './flags.js';
 import { KNOWN_MODELS } from './models.js';
@@ -166,7 +167,7 @@ export function addInitCommand(program: Command, context: CliContext): void {
       const config = parseConfig(await settingsOf(flags, context));
       const set = diffConfig(parseConfig({}), config).map(({ key }) => key);
       await writeNew(file, beginRunFile(config, set, dirname(resolve(file))), flags.overwrite === true);
-      const next = `wrote ${file}; run it: fedtune run ${file}   what it takes: fedtune plan ${file}`;
+      const next = `wrote ${file}; run it: fedtune run ${shellWord(file)}   what it takes: fedtune plan ${shellWord(file)}`;
       if (context.stdout.isTTY && !flags.yes) outro(next, { output: context.stdout as never });
       else context.stdout.write(`${next}\n`);
     });

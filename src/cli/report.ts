@@ -1,19 +1,26 @@
 import { relative, resolve } from 'node:path';
 import type { Command } from 'commander';
+import { ConfigError } from '../errors.js';
 import { evaluateRun } from '../eval/ofRun.js';
 import type { LiveStatus } from '../report/live.js';
 import { ProgressDisplay } from '../report/progress.js';
-import { readRecord } from '../report/record.js';
+import { ownersOf, type RunRecord, readRecord } from '../report/record.js';
 import { scoreTable } from '../report/table.js';
 import { writeReport, writeTensorBoard } from '../report/write.js';
+import { didYouMean, namesOf } from '../run/ownerNames.js';
+import { shellWord, shown } from '../text.js';
 import type { CliContext } from './context.js';
 import { followRun, lookAt } from './follow.js';
 import { wholeNumber } from './numbers.js';
 import { openReport } from './window.js';
 
 /** Serves the report until Ctrl-C, which is how this is meant to end. */
-async function watchUntilStopped(run: string, { signal, stdout }: CliContext): Promise<void> {
-  const report = await openReport(run, (line) => stdout.write(`${line}\n`));
+async function watchUntilStopped(
+  run: string,
+  owners: readonly string[],
+  { signal, stdout }: CliContext,
+): Promise<void> {
+  const report = await openReport(run, (line) => stdout.write(`${line}\n`), owners);
   let last: LiveStatus | undefined;
   for await (const now of lookAt(run, signal)) {
     if (now) report.show(now.live);
@@ -29,7 +36,7 @@ async function follow(run: string, { signal, stderr }: CliContext): Promise<bool
   if (signal.aborted) return false;
   if (!wasThere) stderr.write('Nothing to follow: the run does not go on at the moment.\n');
   else if ((await readRecord(run)).metrics === undefined)
-    stderr.write(`The run was cut before its end. Go on with: fedtune run --resume ${run}\n`);
+    stderr.write(`The run was cut before its end. Go on with: fedtune run --resume ${shellWord(run)}\n`);
   return true;
 }
 
@@ -40,6 +47,7 @@ interface ReportFlags {
   readonly cross?: boolean;
   readonly text?: readonly string[];
   readonly limit?: number;
+  readonly owners?: readonly string[];
 }
 
 /** Scores what the report is to show besides. */
@@ -60,10 +68,22 @@ async function scoreMore(
   }
 }
 
+/** Throws ConfigError UNKNOWN_CLIENT where one of these is no owner of the run. */
+function checkOwners(record: RunRecord, owners: readonly string[]): void {
+  const ids = ownersOf(record);
+  const stranger = owners.find((owner) => !ids.includes(owner));
+  if (stranger === undefined) return;
+  throw new ConfigError(
+    `Expected --owners of this run (${namesOf(ids)}) but received "${shown(stranger)}".${didYouMean(stranger, ids)}`,
+    { code: 'UNKNOWN_CLIENT' },
+  );
+}
+
 const EXAMPLES = `
 Examples:
   fedtune report runs/mine
   fedtune report runs/mine --follow
+  fedtune report runs/mine --owners north south
   fedtune report runs/mine --cross --text wiki.test.txt`;
 
 /** `fedtune report RUN`. */
@@ -81,11 +101,14 @@ export function addReportCommand(program: Command, context: CliContext): void {
     .option('--cross', "score everybody's adapter on everybody's test examples as well (of a simulation)")
     .option('--text <file...>', 'score every adapter on a general text as well: what was forgotten')
     .option('--limit <n>', 'with --cross: at most this many test examples of each owner', wholeNumber)
+    .option('--owners <name...>', 'draw these owners as well; of many owners the report draws 24')
     .addHelpText('after', EXAMPLES)
     .action(async (run: string, flags: ReportFlags) => {
       if (flags.follow && !(await follow(run, context))) return;
       await scoreMore(run, flags, context);
-      const record = await readRecord(run);
+      const { owners = [] } = flags;
+      const record = { ...(await readRecord(run)), asked: owners };
+      checkOwners(record, owners);
       if (record.metrics) context.stdout.write(`${scoreTable(record.metrics, context.stdout.isTTY)}\n`);
       const path = await writeReport(run, record, resolve(run, `report.html.${process.pid}.tmp`));
       context.stdout.write(`report: ${relative(process.cwd(), path)}\n`);
@@ -93,6 +116,6 @@ export function addReportCommand(program: Command, context: CliContext): void {
         const events = await writeTensorBoard(flags.tensorboard, record);
         context.stdout.write(`tensorboard: ${relative(process.cwd(), events)}\n`);
       }
-      if (flags.open) await watchUntilStopped(run, context);
+      if (flags.open) await watchUntilStopped(run, owners, context);
     });
 }

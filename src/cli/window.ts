@@ -13,8 +13,16 @@ export const expectsBrowser = (platform: NodeJS.Platform, env: NodeJS.ProcessEnv
   platform === 'win32' || platform === 'darwin' || SIGNS.some((name) => env[name]);
 
 /** Serves the report of a run folder and shows it in the browser; where there is none, the address that is said is enough. */
-export async function openReport(dir: string, say: (line: string) => void): Promise<LiveReport> {
-  const report = await serveReport({ dir, onWarning: (error) => say(`warning: no report: ${reasonOf(error)}`) });
+export async function openReport(
+  dir: string,
+  say: (line: string) => void,
+  owners: readonly string[] = [],
+): Promise<LiveReport> {
+  const report = await serveReport({
+    dir,
+    owners,
+    onWarning: (error) => say(`warning: no report: ${reasonOf(error)}`),
+  });
   say(`live report, on this machine alone: ${report.url}`);
   if (!expectsBrowser(process.platform, process.env)) return report;
   // A browser that cannot be started says so by an event of its process.

@@ -36,6 +36,8 @@ export interface LiveReport {
 export interface LiveReportOptions {
   /** Run folder, of a run that has begun. */
   readonly dir: string;
+  /** Owners to draw, also where there are too many to draw all. */
+  readonly owners?: readonly string[];
   /** Gets the reason where a page cannot be made: once, until one can be again. */
   readonly onWarning?: (error: unknown) => void;
 }
@@ -87,12 +89,12 @@ class CurrentPage {
   }
 
   async #make(now: boolean): Promise<void> {
-    const { dir, onWarning } = this.#options;
+    const { dir, owners = [], onWarning } = this.#options;
     const stamp = await stampOf(dir);
     const begun = performance.now();
     if (stamp === this.#stamp || (begun < this.#next && !now)) return;
     try {
-      const record = await readRecord(dir);
+      const record = { ...(await readRecord(dir)), asked: owners };
       this.html = reportHtml(record, { events: `events?have=${this.version + 1}` });
       this.version++;
       this.#warned = false;

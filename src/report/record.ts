@@ -88,6 +88,8 @@ export interface RunRecord {
   readonly evaluation?: RunEvaluation;
   /** Answers to the questions of the run file, so far. */
   readonly samples: readonly SampleAnswer[];
+  /** Owners that whoever asks for the report wants drawn, also where there are too many to draw all. */
+  readonly asked?: readonly string[];
   /** perfit.svg */
   readonly picture?: string;
 }
@@ -116,6 +118,12 @@ async function readMetrics(dir: string, events: RunEvents): Promise<RunMetrics |
   const metrics = readJson('metrics.json', text, metricsSchema);
   const done = events.round.at(-1)?.round ?? 0;
   return metrics.rounds === done ? (metrics as unknown as RunMetrics) : undefined;
+}
+
+/** The scores of a run that is finished; undefined of one that is not. Throws RunError DAMAGED. */
+export async function readFinished(dir: string): Promise<RunMetrics | undefined> {
+  const { events } = await readEvents(join(dir, 'events.jsonl'));
+  return readMetrics(dir, events);
 }
 
 /** What a run folder says about its run, finished or not. Throws RunError NOT_A_RUN, DAMAGED; ConfigError. */

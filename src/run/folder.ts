@@ -9,6 +9,7 @@ import { makeFolder, writeAtomic, writeError } from '../files.js';
 import type { LoopState } from '../server/types.js';
 import { sha256 } from '../sha256.js';
 import { StateStore } from '../store/index.js';
+import { shellWord } from '../text.js';
 import {
   CONTENT,
   type FileName,
@@ -94,7 +95,7 @@ export class RunFolder {
       if (!overwrite && (names.includes('metrics.json') || folder.#states.turns().length > 0)) {
         throw new RunError(
           'EXISTS',
-          `${dir} holds a run already. Go on with it by --resume ${dir}, or choose another --output-dir.`,
+          `${dir} holds a run already. Go on with it by --resume ${shellWord(dir)}, or choose another --output-dir.`,
         );
       }
       if ((await markedVersion(dir)) === undefined) {

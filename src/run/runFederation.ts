@@ -12,6 +12,7 @@ import { RunStatus } from '../report/status.js';
 import { type FinishedRun, finishRun } from '../server/finish.js';
 import { runRounds } from '../server/loop.js';
 import type { Federation, LoopHost } from '../server/types.js';
+import { shellWord } from '../text.js';
 import { publishAdapters, withTakeHomes } from './adapters.js';
 import { estimateRun } from './estimate.js';
 import type { SavedRun } from './folder.js';
@@ -234,7 +235,7 @@ export async function runFederation(options: RunOptions): Promise<RunResult> {
     // Before the run is open there is nothing to resume; what was interrupted says itself what is kept.
     if (!(error instanceof InterruptedError) || !opened) throw error;
     throw new InterruptedError(
-      `Interrupted; every finished round is saved. Go on with: fedtune run --resume ${config.output_dir}`,
+      `Interrupted; every finished round is saved. Go on with: fedtune run --resume ${shellWord(config.output_dir)}`,
       { cause: error },
     );
   } finally {

@@ -3,11 +3,16 @@ import { join } from 'node:path';
 import { describe, expect, it, onTestFinished } from 'vitest';
 import { serveReport } from '../../src/report/live.js';
 import { makeReportObserver } from '../../src/report/observer.js';
+import { readRecord } from '../../src/report/record.js';
+import { writeReport } from '../../src/report/write.js';
 import { largeRun } from '../unit/report/largeRun.js';
 import { eventLines } from '../unit/report/runFolder.js';
 import { CHROMIUM, expectAccessible, LOOKS, useBrowser } from './chromium.js';
 
 const OPENINGS = 5;
+
+/** What the search says beside pictures that are not those of whom it found. */
+const NOTES = 'main p[data-drawn]:visible';
 
 async function reportOf(dir: string): Promise<string> {
   await makeReportObserver({ dir, onWarning: (message) => expect.fail(message) }).finish();
@@ -74,9 +79,46 @@ describe.skipIf(CHROMIUM === undefined)('the report in Chromium (CHROMIUM, or th
     // owner-77 and owner-770 to owner-779.
     await expect.poll(() => owners.count()).toBe(11);
     expect(await page.getByRole('status').last().textContent()).toBe('11 of 1000 owners');
+    // Pictures are of 24, and every part with such pictures says whom it leaves out.
+    const notes = await page.locator(NOTES).allTextContents();
+    const parts = await page.locator(NOTES).evaluateAll((all) => all.map((one) => one.closest('section')!.id));
+    expect(parts).toEqual(['owners', 'rounds', 'federation', 'training', 'data']);
+    for (const note of notes)
+      expect(note).toMatch(/^Not drawn here: owner-77\d?, .+ and \d more; “fedtune report RUN --owners owner-77/);
+    await expectAccessible(page);
     await page.keyboard.press('Escape');
     await expect.poll(() => owners.count()).toBe(1000);
+    expect(await page.locator(NOTES).count()).toBe(0);
     expect(faults).toEqual([]);
+  });
+
+  it.each(['file', 'served'])('draws an owner that is asked for, and says of others what would: %s', async (how) => {
+    const dir = await largeRun(100, 2);
+    const drawnOf = async (asked: readonly string[]) => {
+      const { page, faults } = await open();
+      if (how === 'file') await page.goto(`file://${await writeReport(dir, { ...(await readRecord(dir)), asked })}`);
+      else {
+        const report = await serveReport({ dir, owners: asked });
+        onTestFinished(() => report.close(''));
+        await page.goto(report.url);
+      }
+      await page.getByRole('searchbox').fill('owner-33');
+      expect(await page.locator('#owners tbody tr:visible').count()).toBe(1);
+      const pictures = await page.locator('figure[data-owner]:visible').count();
+      expect(faults).toEqual([]);
+      return { pictures, notes: await page.locator(NOTES).allTextContents(), text: await page.textContent('main') };
+    };
+    const without = await drawnOf([]);
+    expect(without.pictures).toBe(0);
+    expect(new Set(without.notes)).toEqual(
+      new Set([
+        'Not drawn here: owner-33; “fedtune report RUN --owners owner-33” draws it, where there is something to draw.',
+      ]),
+    );
+    const asked = await drawnOf(['owner-33', 'owner-34']);
+    expect(asked.pictures).toBe(2);
+    expect(asked.notes).toEqual([]);
+    expect(asked.text).toContain('and those asked for');
   });
 
   it('brings live updates without losing what the reader did', async () => {

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isShowable, shown } from '../../src/text.js';
+import { isShowable, shellWord, shown } from '../../src/text.js';
 import fc from '../support/properties.js';
 
 describe('a text that is shown', () => {
@@ -29,4 +29,16 @@ describe('a text that is shown', () => {
       }),
     );
   });
+});
+
+it.each([
+  ['north', 'north'],
+  ['runs/Süd_1.2', 'runs/Süd_1.2'],
+  ['South side', "'South side'"],
+  ["Anne's", "'Anne'\\''s'"],
+  ['$(rm)', "'$(rm)'"],
+  ['-x', "'-x'"],
+  ['', "''"],
+])('%s is one word of a command as %s', (text, word) => {
+  expect(shellWord(text)).toBe(word);
 });

@@ -46,6 +46,20 @@ function makeSortable(root) {
   }
 }
 
+/** Owners that a note names. */
+const MAX_NAMED = 3;
+
+const quoted = (name) => (/^[\p{L}\p{N}][\p{L}\p{N}_.-]*$/u.test(name) ? name : `'${name.replaceAll("'", "'\\''")}'`);
+
+/** Says which of the owners that were found a part of the page does not draw, and what draws them. */
+function missingNote(missing) {
+  const named = missing.slice(0, MAX_NAMED);
+  const more = missing.length > MAX_NAMED ? ` and ${missing.length - MAX_NAMED} more` : '';
+  const command = `fedtune report RUN --owners ${named.map(quoted).join(' ')}`;
+  const them = missing.length > 1 ? 'them' : 'it';
+  return `Not drawn here: ${named.join(', ')}${more}; \u201c${command}\u201d draws ${them}, where there is something to draw.`;
+}
+
 /** Shows the owners whose name holds what is looked for, in every table and among the pictures. */
 function find() {
   const field = document.getElementById('find-field');
@@ -58,6 +72,12 @@ function find() {
     owners.add(owner);
     part.hidden = !owner.toLowerCase().includes(wanted);
     if (!part.hidden) found.add(owner);
+  }
+  for (const note of all(document, '[data-drawn]')) {
+    const drawn = new Set(JSON.parse(note.dataset.drawn));
+    const missing = [...found].filter((owner) => !drawn.has(owner));
+    note.hidden = wanted === '' || missing.length === 0;
+    note.textContent = note.hidden ? '' : missingNote(missing);
   }
   document.getElementById('find-count').value = wanted === '' ? '' : `${found.size} of ${owners.size} owners`;
 }

@@ -28,7 +28,7 @@ function categoryParts(counts: readonly Readonly<Record<string, number>>[]): { n
 export function dataSection(record: RunRecord): Markup | undefined {
   const { partition, config } = record;
   if (!partition) return undefined;
-  const { items: shown, note } = pictured(record, partition.clients, ({ id }) => id);
+  const { items: shown, note, missing } = pictured(record, partition.clients, ({ id }) => id);
   const { names, others } = categoryParts(partition.clients.map(({ categories }) => categories));
   const parts = [...names, ...(others ? ['others'] : [])].map((label, i) => ({ label, color: `c-${i}` }));
   const rows = shown.map(({ id, categories }) => {
@@ -49,6 +49,7 @@ export function dataSection(record: RunRecord): Markup | undefined {
     `Divided by partition ${config.partition}, cut at ${config.seq_length} tokens. In use are examples: a row, or an answer of ` +
     `a conversation. Lost: the share of the target tokens that was cut off.${beyond}`;
   return section('data', 'The owners’ data', intro, [
+    missing,
     grid(
       figure(`Examples.${note}`, stackedBars('Examples of every owner', 'examples', SPLITS, sizes), swatches(SPLITS)),
       parts.length > 0 &&

@@ -24,7 +24,7 @@ export function crossSection(record: RunRecord): Markup | undefined {
   if (evaluation?.data === undefined) return undefined;
   const { results } = evaluation.data;
   const all = Object.keys(results[0]?.owners ?? {});
-  const { items: owners, note } = pictured(record, all, (id) => id);
+  const { items: owners, note, missing } = pictured(record, all, (id) => id);
   const columns = results.filter(({ name }) => !all.includes(name) || owners.includes(name));
   const row = (owner: string): Markup => {
     const values = columns.map((result) => result.owners[owner]?.ppl.value);
@@ -40,6 +40,7 @@ export function crossSection(record: RunRecord): Markup | undefined {
     'Perplexity on the test examples of an owner (a row) under what an owner takes home (a column), scored on this machine after the run; ' +
     `an owner’s own adapter is in colour, the lowest of a row bold. ${ownIsBetter(results, all)}${note}`;
   return section('cross', 'Everybody’s adapter on everybody’s examples', intro, [
+    missing,
     tableBox(
       'Adapters against owners',
       html`<table><thead><tr><th scope="col">examples of</th>${heads}</tr></thead><tbody>${owners.map(row)}</tbody></table>`,

@@ -40,7 +40,7 @@ function stateOf(owner: string, round: RoundEvent, failed: ReadonlySet<string>):
 function participation(record: RunRecord): Markup | undefined {
   const { round: rounds, client_failed: failures } = record.events;
   const all = ownersOf(record);
-  const { items: owners, note } = pictured(record, all, (id) => id);
+  const { items: owners, note, missing } = pictured(record, all, (id) => id);
   const failed = new Set(failures.map(({ round, client }) => `${round}/${client}`));
   const rows = owners.map((label) => ({
     label,
@@ -55,6 +55,7 @@ function participation(record: RunRecord): Markup | undefined {
   const states = record.config.async_buffer === null ? STATES : STATES.with(NO_PART, NOT_MERGED);
   return figure(
     `Who took part, round by round.${note}${hasColumns(rounds.length) ? ' A column is what was so in most of its rounds; resting the pointer on a row tells the count.' : ''}`,
+    missing,
     timeline('Who took part in which round', states, rows),
     swatches(states.filter((_, state) => seen.has(state))),
   );

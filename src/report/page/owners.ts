@@ -66,7 +66,7 @@ export function ownersSection(record: RunRecord): Markup | undefined {
     color: colorOf(which),
     marker: markerOf(which),
   }));
-  const { items, note } = pictured(record, metrics.clients, ({ id }) => id);
+  const { items, note, missing } = pictured(record, metrics.clients, ({ id }) => id);
   const rows = items.map((client) => dotRow(client, kinds));
   const scored = rows.some(({ dots }) => dots.length > 0);
   return section(
@@ -74,6 +74,7 @@ export function ownersSection(record: RunRecord): Markup | undefined {
     'What every owner gets',
     'Perplexity on the owner’s own test examples; lower is better. The lowest of a row is bold; what an owner takes home is chosen on its validation examples, so that the test examples have no say.',
     [
+      scored && missing,
       scored &&
         grid(
           figure(

@@ -70,7 +70,7 @@ function meansTable({ events: { evaluation } }: RunRecord): Markup {
 
 function ownerCharts(record: RunRecord): Markup {
   const { evaluation } = record.events;
-  const { items: owners, note } = pictured(record, ownersOf(record), (id) => id);
+  const { items: owners, note, missing } = pictured(record, ownersOf(record), (id) => id);
   const scoreOf = (owner: string, which: Which) => evaluation.map(({ clients }) => clients[owner]?.[which]?.ppl);
   const all = owners
     .flatMap((owner) => WHICH.flatMap((which) => scoreOf(owner, which)))
@@ -78,7 +78,7 @@ function ownerCharts(record: RunRecord): Markup {
     .filter(Number.isFinite);
   const scale = extent(all);
   const xs = evaluation.map(({ round }) => round);
-  return html`<h3>Every owner, on one scale</h3>${note !== '' && html`<p class="intro">${note}</p>`}${multiples(
+  return html`<h3>Every owner, on one scale</h3>${note !== '' && html`<p class="intro">${note}</p>`}${missing}${multiples(
     owners.map((owner) =>
       ownerFigure(
         owner,

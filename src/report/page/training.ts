@@ -49,7 +49,7 @@ function lossesOf(client: string, events: readonly ClientEvent[]): number[] {
 export function trainingSection(record: RunRecord): Markup | undefined {
   const { events } = record;
   const means = events.round.flatMap(({ round, loss }): Point[] => (loss === undefined ? [] : [[round, loss]]));
-  const { items: clients, note } = pictured(record, clientsOf(events.client), (id) => id);
+  const { items: clients, note, missing } = pictured(record, clientsOf(events.client), (id) => id);
   if (means.length === 0 && clients.length === 0) return undefined;
   const curves = clients.map((client) => ({ client, ...lossCurve(lossesOf(client, events.client)) }));
   const values = curves.flatMap(({ points, band }) => [
@@ -85,5 +85,8 @@ export function trainingSection(record: RunRecord): Markup | undefined {
   });
   const many = curves.some(({ band }) => band.length > 0);
   const intro = `${INTRO}${many ? MEANS : ''}${thinned(means.length, true)}${note}`;
-  return section('training', 'Training loss', intro, [multiples(means.length > 0 ? [mean, ...owners] : owners)]);
+  return section('training', 'Training loss', intro, [
+    missing,
+    multiples(means.length > 0 ? [mean, ...owners] : owners),
+  ]);
 }

@@ -40,3 +40,20 @@ it('of many, a third each from both ends and the middle, in the order in which t
     }),
   );
 });
+
+it('and whoever is asked for besides, once and where it stands', () => {
+  fc.assert(
+    fc.property(fc.array(ppl, { minLength: 25, maxLength: 100 }), fc.nat({ max: 24 }), (scores, asked) => {
+      const owners = scores.map((score, id) => ({ id, score }));
+      const plain = chooseOwners(owners, ({ score }) => score);
+      const more = chooseOwners(
+        owners,
+        ({ score }) => score,
+        ({ id }) => id === asked,
+      );
+      const wanted = new Set([...plain.items.map(({ id }) => id), asked]);
+      expect(more.items).toEqual(owners.filter(({ id }) => wanted.has(id)));
+      expect(more.note).toBe(plain.note.replace(/\.$/, ', and those asked for.'));
+    }),
+  );
+});

@@ -49,7 +49,7 @@ function packageDir(name) {
   return found ?? fail(`the package ${name} is missing.`, 'Install the dependencies: npm ci');
 }
 
-/** As src/native/platform.ts, which is not built yet. */
+/** As src/platform.ts, which is not built yet. */
 function hasPlatformPackage() {
   process.report.excludeNetwork = true;
   const musl = process.platform === 'linux' && !process.report.getReport().header.glibcVersionRuntime ? '-musl' : '';

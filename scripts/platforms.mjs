@@ -11,6 +11,8 @@ export const out = join(root, 'build', 'platforms');
 export const TARGETS = {
   'linux-x64': { zig: 'x86_64-linux-gnu.2.28', system: 'Linux', processor: 'x86_64', libc: 'glibc' },
   'linux-arm64': { zig: 'aarch64-linux-gnu.2.28', system: 'Linux', processor: 'aarch64', libc: 'glibc' },
+  'linux-x64-musl': { zig: 'x86_64-linux-musl', system: 'Linux', processor: 'x86_64', libc: 'musl' },
+  'linux-arm64-musl': { zig: 'aarch64-linux-musl', system: 'Linux', processor: 'aarch64', libc: 'musl' },
   'darwin-arm64': { zig: 'aarch64-macos.12.0', system: 'Darwin', processor: 'arm64' },
   'darwin-x64': { zig: 'x86_64-macos.12.0', system: 'Darwin', processor: 'x86_64' },
   'win32-x64': { zig: 'x86_64-windows-gnu', system: 'Windows', processor: 'AMD64' },

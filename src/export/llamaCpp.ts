@@ -1,6 +1,7 @@
 import type { Llama, LlamaContext, LlamaModel, Token } from 'node-llama-cpp';
 import { ConfigError, FedtuneError } from '../errors.js';
 import type { BaseModel } from '../model/index.js';
+import { platform } from '../platform.js';
 
 /** The one whose ggml the engine is made for: two of them in one process would be taken for one. */
 const LLAMA_CPP_VERSION = '3.21.1';
@@ -70,6 +71,7 @@ async function importLlamaCpp(): Promise<typeof import('node-llama-cpp')> {
     return await import('node-llama-cpp');
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code !== 'ERR_MODULE_NOT_FOUND') throw cause;
+    if (platform.endsWith('-musl')) throw noBuild(cause);
     throw new FedtuneError(
       'LLAMA_CPP_MISSING',
       `Answers are written by llama.cpp, whose package is not installed: npm install node-llama-cpp@${LLAMA_CPP_VERSION}`,
@@ -78,16 +80,29 @@ async function importLlamaCpp(): Promise<typeof import('node-llama-cpp')> {
   }
 }
 
-/** The library, on the CPU, as it comes in the package. */
+function noBuild(cause: unknown): FedtuneError {
+  return new FedtuneError(
+    'LLAMA_CPP_MISSING',
+    `Answers are written by llama.cpp, of which node-llama-cpp brings no build for ${platform}. Nothing else needs it. "fedtune export --format gguf" writes an adapter for a llama.cpp of your own; answers here want Linux with glibc (Debian, Ubuntu), macOS or Windows.`,
+    { cause },
+  );
+}
+
+/** The library, on the CPU, as it comes in the package or was compiled in it. Throws FedtuneError LLAMA_CPP_MISSING. */
 async function openLlama(): Promise<Llama> {
-  const { getLlama, LlamaLogLevel } = await importLlamaCpp();
-  return getLlama({
-    gpu: false,
-    build: 'never',
-    skipDownload: true,
-    progressLogs: false,
-    logLevel: LlamaLogLevel.error,
-  });
+  const { getLlama, LlamaLogLevel, NoBinaryFoundError } = await importLlamaCpp();
+  try {
+    return await getLlama({
+      gpu: false,
+      build: 'never',
+      skipDownload: true,
+      progressLogs: false,
+      logLevel: LlamaLogLevel.error,
+    });
+  } catch (cause) {
+    if (!(cause instanceof NoBinaryFoundError)) throw cause;
+    throw noBuild(cause);
+  }
 }
 
 /** Loads llama.cpp and lets it go. Throws FedtuneError LLAMA_CPP_MISSING, LLAMA_CPP. */

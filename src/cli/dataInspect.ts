@@ -11,6 +11,7 @@ const MAX_CATEGORIES = 10;
 
 const percent = (part: number, whole: number): string => `${((100 * part) / Math.max(1, whole)).toFixed(0)} %`;
 const grouped = (value: number): string => String(value).replace(/\B(?=(\d{3})+(?!\d))/g, ',');
+const counted = (count: number, noun: string): string => `${grouped(count)} ${noun}${count === 1 ? '' : 's'}`;
 
 /** A share as a bar of blocks. */
 function bar(share: number, width: number): string {
@@ -93,7 +94,7 @@ export function inspectionText(
   const all = Object.entries(inspection.kinds);
   const kinds = all.map(([kind, number]) => (all.length === 1 ? kind : `${grouped(number)} ${kind}`));
   const lines = [
-    `${about.name}: ${about.files} files, ${grouped(about.summary.rows)} rows, ${grouped(inspection.examples)} examples${kinds.length > 0 ? ` (${kinds.join(', ')})` : ''}`,
+    `${about.name}: ${counted(about.files, 'file')}, ${counted(about.summary.rows, 'row')}, ${counted(inspection.examples, 'example')}${kinds.length > 0 ? ` (${kinds.join(', ')})` : ''}`,
     ...describeSummary({ ...about.summary, unusedColumns: {} }),
     '',
     ...lengthLines(inspection, about.seqLength, about.tokenizer),

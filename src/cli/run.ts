@@ -3,11 +3,14 @@ import type { Command } from 'commander';
 import { loadConfig } from '../config/load.js';
 import { parseConfig } from '../config/parse.js';
 import type { RunConfig } from '../config/schema.js';
+import type { RunMetrics } from '../contracts/metrics.js';
 import { formatBytes, formatSeconds } from '../report/format.js';
 import { ProgressDisplay } from '../report/progress.js';
 import { scoreTable } from '../report/table.js';
 import { configFromHere } from '../run/content.js';
+import { finishedAs } from '../run/finished.js';
 import { type RunResult, runFederation } from '../run/runFederation.js';
+import { shellWord } from '../text.js';
 import type { CliContext } from './context.js';
 import { addConfigFlags, configOverrides } from './flags.js';
 import { RunWindow } from './window.js';
@@ -42,7 +45,7 @@ export function printSummary({ metrics }: RunResult, { stdout }: CliContext): vo
 
 /** Prints where everything is and how to take an adapter elsewhere. */
 export function printWhere({ dir, config, metrics }: RunResult, { stdout }: CliContext): void {
-  const folder = relative(process.cwd(), dir) || '.';
+  const folder = shellWord(relative(process.cwd(), dir) || '.');
   if (config.runtime === 'nats') {
     stdout.write(
       `\nin ${folder}: report.html, adapters/global, metrics.json, events.jsonl; each owner has its own adapter\n`,
@@ -53,7 +56,23 @@ export function printWhere({ dir, config, metrics }: RunResult, { stdout }: CliC
   stdout.write(
     `\nin ${folder}: report.html, adapters/<owner>, owners/<owner>/scores.jsonl, metrics.json, events.jsonl\n`,
   );
-  stdout.write(`export:   npx fedtune export ${folder} --client ${owner} --format gguf --out adapters/${owner}\n`);
+  stdout.write(
+    `export:   npx fedtune export ${folder} --client ${shellWord(owner)} --format gguf --out ${shellWord(`adapters/${owner}`)}\n`,
+  );
+}
+
+/** Says of a finished run that there is nothing to go on with, and what there is to do instead. */
+function printFinished(dir: string, metrics: RunMetrics, config: RunConfig, { stdout }: CliContext): void {
+  const who = config.runtime === 'nats' ? 'global' : (metrics.clients[0]?.id ?? 'global');
+  const [run, owner, out] = [dir, who, `adapters/${who}`].map(shellWord);
+  const commands = [
+    ['report', `report ${run}`],
+    ['chat', `chat ${run} --owner ${owner}`],
+    ['export', `export ${run} --client ${owner} --format gguf --out ${out}`],
+  ];
+  const rounds = `${metrics.rounds} round${metrics.rounds === 1 ? '' : 's'}`;
+  stdout.write(`The run in ${dir} is finished: ${rounds}. There is nothing to go on with. What it has:\n\n`);
+  for (const [name, command] of commands) stdout.write(`${`${name}:`.padEnd(9)}npx fedtune ${command}\n`);
 }
 
 export const OPEN_HELP =
@@ -80,6 +99,12 @@ export function addRunCommand(program: Command, context: CliContext): void {
     .option('--open', OPEN_HELP)
     .action(async (file: string | undefined, flags: RunFlags) => {
       const config = await configOf(file, flags);
+      const finished = flags.resume === undefined ? undefined : await finishedAs(flags.resume, config);
+      if (finished) {
+        if (flags.json) context.stdout.write(`${JSON.stringify(finished)}\n`);
+        else printFinished(flags.resume!, finished, config, context);
+        return;
+      }
       const display = new ProgressDisplay(context.stderr);
       const window = flags.open ? new RunWindow(config.output_dir, (line) => display.line(line)) : undefined;
       try {

@@ -20,9 +20,11 @@ beforeAll(async () => {
   return () => rm(finished, { recursive: true, force: true });
 });
 
+/** A copy that was cut before its end, but for its scores: of a finished run a resume has nothing to do. */
 async function copy(): Promise<string> {
   const cwd = await workFolder();
   await cp(finished, cwd, { recursive: true });
+  await rm(join(cwd, 'run/report.html'));
   return cwd;
 }
 
@@ -142,6 +144,7 @@ describe('a damaged run folder', () => {
     expect((await fedtune(cwd, ['run', 'run.yaml'])).code).toBe(0);
     const blobs = join('run/owners', OWNER, 'state/main/blobs');
     await damage(join(cwd, blobs));
+    await rm(join(cwd, 'run/report.html'));
     const { code, stderr } = await resume(cwd);
     expect(code).toBe(1);
     expect(stderr).toMatch(/^RunError: /m);
@@ -204,6 +207,37 @@ describe('a damaged run folder', () => {
     await edit(join(cwd, 'run/partition.json'), cutAt(0.5));
     const lost = await fedtune(cwd, ['export', 'run', ...out]);
     expect(lost.stderr).toMatch(/^RunError: .*partition\.json/m);
+  });
+});
+
+describe('a resume of a finished run', () => {
+  it('says at once that it is finished and what to do, without its base', async () => {
+    const cwd = await workFolder();
+    await cp(join(root, 'datasets/base/tiny.gguf'), join(cwd, 'base.gguf'));
+    const settings = { ...SETTINGS, model: 'base.gguf', num_rounds: 1, output_dir: 'my run' };
+    await writeRunFile(cwd, settings);
+    expect((await fedtune(cwd, ['run', 'run.yaml'])).code).toBe(0);
+    const { timing: _, ...metrics } = JSON.parse(await readFile(join(cwd, 'my run/metrics.json'), 'utf8'));
+    await rename(join(cwd, 'base.gguf'), join(cwd, 'away.gguf'));
+    const { code, stdout, stderr } = await fedtune(cwd, ['run', '--resume', 'my run', '--workers', '2']);
+    expect(code, stderr).toBe(0);
+    expect(stdout).toMatch(/^The run in my run is finished: 1 round\. There is nothing to go on with\./);
+    expect(stdout).toContain("npx fedtune chat 'my run' --owner client-0\n");
+    const { timing: __, ...printed } = JSON.parse((await fedtune(cwd, ['run', '--resume', 'my run', '--json'])).stdout);
+    expect(printed).toEqual(metrics);
+    // What is wanted of it now, or is not there, is done, for which the base is needed.
+    const more = await fedtune(cwd, ['run', '--resume', 'my run', '--num-rounds', '2']);
+    expect(more.stderr).toContain('base.gguf');
+    await rm(join(cwd, 'my run/adapters'), { recursive: true });
+    expect((await fedtune(cwd, ['run', '--resume', 'my run'])).stderr).toContain('base.gguf');
+    await rename(join(cwd, 'away.gguf'), join(cwd, 'base.gguf'));
+    expect((await fedtune(cwd, ['run', '--resume', 'my run'])).code).toBe(0);
+    expect(await readdir(join(cwd, 'my run/adapters'))).toContain('client-0');
+    // Altered where the run looks, it is refused as before.
+    await edit(join(cwd, 'my run/partition.json'), flip(0.5));
+    const altered = await fedtune(cwd, ['run', '--resume', 'my run']);
+    expect(altered.code).toBe(1);
+    expect(altered.stderr).toContain('partition.json');
   });
 });
 
@@ -281,10 +315,12 @@ describe('a resume with other inputs', () => {
     await writeRunFile(cwd, settings);
     expect((await fedtune(cwd, ['run', 'run.yaml'])).code).toBe(0);
     await rm(join(cwd, 'rows.jsonl'));
+    await rm(join(cwd, 'run/report.html'));
     const without = await resume(cwd);
     expect(without.code, without.stderr).toBe(0);
     const dealt = join(cwd, 'run/owners/client-1/rows.jsonl');
     await writeFile(dealt, (await readFile(dealt, 'utf8')).replaceAll('It is', 'It was'));
+    await rm(join(cwd, 'run/report.html'));
     const { code, stderr } = await resume(cwd);
     expect(code).toBe(1);
     expect(stderr).toContain('the data that this run was started with');

@@ -62,6 +62,7 @@ describe('fedtune data inspect', () => {
     const { code, out } = await cli('data', 'inspect', federation());
     expect(code).toBe(0);
     expect(out).toContain('2 files, 5 rows, 4 examples (question and answer)');
+    expect((await cli('data', 'inspect', put('one.jsonl', row('a')))).out).toContain(': 1 file, 1 row, 1 example (');
     expect(out).toContain('1 row of 5 could not be used');
     expect(out).toContain('north.jsonl:3: no valid JSON');
     expect(out).toMatch(/^owner +examples +x +y$/m);

@@ -1,6 +1,6 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
+import { closeSync, existsSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeSync } from 'node:fs';
 import { mkdir, open, rename, rm, writeFile } from 'node:fs/promises';
-import { dirname } from 'node:path';
+import { dirname, resolve } from 'node:path';
 import { RunError } from './errors.js';
 
 const REASONS: Readonly<Record<string, string>> = {
@@ -24,16 +24,45 @@ export function writeError(path: string, cause: unknown): RunError {
   );
 }
 
+/**
+ * The uppermost folder of a path that is not there. It is made by itself, first: where a file system answers by ENOENT to a folder that it
+ * does not want (procfs), Node's mkdir with `recursive` would try for ever.
+ */
+function firstMissing(path: string): string | undefined {
+  let missing: string | undefined;
+  for (let at = resolve(path); !existsSync(at) && at !== dirname(at); at = dirname(at)) missing = at;
+  return missing;
+}
+
+/** Somebody else was quicker. */
+function unlessThere(error: unknown): false {
+  if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+  throw error;
+}
+
 /** Makes a folder and those above it; says which was the first that was not there. Throws RunError WRITE_FAILED. */
 export async function makeFolder(path: string): Promise<string | undefined> {
-  return mkdir(path, { recursive: true }).catch((cause: unknown) => {
+  const first = firstMissing(path);
+  try {
+    const made = first !== undefined && (await mkdir(first).then(() => true, unlessThere));
+    const below = await mkdir(path, { recursive: true });
+    return made ? first : below;
+  } catch (cause) {
     throw writeError(path, cause);
-  });
+  }
 }
 
 /** `makeFolder` for code that may not wait (worker threads). Throws RunError WRITE_FAILED. */
 export function makeFolderSync(path: string): void {
+  const first = firstMissing(path);
   try {
+    if (first !== undefined) {
+      try {
+        mkdirSync(first);
+      } catch (error) {
+        unlessThere(error);
+      }
+    }
     mkdirSync(path, { recursive: true });
   } catch (cause) {
     throw writeError(path, cause);

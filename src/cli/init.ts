@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { writeFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { cancel, intro, isCancel, outro, select, text } from '@clack/prompts';
@@ -8,7 +9,7 @@ import { parseConfig } from '../config/parse.js';
 import { beginRunFile } from '../config/runFile.js';
 import { type ConfigKey, runConfigSchema } from '../config/schema.js';
 import { ConfigError, InterruptedError } from '../errors.js';
-import { writeError } from '../files.js';
+import { makeFolder, writeError } from '../files.js';
 import { METHODS, methodOf } from '../methods/index.js';
 import { shellWord } from '../text.js';
 import type { CliContext } from './context.js';
@@ -140,10 +141,13 @@ async function settingsOf(flags: InitFlags, context: CliContext): Promise<Settin
   return isEmbedded(settings) && settings.model === 'embedded' ? { ...EMBEDDED, ...settings } : settings;
 }
 
+const taken = (path: string, cause?: unknown): ConfigError =>
+  new ConfigError(`${path} is there already. Name another file, or replace it with --overwrite.`, { cause });
+
 async function writeNew(path: string, content: string, overwrite: boolean): Promise<void> {
+  await makeFolder(dirname(resolve(path)));
   await writeFile(path, content, { flag: overwrite ? 'w' : 'wx' }).catch((cause: NodeJS.ErrnoException) => {
-    if (cause.code !== 'EEXIST') throw writeError(path, cause);
-    throw new ConfigError(`${path} is there already. Name another file, or replace it with --overwrite.`, { cause });
+    throw cause.code === 'EEXIST' ? taken(path, cause) : writeError(path, cause);
   });
 }
 
@@ -164,6 +168,8 @@ export function addInitCommand(program: Command, context: CliContext): void {
     .option('--overwrite', 'replace a file that is there')
     .addHelpText('after', EXAMPLES)
     .action(async (file: string, flags: InitFlags) => {
+      // Before anything is asked.
+      if (!flags.overwrite && existsSync(file)) throw taken(file);
       const config = parseConfig(await settingsOf(flags, context));
       const set = diffConfig(parseConfig({}), config).map(({ key }) => key);
       await writeNew(file, beginRunFile(config, set, dirname(resolve(file))), flags.overwrite === true);

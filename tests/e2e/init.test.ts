@@ -58,6 +58,14 @@ describe.skipIf(!existsSync(MAIN))('fedtune init (needs npm run build:ts)', () =
     expect(existsSync(join(dir, 'd.yaml'))).toBe(false);
   });
 
+  it('makes the folder of the file, and quotes what is to be copied', async () => {
+    const { stdout } = await fedtune('init', 'new one/ü.yaml', '--yes');
+    expect(stdout).toContain("fedtune run 'new one/ü.yaml'");
+    const text = await readFile(join(dir, 'new one/ü.yaml'), 'utf8');
+    const schema = /^# yaml-language-server: \$schema=(.*)$/m.exec(text)![1]!;
+    expect(existsSync(resolve(dir, 'new one', schema))).toBe(true);
+  });
+
   it.skipIf(!hasScript)('asks on a terminal (script)', { timeout: 60_000 }, async () => {
     const command = `stty cols 100 rows 40; ${process.execPath} ${MAIN} init e.yaml --model embedded`;
     const child = spawn('script', ['-qec', command, '/dev/null'], {

@@ -47,9 +47,9 @@ function writeData() {
   writeFileSync(at('text.txt'), text);
 }
 
-function fedtune(...more) {
+function fedtune(model, ...more) {
   const main = join(ROOT, 'dist/cli/main.js');
-  const args = ['eval', '--model', job.model, '--adapter', ...job.adapters, '--precision', 'f32', '--json', ...more];
+  const args = ['eval', '--model', model, '--adapter', ...job.adapters, '--precision', 'f32', '--json', ...more];
   return JSON.parse(execFileSync(process.execPath, [main, ...args], { encoding: 'utf8', maxBuffer: 1 << 28 }));
 }
 
@@ -68,8 +68,11 @@ writeData();
 writeFileSync(at('job.json'), JSON.stringify(job));
 await runPython('check_eval.py', ['make', at('job.json')]);
 const windows = ['--text', job.text, '--window', `${WINDOW}`];
-const scored = fedtune('--data', at('data'), '--split', 'all', ...windows, '--stride', `${STRIDE}`);
-const rolling = fedtune(...windows, '--rolling', '--choices', job.questions, '--out', at('choices.jsonl'));
+const answersAndWindows = ['--data', at('data'), '--split', 'all', ...windows, '--stride', `${STRIDE}`];
+const scored = fedtune(job.model, ...answersAndWindows);
+// The file itself too: its own weights, tokenizer and chat format.
+const scoredFile = job.gguf === null ? undefined : fedtune(job.gguf, ...answersAndWindows);
+const rolling = fedtune(job.model, ...windows, '--rolling', '--choices', job.questions, '--out', at('choices.jsonl'));
 const theirs = await runPython('check_eval.py', ['score', at('job.json')]);
 
 let failed = 0;
@@ -103,6 +106,10 @@ for (const [i, { examples, sliding, harness }] of Object.values(theirs).entries(
   check(`${label}, transformers: sliding windows, tokens`, scored.text.results[i].all.tokens, sliding.tokens);
   check(`${label}, transformers: sliding windows, loss`, scored.text.results[i].all.nll, sliding.nll);
   console.log(`     (with the counts of transformers' page: ${sliding.recipe})`);
+  if (scoredFile !== undefined) {
+    check(`${label}, transformers: loss of all answers, GGUF file`, scoredFile.data.results[i].all.nll, mean(examples));
+    check(`${label}, transformers: sliding windows, loss, GGUF file`, scoredFile.text.results[i].all.nll, sliding.nll);
+  }
   const { accuracy, accuracy_norm } = rolling.choices.results[i].all;
   check(`${label}, lm-eval: acc`, accuracy.value, harness.acc);
   check(`${label}, lm-eval: acc_norm`, accuracy_norm.value, harness.acc_norm);

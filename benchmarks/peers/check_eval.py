@@ -77,6 +77,12 @@ def token_losses(model, ids: list[int]) -> torch.Tensor:
     return torch.cat([torch.zeros(1, dtype=torch.double), picked])
 
 
+def encode(tokenizer, text: str) -> list[int]:
+    """As the tokenizer encodes: behind its BOS token where it has one of its own accord, once where the text begins with it too."""
+    ids = tokenizer(text).input_ids
+    return ids[1:] if ids[:2] == [tokenizer.bos_token_id] * 2 else ids
+
+
 def examples_of(model, tokenizer, job: dict) -> list[dict]:
     """NLL and number of the tokens of each answer, its end token with it, asked in the model's chat format."""
     scored = []
@@ -89,15 +95,15 @@ def examples_of(model, tokenizer, job: dict) -> list[dict]:
             ]
             prompt = tokenizer.apply_chat_template(turns[:1], tokenize=False, add_generation_prompt=True)
             whole = prompt + row["output"] + tokenizer.eos_token
-            count = len(tokenizer(prompt, add_special_tokens=False).input_ids)
-            losses = token_losses(model, tokenizer(whole, add_special_tokens=False).input_ids)
+            count = len(encode(tokenizer, prompt))
+            losses = token_losses(model, encode(tokenizer, whole))
             scored.append({"owner": owner, "nll": losses[count:].sum().item(), "targets": len(losses) - count})
     return scored
 
 
 def sliding(model, tokenizer, job: dict) -> dict:
     """The recipe of transformers' documentation: `ppl` with its own counts, `nll` with each token counting once."""
-    ids = tokenizer(open(job["text"], encoding="utf-8").read(), add_special_tokens=False).input_ids
+    ids = encode(tokenizer, open(job["text"], encoding="utf-8").read())
     exact, tokens, recipe, counted, before = 0.0, 0, 0.0, 0, 0
     for begin in range(0, len(ids), job["stride"]):
         end = min(begin + job["window"], len(ids))
@@ -138,10 +144,15 @@ def harness(model, tokenizer, job: dict) -> dict:
         "doc_to_target": "{{page}}",
         "metric_list": [{"metric": "word_perplexity"}, {"metric": "byte_perplexity"}, {"metric": "bits_per_byte"}],
     }
-    lm = HFLM(pretrained=model, tokenizer=tokenizer, backend="causal", max_length=job["window"] - 1, batch_size=4)
-    found = lm_eval.simple_evaluate(model=lm, tasks=[choices, pages], bootstrap_iters=0)
-    of = lambda task, metric: found["results"][task][f"{metric},none"]
-    samples = sorted(found["samples"]["fedtune_choices"], key=lambda sample: sample["doc_id"])
+
+    def run(task: dict, **bos) -> dict:
+        how = {"backend": "causal", "max_length": job["window"] - 1, "batch_size": 4, **bos}
+        return lm_eval.simple_evaluate(model=HFLM(pretrained=model, tokenizer=tokenizer, **how), tasks=[task], bootstrap_iters=0)
+
+    # A rolling text stands behind a BOS token anyway; with the tokenizer's own it would be two.
+    found = {"fedtune_choices": run(choices), "fedtune_pages": run(pages, add_bos_token=False)}
+    of = lambda task, metric: found[task]["results"][task][f"{metric},none"]
+    samples = sorted(found["fedtune_choices"]["samples"]["fedtune_choices"], key=lambda sample: sample["doc_id"])
     return {
         "acc": of("fedtune_choices", "acc"),
         "acc_norm": of("fedtune_choices", "acc_norm"),

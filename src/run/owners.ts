@@ -80,14 +80,15 @@ export function smallOwners(config: RunConfig, owners: readonly DescribedOwner[]
   const numLong = small.reduce((sum, { description }) => sum + description.dropped.long, 0);
   const isDrawn =
     config.num_clients !== null || !['natural', 'category', 'column', 'domain'].includes(config.partition);
+  const fewer = `Lower ${isDrawn ? 'num_clients or ' : ''}min_examples, or leave them out with on_small_owner: drop.`;
+  const long =
+    config.on_long === 'truncate'
+      ? `${numLong} of their examples have prompts that fill seq_length ${config.seq_length}; raise it.`
+      : `${numLong} of their examples do not fit into seq_length ${config.seq_length}; raise it, or set on_long: truncate.`;
   throw new DataError(
     'TOO_FEW_EXAMPLES',
     `Expected ${needed} training examples or more of every owner, but ${small.length} have fewer: ` +
-      `${listed.join(', ')}${small.length > 5 ? ', \u2026' : ''}. ` +
-      (numLong > 0
-        ? `${numLong} of their examples ${config.on_long === 'truncate' ? 'have prompts that fill' : 'do not fit into'} seq_length ` +
-          `${config.seq_length}; raise it${config.on_long === 'truncate' ? '' : ', or set on_long: truncate'}.`
-        : `${isDrawn ? 'Lower num_clients or min_examples' : 'Lower min_examples'}, or leave them out with on_small_owner: drop.`),
+      `${listed.join(', ')}${small.length > 5 ? ', \u2026' : ''}. ${numLong > 0 ? long : fewer}`,
   );
 }
 

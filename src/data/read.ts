@@ -64,9 +64,11 @@ async function* readFile(file: DataFile, reading: Reading, onBytes: (bytes: numb
   const format = parseFormat(options.format);
   const how = { format, columns: options.columns, labelColumn: options.labelColumn };
   tally.add('files');
+  let isEmpty = true;
   for await (const row of rowsOf(file, options.encoding ?? 'utf-8', onBytes)) {
     if (options.signal?.aborted) throw new InterruptedError('Interrupted.');
     tally.add('rows');
+    isEmpty = false;
     if (row.note !== undefined) tally.reason(row.note, `${file.label}:${row.line}`);
     let understood: Understood;
     try {
@@ -89,6 +91,11 @@ async function* readFile(file: DataFile, reading: Reading, onBytes: (bytes: numb
     tally.add('turnsLeftOut', understood.turnsLeftOut);
     if (understood.weightless) tally.add('weightless');
     else yield toExample(file, row, understood);
+  }
+  // Where a file is an owner, this one would be missing without a word.
+  if (isEmpty) {
+    tally.reason('the file has no rows', file.label);
+    options.reportWarning?.(`${file.label} has no rows.`);
   }
 }
 

@@ -45,6 +45,17 @@ describe('files', () => {
     expect(examples.map(({ text }) => text)).toEqual(['one\nmore', 'two']);
   });
 
+  it('says which of several has no rows, as an owner would be missing', async () => {
+    put('own/north.jsonl', row('one'));
+    put('own/south.jsonl', '\n');
+    put('own/west.csv', 'instruction,output\n');
+    const warnings: string[] = [];
+    const reportWarning = (sentence: string) => warnings.push(sentence);
+    const { summary } = await loadExamples(join(dir, 'own'), { reportWarning });
+    expect(warnings).toEqual(['south.jsonl has no rows.', 'west.csv has no rows.']);
+    expect(summary.reasons).toEqual([{ reason: 'the file has no rows', count: 2, first: 'south.jsonl' }]);
+  });
+
   it('a single object in a .json file is a row', async () => {
     expect(await asked(put('a.json', row('one')))).toEqual(['one']);
   });

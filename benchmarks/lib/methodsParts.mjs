@@ -55,9 +55,6 @@ const PARTS = {
   'embedded-iid': embedded({ partition: 'iid', num_clients: 8 }),
   'embedded-dirichlet': embedded({ partition: 'dirichlet', dirichlet_alpha: 0.3, num_clients: 8 }),
   conventions: made('conventions'),
-  // As many owners as there are ways to write an answer, and twice the rounds: what more owners and more steps are worth.
-  'conventions-8': (options) => PARTS.conventions({ ...options, owners: 8 }),
-  'conventions-long': (options) => ({ ...PARTS.conventions(options), plan: { ...REAL.plan, rounds: 12 } }),
   topics: made('topics'),
   mixed: made('mixed'),
   natural: made('natural'),

@@ -88,6 +88,8 @@ export const CONTROLS = [
   perfit('perfit-magnitude', { prune_score: 'magnitude' }),
   // As wide an adapter as PerFIT searches in, and takes home all of: what its width alone gives.
   row('fedavg-wide+finetune', 'tuned', { method: 'fedavg', lora_r: 16, lora_alpha: 32 }, FINETUNE),
+  // Mutation by chance of both factors: what the quadratic program is worth beside it (`fedqp-both`).
+  fedavg('fedmut-both', { ...FEDMUT, mutate: 'both' }),
   // PerFIT before its last merge.
   row('perfit-unmerged', 'unmerged', { method: 'perfit' }),
   // Where weights follow sizes, what a mutated round's weights do without a mutation.
@@ -195,6 +197,11 @@ export const PAIRS = [
   ['perfit-rank', 'perfit'],
   ['fedavg+fedqp', 'fedavg'],
   ['fedavg+fedqp', 'fedavg+fedmut'],
+  ['fedavg+fedmut', 'fedavg'],
+  ['fedqp-both', 'fedavg'],
+  ['fedqp-both', 'fedmut-both'],
+  ['fedavgm', 'fedavg'],
+  ['fedqp-both', 'fedavgm'],
   ['fedavg-size-pairs', 'fedavg-size'],
   ['hetlora-rank-aware', 'hetlora-ranks'],
   ['flexlora-rank-aware', 'flexlora-ranks'],

@@ -21,10 +21,10 @@ beforeAll(async () => {
 });
 
 /** A copy that was cut before its end, but for its scores: of a finished run a resume has nothing to do. */
-async function copy(): Promise<string> {
+async function copy({ reported = false } = {}): Promise<string> {
   const cwd = await workFolder();
   await cp(finished, cwd, { recursive: true });
-  await rm(join(cwd, 'run/report.html'));
+  if (!reported) await rm(join(cwd, 'run/report.html'));
   return cwd;
 }
 
@@ -243,7 +243,7 @@ describe('a resume of a finished run', () => {
 
 describe('a resume with another configuration', () => {
   it('is refused with every difference', async () => {
-    const cwd = await copy();
+    const cwd = await copy({ reported: true });
     const { code, stderr } = await resume(cwd, '--learning-rate', '0.1', '--seed', '5', '--num-rounds', '1');
     expect(code).toBe(2);
     expect(stderr).toContain('learning_rate: 0.003 -> 0.1');
@@ -290,7 +290,7 @@ describe('a resume with another configuration', () => {
 
 describe('a start whose method fails at the server', () => {
   it('leaves the run before as it was, nothing locked and nothing running', async () => {
-    const cwd = await copy();
+    const cwd = await copy({ reported: true });
     await writeFile(
       join(cwd, 'broken.mjs'),
       `import { averaging } from ${JSON.stringify(join(root, 'dist/index.js'))};

@@ -1,6 +1,7 @@
 import type { DataInspection, OwnerFacts } from '../data/inspect.js';
 import { type DataSummary, describeSummary } from '../data/summary.js';
 import { heatPicture } from '../report/chart/heat.js';
+import { plural } from '../report/format.js';
 import { plainTable } from '../report/plainTable.js';
 import { shown } from '../text.js';
 
@@ -10,8 +11,8 @@ const MAX_OWNERS = 24;
 const MAX_CATEGORIES = 10;
 
 const percent = (part: number, whole: number): string => `${((100 * part) / Math.max(1, whole)).toFixed(0)} %`;
-const grouped = (value: number): string => String(value).replace(/\B(?=(\d{3})+(?!\d))/g, ',');
-const counted = (count: number, noun: string): string => `${grouped(count)} ${noun}${count === 1 ? '' : 's'}`;
+const grouped = (value: number | string): string => String(value).replace(/\B(?=(\d{3})+(?!\d))/g, ',');
+const counted = (count: number, noun: string): string => grouped(plural(count, noun));
 
 /** A share as a bar of blocks. */
 function bar(share: number, width: number): string {

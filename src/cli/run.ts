@@ -4,7 +4,7 @@ import { loadConfig } from '../config/load.js';
 import { parseConfig } from '../config/parse.js';
 import type { RunConfig } from '../config/schema.js';
 import type { RunMetrics } from '../contracts/metrics.js';
-import { formatBytes, formatSeconds } from '../report/format.js';
+import { formatBytes, formatSeconds, plural } from '../report/format.js';
 import { ProgressDisplay } from '../report/progress.js';
 import { scoreTable } from '../report/table.js';
 import { configFromHere } from '../run/content.js';
@@ -70,8 +70,9 @@ function printFinished(dir: string, metrics: RunMetrics, config: RunConfig, { st
     ['chat', `chat ${run} --owner ${owner}`],
     ['export', `export ${run} --client ${owner} --format gguf --out ${out}`],
   ];
-  const rounds = `${metrics.rounds} round${metrics.rounds === 1 ? '' : 's'}`;
-  stdout.write(`The run in ${dir} is finished: ${rounds}. There is nothing to go on with. What it has:\n\n`);
+  stdout.write(
+    `The run in ${dir} is finished: ${plural(metrics.rounds, 'round')}. There is nothing to go on with. What it has:\n\n`,
+  );
   for (const [name, command] of commands) stdout.write(`${`${name}:`.padEnd(9)}npx fedtune ${command}\n`);
 }
 
